@@ -1,0 +1,410 @@
+//! [`Connection`]: what a driver does for its caller, command by command.
+//!
+//! # Who calls, and when
+//!
+//! A connection has one owner at a time. The owner calls [`start`](Connection::start) with a
+//! [`Command`], then [`poll_next`](Connection::poll_next) until it answers [`Step::End`] or an error;
+//! then the next command may start. There is no task of the driver's own behind it: I/O happens in
+//! whatever task polls.
+//!
+//! # What a dropped future means
+//!
+//! Futures are made by the callers of this trait; a dropped one is simply an owner that stops polling in
+//! the middle of a command. The connection stays where it was, counting the replies it is owed. The
+//! pool then calls [`abandon`](Connection::abandon), which ends the command at once where that needs no
+//! waiting, and otherwise [`poll_recover`](Connection::poll_recover) under a budget; before that, or
+//! when the budget is half spent, it asks the [`Canceller`] to stop the server. A connection that is not
+//! [`Status::Idle`] after all this is closed, never pooled.
+
+use std::any::Any;
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use crate::{Columns, Error, ParamBuf, Params, Result, RowBatch, TxOptions};
+
+/// A future on the heap, for calls that are not on the hot path.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// What a connection is told to do.
+#[non_exhaustive]
+pub enum Command<'a> {
+    /// Run one statement through the statement cache.
+    Execute {
+        /// The text, in the engine's own placeholder form.
+        sql: &'a str,
+        /// The arguments; visited during `start`, never later.
+        params: &'a dyn Params,
+        /// What the caller will read.
+        want: Want,
+    },
+    /// Run a text of one or more statements without arguments and without the cache. Each statement
+    /// gives one result set ([`Step::EndOfSet`] between them).
+    Script {
+        /// The text.
+        sql: &'a str,
+    },
+    /// Have the engine check a statement and keep it in the cache; ends without rows. What was learnt
+    /// is taken with [`Connection::take_description`].
+    Prepare {
+        /// The text, in the engine's own placeholder form.
+        sql: &'a str,
+    },
+    /// Run many statements in as few flights as the driver can. Each gives one result set, or
+    /// [`Step::Failed`]; inside a transaction, and on engines that stop at the first error, the
+    /// statements after a failed one fail with [`TxFailed`](crate::ErrorKind::TxFailed).
+    Batch(Batch),
+    /// Begin a transaction. Drivers may hold it back and send it with the first statement.
+    Begin(TxOptions),
+    /// Commit. If the connection breaks after it was sent, the error's kind is
+    /// [`CommitUnknown`](crate::ErrorKind::CommitUnknown).
+    Commit,
+    /// Roll back. Succeeds if no transaction is open any more.
+    Rollback,
+    /// Ask the engine for a sign of life.
+    Ping,
+    /// Put the session back into the state it had after connecting.
+    Reset,
+}
+
+impl fmt::Debug for Command<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Execute { .. } => "Execute",
+            Self::Script { .. } => "Script",
+            Self::Prepare { .. } => "Prepare",
+            Self::Batch(_) => "Batch",
+            Self::Begin(_) => "Begin",
+            Self::Commit => "Commit",
+            Self::Rollback => "Rollback",
+            Self::Ping => "Ping",
+            Self::Reset => "Reset",
+        })
+    }
+}
+
+/// How much of a statement's rows the caller will read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Want {
+    /// All of them.
+    #[default]
+    All,
+    /// The first one; a driver may stop the statement after it, but must let a data-modifying statement
+    /// finish its work.
+    First,
+    /// None: only the outcome.
+    Outcome,
+}
+
+/// How far a command has come.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Step {
+    /// The batch holds rows; the result set goes on.
+    Rows,
+    /// The result set is over (the batch may hold its last rows); another one follows.
+    EndOfSet(Outcome),
+    /// The command is over (the batch may hold the last rows), and the connection is ready.
+    End(Outcome),
+    /// This statement of a batch or script failed; its siblings go on. Batches only.
+    Failed(Error),
+}
+
+/// What a statement did, besides giving rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Outcome {
+    /// Rows inserted, updated or deleted; for statements that give rows, as the engine counts.
+    pub rows_affected: u64,
+    /// The key that the engine generated for the last inserted row, on engines that tell.
+    pub last_insert_id: Option<i64>,
+}
+
+impl Outcome {
+    /// An outcome with this count and key.
+    pub fn new(rows_affected: u64, last_insert_id: Option<i64>) -> Self {
+        Self { rows_affected, last_insert_id }
+    }
+}
+
+/// Where a connection stands. It comes from the engine's own word (`ReadyForQuery`, status flags,
+/// `sqlite3_get_autocommit`), never from guesswork.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Status {
+    /// Ready, and no transaction is open.
+    Idle,
+    /// Ready, inside a transaction.
+    Transaction,
+    /// Ready, inside a transaction that can only be rolled back.
+    FailedTransaction,
+    /// A command is under way, or replies are owed.
+    Busy,
+    /// Of no further use.
+    Broken,
+}
+
+/// What [`Command::Prepare`] learnt.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct Description {
+    /// The placeholders, in order.
+    pub parameters: Vec<Parameter>,
+    /// The columns of the rows, empty for a statement that gives none.
+    pub columns: Arc<Columns>,
+    /// Whether the engine says that the statement only reads; `None` where it does not say.
+    pub read_only: Option<bool>,
+}
+
+impl Description {
+    /// A description of these parts.
+    pub fn new(parameters: Vec<Parameter>, columns: Arc<Columns>, read_only: Option<bool>) -> Self {
+        Self { parameters, columns, read_only }
+    }
+}
+
+/// One placeholder of a prepared statement.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct Parameter {
+    /// Its name, without the sign, where the engine knows names.
+    pub name: Option<Box<str>>,
+    /// The engine's name of its type, empty where the engine does not say.
+    pub type_name: Box<str>,
+}
+
+impl Parameter {
+    /// A placeholder of that name and type.
+    pub fn new(name: Option<Box<str>>, type_name: impl Into<Box<str>>) -> Self {
+        Self { name, type_name: type_name.into() }
+    }
+}
+
+/// Statements and their arguments, collected before they are sent.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// Texts; equal neighbours share one entry.
+    texts: Vec<Arc<str>>,
+    items: Vec<Item>,
+    params: ParamBuf,
+}
+
+#[derive(Debug)]
+struct Item {
+    text: usize,
+    first: usize,
+    count: usize,
+    want: Want,
+}
+
+/// One statement of a [`Batch`].
+#[derive(Debug, Clone, Copy)]
+pub struct BatchItem<'a> {
+    /// The text, in the engine's own placeholder form.
+    pub sql: &'a Arc<str>,
+    /// What the caller will read.
+    pub want: Want,
+    params: &'a ParamBuf,
+    first: usize,
+    count: usize,
+}
+
+impl BatchItem<'_> {
+    /// How many arguments there are.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Gives the arguments to the sink.
+    ///
+    /// # Errors
+    ///
+    /// The first one that the sink gives.
+    pub fn bind(&self, sink: &mut dyn crate::ParamSink) -> Result<()> {
+        self.params.bind_range(self.first..self.first + self.count, sink)
+    }
+}
+
+impl Params for BatchItem<'_> {
+    fn count(&self) -> usize {
+        self.count
+    }
+
+    fn bind(&self, sink: &mut dyn crate::ParamSink) -> Result<()> {
+        BatchItem::bind(self, sink)
+    }
+
+    fn has_lists(&self) -> bool {
+        false
+    }
+}
+
+impl Batch {
+    /// An empty batch.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a statement; the arguments are copied now.
+    ///
+    /// # Errors
+    ///
+    /// The first one that an argument gives; the batch is then as it was.
+    pub fn push(&mut self, sql: &Arc<str>, params: &dyn Params, want: Want) -> Result<()> {
+        let first = self.params.len();
+        if let Err(error) = params.bind(&mut self.params) {
+            self.params.truncate(first);
+            return Err(error);
+        }
+        let text = match self.texts.last() {
+            Some(last) if Arc::ptr_eq(last, sql) || **last == **sql => self.texts.len() - 1,
+            _ => {
+                self.texts.push(Arc::clone(sql));
+                self.texts.len() - 1
+            }
+        };
+        self.items.push(Item { text, first, count: self.params.len() - first, want });
+        Ok(())
+    }
+
+    /// How many statements there are.
+    pub fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    /// True if there are none.
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    /// The statement at `index`.
+    pub fn get(&self, index: usize) -> Option<BatchItem<'_>> {
+        let item = self.items.get(index)?;
+        Some(BatchItem {
+            sql: &self.texts[item.text],
+            want: item.want,
+            params: &self.params,
+            first: item.first,
+            count: item.count,
+        })
+    }
+
+    /// The statements, in order.
+    pub fn iter(&self) -> impl Iterator<Item = BatchItem<'_>> {
+        (0..self.items.len()).filter_map(|index| self.get(index))
+    }
+}
+
+/// Tells an engine to stop what a connection is doing. Cheap to make and to clone; works from any
+/// thread, also after the connection is gone (then it does nothing).
+#[derive(Clone)]
+pub struct Canceller(Arc<dyn Cancel>);
+
+/// The driver's side of a [`Canceller`].
+pub trait Cancel: Send + Sync + 'static {
+    /// Called when a deadline passes or a future is dropped. What can be done without waiting is done
+    /// before this returns; the future does the rest, and may be dropped at any time. Cancelling a
+    /// connection that has since gone on to another command must not hit that command.
+    fn cancel(&self) -> BoxFuture<'static, ()>;
+}
+
+impl Canceller {
+    /// A canceller that does this.
+    pub fn new(cancel: Arc<dyn Cancel>) -> Self {
+        Self(cancel)
+    }
+
+    /// See [`Cancel::cancel`].
+    pub fn cancel(&self) -> BoxFuture<'static, ()> {
+        self.0.cancel()
+    }
+}
+
+impl fmt::Debug for Canceller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Canceller")
+    }
+}
+
+/// What a connection has done so far, for statistics and for tests that count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Counters {
+    /// Times the driver sent something and had to wait for the answer (SQLite: hops to the worker).
+    pub rounds: u64,
+    /// Statements that the engine was asked to prepare.
+    pub prepared: u64,
+    /// Executions that found their statement in the cache.
+    pub cache_hits: u64,
+    /// Statements that had to leave the cache.
+    pub evicted: u64,
+    /// Statements that the cache holds now.
+    pub cached: u64,
+}
+
+/// One session with an engine.
+///
+/// See the [module's documentation](self) for who calls what and when. Every method but
+/// [`close`](Self::close) may be called on a broken connection, and then fails or does nothing.
+pub trait Connection: Send + 'static {
+    /// Starts a command. Called by the owner, only when no command is under way. It must not wait: it
+    /// encodes, and may perform work that is certain to be short.
+    ///
+    /// # Errors
+    ///
+    /// If the command cannot be sent as it is (an argument that the engine cannot take, a wrong number
+    /// of arguments where that is known, no open transaction to commit). Then nothing was sent, and the
+    /// connection is as it was.
+    fn start(&mut self, command: Command<'_>) -> Result<()>;
+
+    /// Drives the command. `batch` is the caller's and is cleared by the driver before it is filled; the
+    /// columns of a result set are set before its first rows, and also if it has none. The driver hands
+    /// over a batch when it is full by the driver's own bound, so that memory stays bounded, and reads no
+    /// further until it is asked again.
+    ///
+    /// # Errors
+    ///
+    /// The command's error. The command is over then; [`status`](Self::status) says what can follow.
+    fn poll_next(&mut self, cx: &mut Context<'_>, batch: &mut RowBatch) -> Poll<Result<Step>>;
+
+    /// The owner will read no more of the command under way. Ends it if that takes no waiting; the
+    /// status that results is returned, [`Status::Busy`] if replies are still owed. Called at most once
+    /// per command; also harmless when none is under way.
+    fn abandon(&mut self) -> Status;
+
+    /// Reads off what is owed and rolls back what is open, until the connection is [`Status::Idle`] (or
+    /// [`Status::Broken`]). Called by the pool after [`abandon`](Self::abandon), under its budget; a
+    /// recovery that is dropped half-way is followed by [`close`](Self::close).
+    ///
+    /// # Errors
+    ///
+    /// If the connection cannot be saved.
+    fn poll_recover(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>>;
+
+    /// Where the connection stands.
+    fn status(&self) -> Status;
+
+    /// A handle to stop whatever this connection is doing.
+    fn canceller(&self) -> Canceller;
+
+    /// What the last [`Command::Prepare`] learnt.
+    fn take_description(&mut self) -> Option<Description>;
+
+    /// What it has done so far.
+    fn counters(&self) -> Counters;
+
+    /// The driver's own type, for its own powers.
+    fn as_any_mut(&mut self) -> &mut dyn Any;
+
+    /// Says goodbye and frees what the engine holds for the session. The pool gives it a budget and
+    /// drops the future when that is spent; dropping the connection without calling this must free
+    /// everything on this side too.
+    fn close(self: Box<Self>) -> BoxFuture<'static, Result<()>>;
+}
+
+impl fmt::Debug for dyn Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection").field("status", &self.status()).finish_non_exhaustive()
+    }
+}

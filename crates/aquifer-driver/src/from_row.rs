@@ -1,0 +1,437 @@
+//! Rows into Rust types: [`FromRow`], and the [`Plan`] that maps columns to fields once per result.
+
+use crate::{Columns, Error, ErrorKind, FromValue, Result, Row};
+
+/// A type that a whole row becomes: a scalar (one column), a tuple (by position), or a struct with
+/// `#[derive(FromRow)]` (by name).
+///
+/// A type is a row or a value, never both: whatever implements [`FromValue`] is a row of one column.
+/// [`plan`](Self::plan) runs once per result, [`from_row`](Self::from_row) once per row; both must make
+/// the same calls in the same order. Most users derive this trait.
+pub trait FromRow<'r>: Sized {
+    /// Says which columns the fields take, in the order in which `from_row` will take them.
+    ///
+    /// # Errors
+    ///
+    /// If a column is missing.
+    fn plan(columns: &Columns, plan: &mut Plan) -> Result<()>;
+
+    /// Reads one row.
+    ///
+    /// # Errors
+    ///
+    /// If a value does not convert.
+    fn from_row(row: Row<'r>, fields: &mut Fields<'_>) -> Result<Self>;
+}
+
+/// What to do with columns that no field takes, and fields that no column gives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mapping {
+    /// Both are errors.
+    #[default]
+    Strict,
+    /// Columns that no field takes are ignored; a missing column is still an error unless the field
+    /// has a default.
+    Lax,
+}
+
+/// Which column each field takes; made once per result, used for every row.
+#[derive(Debug)]
+pub struct Plan {
+    /// Column of each field in reading order, [`ABSENT`](Self::ABSENT) where there is none.
+    fields: Indexes,
+    /// Columns taken so far, one bit each for the first 64; later ones are not checked for leftovers
+    /// beyond the count.
+    taken: u64,
+    taken_count: usize,
+    lax: bool,
+    positional: bool,
+    prefixes: Vec<&'static str>,
+}
+
+/// Up to [`INLINE`] indexes without allocation.
+#[derive(Debug)]
+struct Indexes {
+    inline: [u16; INLINE],
+    len: usize,
+    more: Vec<u16>,
+}
+
+const INLINE: usize = 24;
+
+impl Indexes {
+    #[inline]
+    fn push(&mut self, index: u16) {
+        if self.len < INLINE {
+            self.inline[self.len] = index;
+        } else {
+            self.more.push(index);
+        }
+        self.len += 1;
+    }
+
+    #[inline]
+    fn get(&self, at: usize) -> Option<u16> {
+        if at >= self.len {
+            None
+        } else if at < INLINE {
+            Some(self.inline[at])
+        } else {
+            self.more.get(at - INLINE).copied()
+        }
+    }
+
+    fn set(&mut self, at: usize, index: u16) {
+        if at < INLINE {
+            self.inline[at] = index;
+        } else {
+            self.more[at - INLINE] = index;
+        }
+    }
+}
+
+impl Plan {
+    const ABSENT: u16 = u16::MAX;
+
+    /// The strict plan of `T` over these columns.
+    ///
+    /// # Errors
+    ///
+    /// If a field has no column, or a column has no field.
+    #[inline]
+    pub fn of<'r, T: FromRow<'r>>(columns: &Columns) -> Result<Self> {
+        Self::with_mapping::<T>(columns, Mapping::Strict)
+    }
+
+    /// The plan of `T` over these columns.
+    ///
+    /// # Errors
+    ///
+    /// If a field has no column; with [`Mapping::Strict`] also if a column has no field.
+    #[inline]
+    pub fn with_mapping<'r, T: FromRow<'r>>(columns: &Columns, mapping: Mapping) -> Result<Self> {
+        if columns.len() >= usize::from(Self::ABSENT) {
+            return Err(Error::new(ErrorKind::Column, "the result has more than 65 534 columns"));
+        }
+        let mut plan = Self {
+            fields: Indexes { inline: [0; INLINE], len: 0, more: Vec::new() },
+            taken: 0,
+            taken_count: 0,
+            lax: mapping == Mapping::Lax,
+            positional: false,
+            prefixes: Vec::new(),
+        };
+        T::plan(columns, &mut plan)?;
+        if plan.taken_count < columns.len() && !plan.lax {
+            return Err(plan.leftover(columns));
+        }
+        Ok(plan)
+    }
+
+    /// Reads a row that has the columns this plan was made for.
+    ///
+    /// # Errors
+    ///
+    /// If a value does not convert.
+    #[inline]
+    pub fn read<'r, T: FromRow<'r>>(&self, row: Row<'r>) -> Result<T> {
+        T::from_row(row, &mut Fields { plan: self, next: 0 })
+    }
+
+    /// From here on, columns that no field takes are ignored: `#[aquifer(lax)]`.
+    pub fn lax(&mut self) {
+        self.lax = true;
+    }
+
+    /// The next field takes the column of this name.
+    ///
+    /// # Errors
+    ///
+    /// If there is none.
+    #[inline]
+    pub fn column(&mut self, columns: &Columns, name: &'static str) -> Result<()> {
+        match self.find(columns, name) {
+            Some(index) => {
+                self.take(index);
+                Ok(())
+            }
+            None => Err(missing(columns, &self.full_name(name))),
+        }
+    }
+
+    /// The next field takes the column of this name, or none if there is none: `#[aquifer(default)]`.
+    #[inline]
+    pub fn optional_column(&mut self, columns: &Columns, name: &'static str) {
+        match self.find(columns, name) {
+            Some(index) => self.take(index),
+            None => self.fields.push(Self::ABSENT),
+        }
+    }
+
+    /// The next field takes the column at this position: tuples and scalars.
+    ///
+    /// # Errors
+    ///
+    /// If there are fewer columns.
+    #[inline]
+    pub fn position(&mut self, columns: &Columns, index: usize, width: usize) -> Result<()> {
+        if index >= columns.len() || (!self.lax && width != columns.len()) {
+            return Err(wrong_width(columns, width));
+        }
+        self.positional = true;
+        self.take(index);
+        Ok(())
+    }
+
+    /// Plans a nested struct whose columns all carry `prefix`: `#[aquifer(nested = "owner_")]`.
+    ///
+    /// The nested fields form a group, so that the reader can tell a missing one (all NULL, the outer
+    /// side of a LEFT JOIN) from a present one.
+    ///
+    /// # Errors
+    ///
+    /// If a nested field has no column.
+    pub fn nested<'r, T: FromRow<'r>>(
+        &mut self,
+        columns: &Columns,
+        prefix: &'static str,
+    ) -> Result<()> {
+        let at = self.fields.len;
+        self.fields.push(0);
+        self.prefixes.push(prefix);
+        let planned = T::plan(columns, self);
+        self.prefixes.pop();
+        planned?;
+        let len = self.fields.len - at - 1;
+        self.fields.set(at, len.min(usize::from(u16::MAX)) as u16);
+        Ok(())
+    }
+
+    #[inline]
+    fn take(&mut self, index: usize) {
+        if index < 64 {
+            let bit = 1 << index;
+            if self.taken & bit == 0 {
+                self.taken |= bit;
+                self.taken_count += 1;
+            }
+        } else {
+            self.taken_count += 1;
+        }
+        self.fields.push(index as u16);
+    }
+
+    /// Results mostly have their columns in field order: the first look is at the next position.
+    #[inline]
+    fn find(&self, columns: &Columns, name: &str) -> Option<usize> {
+        if self.prefixes.is_empty() {
+            let next = self.taken_count;
+            if columns.get(next).is_some_and(|column| &*column.name == name) {
+                return Some(next);
+            }
+            return columns.position(name);
+        }
+        columns.iter().position(|column| {
+            let mut rest = Some(&*column.name);
+            for prefix in &self.prefixes {
+                rest = rest.and_then(|rest| rest.strip_prefix(prefix));
+            }
+            rest == Some(name)
+        })
+    }
+
+    fn full_name(&self, name: &str) -> String {
+        let mut full = self.prefixes.concat();
+        full.push_str(name);
+        full
+    }
+
+    #[cold]
+    fn leftover(&self, columns: &Columns) -> Error {
+        if self.positional {
+            return wrong_width(columns, self.fields.len);
+        }
+        let mut seen: Vec<&str> = Vec::new();
+        let mut extra: Vec<String> = Vec::new();
+        for (index, column) in columns.iter().enumerate() {
+            if index < 64 && self.taken & (1 << index) == 0 {
+                if seen.contains(&&*column.name) {
+                    extra.push(format!("`{}` (a second column of that name)", column.name));
+                } else {
+                    extra.push(format!("`{}`", column.name));
+                }
+            }
+            seen.push(&column.name);
+        }
+        Error::new(
+            ErrorKind::Column,
+            format!("no field takes the column{} {}", plural(extra.len()), extra.join(", ")),
+        )
+        .with_hint("select only what the type has, or mark the type `#[aquifer(lax)]`")
+    }
+}
+
+fn plural(n: usize) -> &'static str {
+    if n == 1 { "" } else { "s" }
+}
+
+#[cold]
+pub(crate) fn missing(columns: &Columns, name: &str) -> Error {
+    let error = if columns.is_empty() {
+        Error::new(ErrorKind::Column, format!("no column `{name}`: the statement gives no columns"))
+    } else {
+        let names: Vec<_> = columns.names().take(32).map(|name| format!("`{name}`")).collect();
+        let more = if columns.len() > 32 { ", …" } else { "" };
+        Error::new(
+            ErrorKind::Column,
+            format!("no column `{name}`: the result has {}{more}", names.join(", ")),
+        )
+    };
+    let error = error.with_column(name);
+    match crate::suggest::nearest(name, columns.names()) {
+        Some(near) => error.with_hint(format!("did you mean `{near}`?")),
+        None => error,
+    }
+}
+
+#[cold]
+fn wrong_width(columns: &Columns, width: usize) -> Error {
+    let got = columns.len();
+    let names: Vec<_> = columns.names().take(16).collect();
+    Error::new(
+        ErrorKind::Column,
+        format!(
+            "expected {width} column{}, got {got}{}{}",
+            plural(width),
+            if got == 0 { "" } else { ": " },
+            names.join(", ")
+        ),
+    )
+}
+
+/// The reading side of a [`Plan`]: hands each field its column.
+#[derive(Debug)]
+pub struct Fields<'p> {
+    plan: &'p Plan,
+    next: usize,
+}
+
+impl Fields<'_> {
+    /// The next field's value.
+    ///
+    /// # Errors
+    ///
+    /// If the value does not convert.
+    #[inline]
+    pub fn next<'r, T: FromValue<'r>>(&mut self, row: Row<'r>) -> Result<T> {
+        match self.step() {
+            Some(index) => row.decode(index),
+            None => Err(planned_otherwise()),
+        }
+    }
+
+    /// The next field's value, or `None` if the result has no column for it.
+    ///
+    /// # Errors
+    ///
+    /// If the value does not convert.
+    #[inline]
+    pub fn next_optional<'r, T: FromValue<'r>>(&mut self, row: Row<'r>) -> Result<Option<T>> {
+        match self.step() {
+            Some(index) => row.decode(index).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The next group, which must be there.
+    ///
+    /// # Errors
+    ///
+    /// If a value does not convert.
+    pub fn nested<'r, T: FromRow<'r>>(&mut self, row: Row<'r>) -> Result<T> {
+        self.next += 1;
+        T::from_row(row, self)
+    }
+
+    /// The next group, or `None` if all its columns are NULL: the outer side of a LEFT JOIN.
+    ///
+    /// # Errors
+    ///
+    /// If a value does not convert.
+    pub fn nested_optional<'r, T: FromRow<'r>>(&mut self, row: Row<'r>) -> Result<Option<T>> {
+        let len = self.plan.fields.get(self.next).map_or(0, usize::from);
+        self.next += 1;
+        let group = self.next..self.next + len;
+        let absent = group.clone().all(|at| match self.plan.fields.get(at) {
+            Some(Plan::ABSENT) | None => true,
+            Some(index) => row.is_null(usize::from(index)),
+        });
+        if absent {
+            self.next = group.end;
+            Ok(None)
+        } else {
+            T::from_row(row, self).map(Some)
+        }
+    }
+
+    #[inline]
+    fn step(&mut self) -> Option<usize> {
+        let index = self.plan.fields.get(self.next)?;
+        self.next += 1;
+        (index != Plan::ABSENT).then_some(usize::from(index))
+    }
+}
+
+#[cold]
+fn planned_otherwise() -> Error {
+    Error::new(ErrorKind::Column, "the type reads a column that its plan did not name").with_hint(
+        "`FromRow::plan` and `FromRow::from_row` must name the same fields in the same order",
+    )
+}
+
+impl<'r, T: FromValue<'r>> FromRow<'r> for T {
+    #[inline]
+    fn plan(columns: &Columns, plan: &mut Plan) -> Result<()> {
+        plan.position(columns, 0, 1)
+    }
+
+    #[inline]
+    fn from_row(row: Row<'r>, fields: &mut Fields<'_>) -> Result<Self> {
+        fields.next(row)
+    }
+}
+
+macro_rules! tuple_rows {
+    ($(($len:literal: $($name:ident $index:literal),*))*) => {$(
+        impl<'r, $($name: FromValue<'r>),*> FromRow<'r> for ($($name,)*) {
+            #[inline]
+            fn plan(columns: &Columns, plan: &mut Plan) -> Result<()> {
+                $(plan.position(columns, $index, $len)?;)*
+                Ok(())
+            }
+
+            #[inline]
+            fn from_row(row: Row<'r>, fields: &mut Fields<'_>) -> Result<Self> {
+                Ok(($(fields.next::<$name>(row)?,)*))
+            }
+        }
+    )*};
+}
+tuple_rows! {
+    (1: A 0)
+    (2: A 0, B 1)
+    (3: A 0, B 1, C 2)
+    (4: A 0, B 1, C 2, D 3)
+    (5: A 0, B 1, C 2, D 3, E 4)
+    (6: A 0, B 1, C 2, D 3, E 4, F 5)
+    (7: A 0, B 1, C 2, D 3, E 4, F 5, G 6)
+    (8: A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7)
+    (9: A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8)
+    (10: A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8, J 9)
+    (11: A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8, J 9, K 10)
+    (12: A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8, J 9, K 10, L 11)
+    (13: A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8, J 9, K 10, L 11, M 12)
+    (14: A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8, J 9, K 10, L 11, M 12, N 13)
+    (15: A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8, J 9, K 10, L 11, M 12, N 13, O 14)
+    (16: A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8, J 9, K 10, L 11, M 12, N 13, O 14, P 15)
+}
