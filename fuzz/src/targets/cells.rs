@@ -1,0 +1,151 @@
+//! Row batches: what comes from a server or a file and is decoded into Rust types.
+//!
+//! An input is a list of cells: one byte for the encoding, one for the length, then the bytes. A length
+//! of 255 is NULL.
+
+use aquifer_driver::{Cell, Column, Encoding, FromValue, RowBatch, Value, ValueRef};
+use std::sync::Arc;
+
+pub(super) const WORDS: &[&str] = &[
+    "\u{0}\u{9}\u{1}",
+    "\u{12}\u{1}7",
+    "-9223372036854775808",
+    "18446744073709551615",
+    "1.50",
+    "-0",
+    "NaN",
+    "1e400",
+    "true",
+    "2026-02-29 23:59:60",
+    "00000000-0000-0000-0000-000000000000",
+    "é",
+];
+
+const ENCODINGS: [Encoding; 27] = [
+    Encoding::Tagged,
+    Encoding::Bool,
+    Encoding::I8,
+    Encoding::I16Be,
+    Encoding::I32Be,
+    Encoding::I64Be,
+    Encoding::I16Le,
+    Encoding::I32Le,
+    Encoding::I64Le,
+    Encoding::U8,
+    Encoding::U16Le,
+    Encoding::U32Le,
+    Encoding::U32Be,
+    Encoding::U64Le,
+    Encoding::F32Be,
+    Encoding::F64Be,
+    Encoding::F32Le,
+    Encoding::F64Le,
+    Encoding::Text,
+    Encoding::Bytes,
+    Encoding::Json,
+    Encoding::Decimal,
+    Encoding::Uuid,
+    Encoding::TimestampLe,
+    Encoding::TimestampTzLe,
+    Encoding::TimeLe,
+    Encoding::DateLe,
+];
+
+pub(super) fn run(bytes: &[u8]) {
+    let cells = cells(bytes);
+    let columns: Vec<Column> = cells
+        .iter()
+        .enumerate()
+        .map(|(index, (encoding, _))| Column::new(format!("c{index}"), *encoding))
+        .collect();
+    let mut batch = RowBatch::new();
+    batch.set_columns(&Arc::new(columns.into()));
+    for (_, bytes) in &cells {
+        match bytes {
+            Some(bytes) => batch.push_bytes(bytes).expect("small"),
+            None => batch.push_null(),
+        }
+    }
+    batch.end_row();
+
+    let row = batch.row(0).expect("one row was pushed");
+    assert_eq!(row.len(), cells.len());
+    for (index, (_, bytes)) in cells.iter().enumerate() {
+        let cell = row.cell(index).expect("as many cells as columns");
+        assert_eq!(cell.raw(), *bytes);
+        assert_eq!(row.is_null(index), bytes.is_none());
+        check(cell);
+        if let Err(error) = row.decode::<i64>(index) {
+            assert!(error.to_string().contains(&format!("\"c{index}\"")), "{error}");
+        }
+    }
+    assert!(row.cell(cells.len()).is_none());
+}
+
+fn cells(mut bytes: &[u8]) -> Vec<(Encoding, Option<&[u8]>)> {
+    let mut cells = Vec::new();
+    while let [encoding, length, rest @ ..] = bytes {
+        let encoding = ENCODINGS[usize::from(*encoding) % ENCODINGS.len()];
+        let (cell, rest) = match length {
+            255 => (None, rest),
+            length => {
+                let (cell, rest) = rest.split_at(rest.len().min(usize::from(*length)));
+                (Some(cell), rest)
+            }
+        };
+        cells.push((encoding, cell));
+        bytes = rest;
+    }
+    cells
+}
+
+fn read<'r, T: FromValue<'r>>(cell: Cell<'r>) -> Option<T> {
+    T::from_cell(cell).ok()
+}
+
+/// What must hold between the readings of one cell, whatever its bytes.
+fn check(cell: Cell<'_>) {
+    // A narrow integer reads exactly when the wide one does and its value fits.
+    let wide = read::<i64>(cell);
+    let unsigned = read::<u64>(cell);
+    assert_eq!(read::<i32>(cell), wide.and_then(|v| v.try_into().ok()), "{cell:?}");
+    assert_eq!(read::<i16>(cell), wide.and_then(|v| v.try_into().ok()), "{cell:?}");
+    assert_eq!(read::<i8>(cell), wide.and_then(|v| v.try_into().ok()), "{cell:?}");
+    assert_eq!(read::<u32>(cell), unsigned.and_then(|v| v.try_into().ok()), "{cell:?}");
+    if let (Some(wide), Some(unsigned)) = (wide, unsigned) {
+        assert_eq!(i128::from(wide), i128::from(unsigned), "{cell:?}");
+    }
+    if let Some(truth) = read::<bool>(cell)
+        && let Some(wide) = wide
+    {
+        assert_eq!(wide, i64::from(truth), "{cell:?}");
+    }
+
+    // Borrowed and owned readings agree.
+    assert_eq!(read::<&str>(cell).map(str::to_owned), read::<&str>(cell).and(read::<String>(cell)));
+    assert_eq!(
+        read::<&[u8]>(cell).map(<[u8]>::to_vec),
+        read::<&[u8]>(cell).and(read::<Vec<u8>>(cell))
+    );
+
+    // NULL reads as None and as nothing else.
+    if cell.is_null() {
+        assert_eq!(read::<Option<i64>>(cell), Some(None));
+        assert!(wide.is_none() && read::<String>(cell).is_none() && read::<f64>(cell).is_none());
+    } else {
+        assert_ne!(read::<Option<i64>>(cell), Some(None));
+    }
+
+    // A value survives being owned, and a damaged cell is damaged for everyone but readers of bytes.
+    match cell.value() {
+        Ok(value) => {
+            assert_eq!(value.is_null(), cell.is_null());
+            let owned: Value = value.to_owned().expect("a cell of one value");
+            assert_eq!(owned.as_ref().kind(), value.kind());
+            if let (ValueRef::Text(a), ValueRef::Text(b)) = (owned.as_ref(), value) {
+                assert_eq!(a, b);
+            }
+        }
+        Err(_) => assert!(wide.is_none() && read::<f64>(cell).is_none(), "{cell:?}"),
+    }
+}

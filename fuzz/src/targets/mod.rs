@@ -1,0 +1,38 @@
+//! The targets, one file per thing that reads from outside.
+
+mod cells;
+mod dsn;
+
+/// A function that reads input from outside, and what to feed it.
+#[derive(Debug, Clone, Copy)]
+pub struct Target {
+    /// Also the name of its folder in `corpus/`.
+    pub name: &'static str,
+    /// The promise it holds the code to.
+    pub promise: &'static str,
+    /// Panics if the promise is broken.
+    pub run: fn(&[u8]),
+    /// What its grammar is made of.
+    pub words: &'static [&'static str],
+}
+
+/// All of them. The tests insist that each has a corpus, and each corpus a target.
+pub const TARGETS: &[Target] = &[
+    Target {
+        name: "cells",
+        promise: "cells of any encoding decode exactly or not at all, and never panic",
+        run: cells::run,
+        words: cells::WORDS,
+    },
+    Target {
+        name: "dsn",
+        promise: "a URL is taken apart or refused with a reason, and no text shows its password",
+        run: dsn::run,
+        words: dsn::WORDS,
+    },
+];
+
+/// The target of this name.
+pub fn find(name: &str) -> Option<&'static Target> {
+    TARGETS.iter().find(|target| target.name == name)
+}
