@@ -1,0 +1,37 @@
+//! SQL as text: what can be decided about a statement without asking a server.
+//!
+//! Owns the tokenizer and everything that stands on it: placeholders (`?` to the engine's own form, lists), named
+//! parameters and bulk inserts, routing by read or write, splitting of scripts, quoting of identifiers and literals.
+//!
+//! Never does I/O, keeps no state and knows no values: it works on text, lengths and names. Every function is one pass
+//! over the bytes and runs once per statement text; callers cache the result. No input panics.
+//!
+//! An engine is described by a [`Lexis`] (what its text looks like) and a [`Style`] (how its placeholders look), both plain
+//! data, so a driver of another engine describes itself without code here.
+
+mod classify;
+mod error;
+mod keyword;
+mod lexis;
+mod named;
+mod placeholders;
+mod position;
+mod quote;
+mod split;
+mod style;
+mod token;
+
+#[cfg(test)]
+mod properties;
+
+pub use classify::{Access, Class, Kind, classify};
+pub use error::{Construct, SqlTextError, SqlTextErrorKind};
+pub use lexis::{Bodies, Lexis};
+pub use named::{BulkText, NamedSlot, NamedText, ParsedNamed};
+pub use placeholders::{
+    Arg, Expanded, Form, Padding, Rewritten, count, expand, padded_len, rebind, rewrite,
+};
+pub use quote::{Ident, quote_ident, quote_literal};
+pub use split::{Split, split};
+pub use style::Style;
+pub use token::{Token, TokenKind, Tokens, line_column};
