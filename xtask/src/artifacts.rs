@@ -1,6 +1,6 @@
 //! Which programs cargo has built, read from its `--message-format=json` lines.
 
-use crate::failure::{Failure, Outcome};
+use crate::failure::Outcome;
 use crate::workspace::{EVERYTHING, Workspace, output};
 use std::path::{Path, PathBuf};
 
@@ -12,6 +12,8 @@ pub(crate) struct Program {
     /// The folder of its package, where cargo would run it.
     pub(crate) package: PathBuf,
     pub(crate) executable: PathBuf,
+    /// Whether it is a test program; cargo builds ordinary ones along with those.
+    pub(crate) is_test: bool,
 }
 
 /// Builds with the features of a test run, so that nothing is built twice, and returns the programs
@@ -24,13 +26,9 @@ pub(crate) fn build(
     let mut command = workspace.cargo(arguments);
     command.args(EVERYTHING).arg("--message-format=json-render-diagnostics");
     let lines = output(&mut command)?;
-    let programs: Vec<Program> = lines.lines().filter_map(program).collect();
     let wanted =
         |program: &Program| package.is_none_or(|p| program.package == workspace.root.join(p));
-    if programs.is_empty() {
-        return Err(Failure::new("cargo built no program; has the form of its messages changed?"));
-    }
-    Ok(programs.into_iter().filter(wanted).collect())
+    Ok(lines.lines().filter_map(program).filter(wanted).collect())
 }
 
 /// Cargo writes these lines compactly, one object each, so that looking for `"key":"` is enough:
@@ -44,6 +42,7 @@ fn program(line: &str) -> Option<Program> {
         name: text(line, "name")?,
         package: Path::new(&manifest).parent()?.to_path_buf(),
         executable: text(line, "executable")?.into(),
+        is_test: line.split_once(r#""profile":{"#)?.1.split_once('}')?.0.contains(r#""test":true"#),
     })
 }
 
@@ -67,13 +66,16 @@ mod tests {
 
     #[test]
     fn a_program_is_read_from_its_line_and_libraries_are_not() {
-        let line = r#"{"reason":"compiler-artifact","package_id":"x","manifest_path":"/p/examples/Cargo.toml","target":{"kind":["example"],"name":"hello","src_path":"/p/hello.rs"},"filenames":[],"executable":"/p/target/debug/examples/hello","fresh":true}"#;
+        let line = r#"{"reason":"compiler-artifact","package_id":"x","manifest_path":"/p/examples/Cargo.toml","target":{"kind":["example"],"name":"hello","src_path":"/p/hello.rs","test":true},"profile":{"opt_level":"0","test":false},"filenames":[],"executable":"/p/target/debug/examples/hello","fresh":true}"#;
         let expected = Program {
             name: "hello".into(),
             package: "/p/examples".into(),
             executable: "/p/target/debug/examples/hello".into(),
+            is_test: false,
         };
         assert_eq!(program(line), Some(expected));
+        let test = line.replace(r#""test":false"#, r#""test":true"#);
+        assert!(program(&test).unwrap().is_test);
         let library = line.replace(r#""/p/target/debug/examples/hello""#, "null");
         assert_eq!(program(&library), None);
         assert_eq!(program(r#"{"reason":"build-finished","success":true}"#), None);

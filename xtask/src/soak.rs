@@ -78,7 +78,7 @@ fn from_clock() -> u64 {
 /// All soak tests whose path contains `filter`, with the program that holds each.
 fn tests<'a>(programs: &'a [Program], filter: &str) -> Outcome<Vec<(&'a Program, String)>> {
     let mut tests = Vec::new();
-    for program in programs {
+    for program in programs.iter().filter(|program| program.is_test) {
         let mut command = Command::new(&program.executable);
         command.args(["--list", "--format", "terse"]).current_dir(&program.package);
         let listed = output(&mut command)?;

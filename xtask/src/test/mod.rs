@@ -9,6 +9,8 @@ use crate::requirements::{self, REQUIREMENTS};
 use crate::workspace::{EVERYTHING, Workspace, cannot_start};
 use std::io::{IsTerminal, PipeReader, Read, Write};
 use std::process::{Command, ExitStatus};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use summary::Summary;
 
@@ -34,6 +36,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Outcome {
     }
     let started = Instant::now();
     let (status, summary) = watch(command)?;
+    let summary = summary.lock().unwrap_or_else(PoisonError::into_inner);
     println!("\n{}", summary.table(started.elapsed()));
     let narrowed = !ours.is_empty() || !theirs.is_empty();
     match verdict(status.success(), &summary, narrowed) {
@@ -59,6 +62,9 @@ fn verdict(cargo_succeeded: bool, summary: &Summary, narrowed: bool) -> Result<S
         let lines: Vec<String> = names.iter().map(|name| format!("  {name}")).collect();
         return Err(format!("test: FAILED\n{}", lines.join("\n")));
     }
+    if summary.straggler {
+        return Err("test: FAILED: a process that a test started is still running".to_owned());
+    }
     if narrowed && total.passed == 0 {
         return Err("test: FAILED: no test matches".to_owned());
     }
@@ -75,39 +81,47 @@ fn verdict(cargo_succeeded: bool, summary: &Summary, narrowed: bool) -> Result<S
     Ok(format!("test: passed: {} tests in {} suites", total.passed, total.suites))
 }
 
+/// How long a process that outlives the test that started it may take to end.
+const STRAGGLER_SECONDS_MAX: u64 = 10;
+
 /// Runs it, passes on its output byte by byte and reads along.
-fn watch(mut command: Command) -> Outcome<(ExitStatus, Summary)> {
+fn watch(mut command: Command) -> Outcome<(ExitStatus, Arc<Mutex<Summary>>)> {
     // One pipe for both streams keeps the lines of cargo and of the tests in their order.
     let (reader, writer) = std::io::pipe().map_err(Failure::new)?;
     command.stdout(writer.try_clone().map_err(Failure::new)?).stderr(writer);
     let mut child = command.spawn().map_err(|error| cannot_start(&command, &error))?;
     drop(command); // and with it our ends of the pipe, or it would never end
-    let (finished, summary) = std::sync::mpsc::channel();
-    std::thread::spawn(move || finished.send(pass_on(reader)));
+    let summary = Arc::new(Mutex::new(Summary::default()));
+    let (open, closed) = channel::<()>();
+    let reading = Arc::clone(&summary);
+    std::thread::spawn(move || {
+        pass_on(reader, &reading);
+        drop(open);
+    });
     let status = child.wait().map_err(Failure::new)?;
-    match summary.recv_timeout(Duration::from_secs(10)) {
-        Ok(summary) => Ok((status, summary)),
-        Err(_) => Err(Failure::new(
-            "test: FAILED: cargo has ended, but a process that a test started is still running and holds its output",
-        )),
+    // Whoever still holds the pipe was started by a test. Waiting on would be waiting for ever.
+    let left = closed.recv_timeout(Duration::from_secs(STRAGGLER_SECONDS_MAX));
+    if left == Err(RecvTimeoutError::Timeout) {
+        summary.lock().unwrap_or_else(PoisonError::into_inner).straggler = true;
     }
+    Ok((status, summary))
 }
 
-fn pass_on(mut from: PipeReader) -> Summary {
-    let mut summary = Summary::default();
+fn pass_on(mut from: PipeReader, summary: &Mutex<Summary>) {
     let mut line = Vec::new();
     let mut buffer = [0; 16 * 1024];
-    let mut to = std::io::stdout().lock();
     loop {
         let read = match from.read(&mut buffer) {
-            Ok(0) | Err(_) => return summary,
+            Ok(0) | Err(_) => return,
             Ok(read) => &buffer[..read],
         };
         // Whoever reads us may have gone; the tests still run to their end and decide the exit code.
+        let mut to = std::io::stdout().lock();
         let _ = to.write_all(read).and_then(|()| to.flush());
         for &byte in read {
             if byte == b'\n' {
-                summary.line(&String::from_utf8_lossy(&line));
+                let text = String::from_utf8_lossy(&line);
+                summary.lock().unwrap_or_else(PoisonError::into_inner).line(&text);
                 line.clear();
             } else {
                 line.push(byte);
@@ -142,6 +156,13 @@ mod tests {
     fn an_ignored_test_fails_a_whole_run_but_not_a_narrowed_one() {
         assert!(verdict(true, &summary(IGNORED), false).unwrap_err().contains("1 ignored"));
         assert!(verdict(true, &summary(IGNORED), true).is_ok());
+    }
+
+    #[test]
+    fn a_process_left_behind_fails_a_run_that_passed() {
+        let mut summary = summary(PASSED);
+        summary.straggler = true;
+        assert!(verdict(true, &summary, false).unwrap_err().contains("still running"));
     }
 
     #[test]

@@ -41,6 +41,8 @@ pub(super) struct Total {
 #[derive(Debug, Default)]
 pub(super) struct Summary {
     suites: Vec<Suite>,
+    /// Whether a process that a test started outlived all of them.
+    pub(super) straggler: bool,
 }
 
 impl Summary {

@@ -188,7 +188,7 @@ fn machine_path(line: &str) -> Option<&str> {
             let end = at + folder.len();
             let before = line[..at].strip_suffix('/')?.chars().next_back();
             let after = line[end..].strip_prefix('/')?.chars().next()?;
-            // `x/work/y` and `$HOME/work/y` are relative; `sqlite:///work/y` is not.
+            // Below a name or a variable it is relative; after the slashes of a URL it is not.
             let relative = before.is_some_and(|c| c.is_alphanumeric() || "._-~})*".contains(c));
             let path = !relative && (after.is_alphabetic() || "._".contains(after));
             path.then(|| &line[at - 1..=end])
