@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use crate::{Cell, Column, Error, ErrorKind, Value, ValueRef};
+use crate::{Cell, Column, Error, ErrorKind, Value, ValueRef, civil, notation};
 
 /// A type that one cell becomes. `'r` is the life of the row, for types that borrow from it.
 pub trait FromValue<'r>: Sized {
@@ -58,6 +58,14 @@ impl ConversionError {
             reason: Some(reason.into()),
             hint: None,
         }))
+    }
+
+    /// Says what the reader should do next. The hint must not quote the value.
+    #[cold]
+    #[must_use]
+    pub fn with_hint(mut self, hint: &'static str) -> Self {
+        self.0.hint = Some(hint);
+        self
     }
 
     #[cold]
@@ -299,16 +307,25 @@ impl FromValue<'_> for String {
     }
 }
 
-/// The text form of a value that is not text, as `database/sql` gives it.
+/// The text form of a value that is not text: numbers as Rust prints them, the others as [`civil`] and
+/// [`notation`] write them.
 #[cold]
 fn text_of(wanted: &'static str, value: ValueRef<'_>) -> Result<String, ConversionError> {
-    Ok(match value {
-        ValueRef::Int(v) => v.to_string(),
-        ValueRef::UInt(v) => v.to_string(),
-        ValueRef::Float(v) => v.to_string(),
-        ValueRef::Bool(v) => v.to_string(),
+    let iso = match value {
+        ValueRef::Int(v) => return Ok(v.to_string()),
+        ValueRef::UInt(v) => return Ok(v.to_string()),
+        ValueRef::Float(v) => return Ok(v.to_string()),
+        ValueRef::Bool(v) => return Ok(v.to_string()),
+        ValueRef::Date(v) => civil::date(v),
+        ValueRef::Time(v) => civil::time(v)
+            .ok_or_else(|| ConversionError::value(wanted, &value, "it is not within one day"))?,
+        ValueRef::Timestamp(v) => civil::timestamp(v),
+        ValueRef::TimestampTz(v) => civil::timestamp_tz(v),
+        ValueRef::Interval(v) => civil::interval(v),
+        ValueRef::Uuid(v) => notation::uuid(&v),
         _ => return Err(ConversionError::kind(wanted, &value)),
-    })
+    };
+    Ok(iso.as_str().to_owned())
 }
 
 impl FromValue<'_> for Box<str> {

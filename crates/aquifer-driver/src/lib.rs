@@ -17,6 +17,7 @@
 #![forbid(unsafe_code)]
 
 mod batch;
+pub mod civil;
 mod column;
 pub mod connection;
 mod connector;
@@ -32,6 +33,7 @@ mod params;
 mod registry;
 pub mod suggest;
 mod transaction;
+mod types;
 mod value;
 
 pub use batch::{Cell, ColumnIndex, Row, RowBatch};
@@ -52,4 +54,7 @@ pub use named::{Argument, ToParams};
 pub use params::{Array, ParamBuf, ParamSink, Params, ToValue};
 pub use registry::Registry;
 pub use transaction::{Isolation, TxOptions};
+#[cfg(feature = "serde_json")]
+pub use types::Json;
+pub use types::notation;
 pub use value::{ArrayRef, Date, Interval, Value, ValueRef};
