@@ -187,7 +187,7 @@ impl Judge {
     fn new() -> Judge {
         Judge {
             stage: Stage::Head,
-            kind: Kind::Empty,
+            kind: Kind::Other,
             access: Access::Unknown,
             depth: 0,
             base: 0,
@@ -416,7 +416,7 @@ impl Judge {
 
     /// `None` for a statement without any token.
     fn verdict(&self, sql: &str) -> Option<Class> {
-        if self.stage == Stage::Head {
+        if self.last == TokenKind::Whitespace {
             return None;
         }
         let writes = self.writes || self.maybe_function;

@@ -171,18 +171,37 @@ keywords! {
     Xor "XOR",
 }
 
+/// For each first letter: where its words are in the table, and one bit for each length they have.
+const LETTERS: [(u8, u8, u16); 26] = {
+    let mut letters = [(0, 0, 0); 26];
+    let mut at = 0;
+    while at < KEYWORDS.len() {
+        let text = KEYWORDS[at].0.as_bytes();
+        let letter = &mut letters[(text[0] - b'A') as usize];
+        if letter.1 == 0 {
+            letter.0 = at as u8;
+        }
+        letter.1 = at as u8 + 1;
+        letter.2 |= 1 << text.len();
+        at += 1;
+    }
+    letters
+};
+
 impl Keyword {
     /// The keyword `word` is, in any case.
+    #[inline]
     pub(super) fn of(word: &str) -> Option<Keyword> {
-        let mut buffer = [0; LENGTH_MAX];
-        let upper = buffer.get_mut(..word.len())?;
-        upper.copy_from_slice(word.as_bytes());
-        upper.make_ascii_uppercase();
-        let upper = &*upper;
-        KEYWORDS
-            .binary_search_by(|(text, _)| text.as_bytes().cmp(upper))
-            .ok()
-            .map(|at| KEYWORDS[at].1)
+        let first = word.as_bytes().first()?.to_ascii_uppercase().wrapping_sub(b'A');
+        let (start, end, lengths) = *LETTERS.get(usize::from(first))?;
+        // Most words of a statement are names, and most of them end here.
+        if word.len() > LENGTH_MAX || lengths >> word.len() & 1 == 0 {
+            return None;
+        }
+        KEYWORDS[usize::from(start)..usize::from(end)]
+            .iter()
+            .find(|(text, _)| text.len() == word.len() && text.eq_ignore_ascii_case(word))
+            .map(|(_, keyword)| *keyword)
     }
 
     /// Whether an expression cannot end with this word: what follows it is a value, or nothing.

@@ -54,7 +54,8 @@ pub fn rewrite<'a>(
     let mut writer: Option<Writer<'a>> = None;
     let mut params = 0;
     let mut found = false;
-    for token in Tokens::new(sql, lexis) {
+    let mut tokens = Tokens::new(sql, lexis);
+    while let Some(token) = tokens.next_special() {
         match token.kind {
             TokenKind::Question => {
                 found = true;
@@ -158,7 +159,8 @@ impl<'a> NativeCount<'a> {
 pub fn count(sql: &str, lexis: &Lexis) -> usize {
     let mut questions = 0;
     let mut native = NativeCount::default();
-    for token in Tokens::new(sql, lexis) {
+    let mut tokens = Tokens::new(sql, lexis);
+    while let Some(token) = tokens.next_special() {
         match token.kind {
             TokenKind::Question => questions += 1,
             _ => native.count(sql, lexis, &token),

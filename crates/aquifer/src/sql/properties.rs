@@ -163,7 +163,7 @@ fn sound() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1500))]
+    #![proptest_config(ProptestConfig::with_cases(1000))]
 
     #[test]
     fn tokens_put_together_are_the_text(sql in text(), lexis in lexis()) {
@@ -179,6 +179,18 @@ proptest! {
             joined.push_str(token.text(&sql));
         }
         prop_assert_eq!(joined, sql);
+    }
+
+    #[test]
+    fn special_tokens_are_the_same_when_plain_ones_are_skipped(sql in text(), lexis in lexis()) {
+        let special = |token: &Token| !matches!(
+            token.kind,
+            TokenKind::Word | TokenKind::Number | TokenKind::Whitespace | TokenKind::Symbol(_)
+        );
+        let mut tokens = Tokens::new(&sql, &lexis);
+        let skipping: Vec<Token> = std::iter::from_fn(|| tokens.next_special()).filter(special).collect();
+        let all: Vec<Token> = Tokens::new(&sql, &lexis).filter(special).collect();
+        prop_assert_eq!(skipping, all);
     }
 
     #[test]

@@ -156,6 +156,19 @@ const CONTINUES: [u8; 256] = {
     table
 };
 
+/// Which bytes can start something other than a word, a number, a blank or a symbol of no meaning.
+const SPECIAL: [bool; 256] = {
+    let mut table = [true; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        if let Class::Space | Class::Word | Class::Digit | Class::Other = CLASS[byte] {
+            table[byte] = false;
+        }
+        byte += 1;
+    }
+    table
+};
+
 /// Whether the byte can be part of a word that started before it.
 #[inline]
 pub(super) fn continues_word(byte: u8) -> bool {
@@ -190,6 +203,38 @@ impl<'a> Tokens<'a> {
             in_executable: false,
             continuation: Continuation::No,
         }
+    }
+
+    /// The next token, where words, numbers, blanks and plain symbols may have been left out: for those who look for
+    /// placeholders only. Twice as fast as [`next`](Iterator::next).
+    #[inline]
+    pub(super) fn next_special(&mut self) -> Option<Token> {
+        if self.continuation == Continuation::No {
+            self.skip_plain();
+        }
+        self.next()
+    }
+
+    /// Moves to the next special byte, or to the start of the word it belongs to (`E'...'`, `a$b`).
+    #[inline]
+    fn skip_plain(&mut self) {
+        let bytes = self.text.as_bytes();
+        let rest = &bytes[self.at..];
+        let Some(length) = rest.iter().position(|byte| SPECIAL[*byte as usize]) else {
+            self.at = bytes.len();
+            return;
+        };
+        let special = self.at + length;
+        let mut start = special;
+        if let b'\'' | b'"' | b'$' = bytes[special] {
+            if start > self.at && bytes[start - 1] == b'&' {
+                start -= 1;
+            }
+            while start > self.at && CONTINUES[bytes[start - 1] as usize] & (WORD | NUMBER) != 0 {
+                start -= 1;
+            }
+        }
+        self.at = start;
     }
 
     #[inline]
