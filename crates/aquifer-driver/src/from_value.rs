@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use crate::{Cell, Column, Error, ErrorKind, Value, ValueRef, civil, notation};
+use crate::{Cell, Column, Error, ErrorKind, Value, ValueRef, notation};
 
 /// A type that one cell becomes. `'r` is the life of the row, for types that borrow from it.
 pub trait FromValue<'r>: Sized {
@@ -195,7 +195,24 @@ macro_rules! integers {
         }
     )*};
 }
-integers! { i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 isize usize }
+integers! { i8 i16 i32 i64 i128 u8 u16 u32 u64 isize usize }
+
+/// As the other integers; the upper half of its range is beyond the `i128` that they go by.
+impl FromValue<'_> for u128 {
+    fn from_cell(cell: Cell<'_>) -> Result<Self, ConversionError> {
+        let value = cell.value()?;
+        match (integer("u128", &value), value) {
+            (Ok(wide), _) => Self::try_from(wide)
+                .map_err(|_| ConversionError::value("u128", &value, OUT_OF_RANGE)),
+            (Err(error), ValueRef::Decimal(text)) => {
+                let whole = text.trim_end_matches('0').strip_suffix('.').unwrap_or(text);
+                whole.parse().map_err(|_| error)
+            }
+            (Err(error), ValueRef::Text(text)) => text.parse().map_err(|_| error),
+            (Err(error), _) => Err(error),
+        }
+    }
+}
 
 /// The nearest `f64`, whatever the cell's kind.
 fn float(wanted: &'static str, value: &ValueRef<'_>) -> Result<f64, ConversionError> {
@@ -307,25 +324,23 @@ impl FromValue<'_> for String {
     }
 }
 
-/// The text form of a value that is not text: numbers as Rust prints them, the others as [`civil`] and
-/// [`notation`] write them.
+/// The text form of a value that is not text: numbers as Rust prints them, the others as [`notation`]
+/// writes them.
 #[cold]
 fn text_of(wanted: &'static str, value: ValueRef<'_>) -> Result<String, ConversionError> {
-    let iso = match value {
-        ValueRef::Int(v) => return Ok(v.to_string()),
-        ValueRef::UInt(v) => return Ok(v.to_string()),
-        ValueRef::Float(v) => return Ok(v.to_string()),
-        ValueRef::Bool(v) => return Ok(v.to_string()),
-        ValueRef::Date(v) => civil::date(v),
-        ValueRef::Time(v) => civil::time(v)
-            .ok_or_else(|| ConversionError::value(wanted, &value, "it is not within one day"))?,
-        ValueRef::Timestamp(v) => civil::timestamp(v),
-        ValueRef::TimestampTz(v) => civil::timestamp_tz(v),
-        ValueRef::Interval(v) => civil::interval(v),
-        ValueRef::Uuid(v) => notation::uuid(&v),
-        _ => return Err(ConversionError::kind(wanted, &value)),
-    };
-    Ok(iso.as_str().to_owned())
+    Ok(match value {
+        ValueRef::Int(v) => v.to_string(),
+        ValueRef::UInt(v) => v.to_string(),
+        ValueRef::Float(v) => v.to_string(),
+        ValueRef::Bool(v) => v.to_string(),
+        _ => match notation::iso(&value) {
+            Some(iso) => iso.as_str().to_owned(),
+            None if matches!(value, ValueRef::Time(_)) => {
+                return Err(ConversionError::value(wanted, &value, "it is not within one day"));
+            }
+            None => return Err(ConversionError::kind(wanted, &value)),
+        },
+    })
 }
 
 impl FromValue<'_> for Box<str> {

@@ -1,8 +1,24 @@
-//! UUIDs and decimal numbers in text. Pure functions that allocate nothing.
+//! The text forms of values that are neither text nor numbers, and the check of decimal numbers. Pure
+//! functions that allocate nothing.
 
-use crate::civil::Iso;
+use crate::ValueRef;
+use crate::civil::{self, Iso};
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
+
+/// The text of a date, time, timestamp, interval or UUID, for engines that store text in their place.
+/// `None` for the other kinds, and for a time that is not within one day.
+pub fn iso(value: &ValueRef<'_>) -> Option<Iso> {
+    match value {
+        ValueRef::Date(v) => Some(civil::date(*v)),
+        ValueRef::Time(v) => civil::time(*v),
+        ValueRef::Timestamp(v) => Some(civil::timestamp(*v)),
+        ValueRef::TimestampTz(v) => Some(civil::timestamp_tz(*v)),
+        ValueRef::Interval(v) => Some(civil::interval(*v)),
+        ValueRef::Uuid(v) => Some(uuid(v)),
+        _ => None,
+    }
+}
 
 /// A UUID's text, hyphenated and in lower case: `67e55044-10b1-426f-9247-bb680e5fe0c8`.
 pub fn uuid(bytes: &[u8; 16]) -> Iso {
