@@ -378,8 +378,8 @@ pub(super) fn fit(
 
 /// The size a list of `n` is padded to: the next of 1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32, ..., at most `max`.
 ///
-/// Three sizes for each power of two: at most a quarter of a list is padding, more only between 6 and 8 or the like (a
-/// third), and all lists up to 32 766 elements share 43 texts. A list longer than `max` keeps its length.
+/// Three sizes for each power of two: at most a quarter of the placeholders is padding, and lists of up to 32 766 elements
+/// share 43 texts. A list longer than `max` keeps its length.
 pub fn padded_len(n: usize, max: usize) -> usize {
     if n <= 4 || n >= max {
         return n;
