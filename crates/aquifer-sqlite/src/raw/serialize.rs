@@ -8,7 +8,7 @@ use libsqlite3_sys as ffi;
 
 use super::code::Code;
 use super::error::{Error, Result};
-use super::handle::Handle;
+use super::handle::{Handle, TransactionState};
 
 impl Handle {
     /// The bytes that a file with a copy of this schema would have.
@@ -43,9 +43,20 @@ impl Handle {
     ///
     /// # Errors
     ///
-    /// `SQLITE_NOMEM`; `SQLITE_BUSY` while the schema is in a transaction.
+    /// `SQLITE_NOMEM`; `SQLITE_BUSY` in a transaction or while a statement is in the middle of its rows.
     pub fn deserialize(&mut self, schema: &str, bytes: &[u8]) -> Result<()> {
         let name = self.schema(schema)?;
+        // Libraries before 3.52 do not look, and take the pages away from under a running statement.
+        let idle = TransactionState::None;
+        if self.statements.any_running()
+            || !self.autocommit()
+            || self.transaction_state(None)? != idle
+        {
+            return Err(Error::local(
+                Code::BUSY,
+                "a database in use cannot be replaced: finish its statements and its transaction first",
+            ));
+        }
         let length = bytes.len() as u64;
         // SAFETY: has no conditions. At least one byte, because nothing is allocated for none.
         let copy = unsafe { ffi::sqlite3_malloc64(length.max(1)) }.cast::<u8>();

@@ -87,6 +87,13 @@ impl Slab {
         self.entries.drain(..).filter_map(|entry| entry.slot)
     }
 
+    pub(super) fn any_running(&self) -> bool {
+        self.entries
+            .iter()
+            .filter_map(|entry| entry.slot.as_ref())
+            .any(|slot| slot.phase == Phase::Running)
+    }
+
     pub(super) fn len(&self) -> usize {
         self.entries.iter().filter(|entry| entry.slot.is_some()).count()
     }

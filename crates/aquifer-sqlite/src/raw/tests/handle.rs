@@ -217,4 +217,10 @@ fn a_database_survives_the_way_through_bytes() {
     let id = prepare(&mut source, "SELECT a FROM t");
     source.statement(id).unwrap().next_row().unwrap();
     assert_eq!(source.deserialize("main", &bytes).unwrap_err().code(), Code::BUSY);
+    source.statement(id).unwrap().reset().unwrap();
+    source.exec("BEGIN").unwrap();
+    assert_eq!(source.deserialize("main", &bytes).unwrap_err().code(), Code::BUSY);
+    source.exec("COMMIT").unwrap();
+    source.deserialize("main", &bytes).unwrap();
+    assert_eq!(rest(&mut source.statement(id).unwrap()).len(), 2);
 }
