@@ -1,0 +1,1 @@
+//! Each rule on a virtual clock, and a model that tries them all.
