@@ -85,11 +85,14 @@ impl Column {
 
 /// The columns of one result set, in order.
 #[derive(Debug, Clone, Default)]
-pub struct Columns(Box<[Column]>);
+pub struct Columns(Vec<Column>);
 
 impl Columns {
+    /// No columns.
+    pub const EMPTY: Self = Self(Vec::new());
+
     /// These columns, in this order.
-    pub fn new(columns: impl Into<Box<[Column]>>) -> Self {
+    pub fn new(columns: impl Into<Vec<Column>>) -> Self {
         Self(columns.into())
     }
 

@@ -368,9 +368,12 @@ pub trait Connection: Send + 'static {
     /// The command's error. The command is over then; [`status`](Self::status) says what can follow.
     fn poll_next(&mut self, cx: &mut Context<'_>, batch: &mut RowBatch) -> Poll<Result<Step>>;
 
-    /// The owner will read no more of the command under way. Ends it if that takes no waiting; the
+    /// The owner wants no more rows of the command under way. Ends it if that takes no waiting; the
     /// status that results is returned, [`Status::Busy`] if replies are still owed. Called at most once
     /// per command; also harmless when none is under way.
+    ///
+    /// Whoever keeps the connection in its transaction may then go on calling
+    /// [`poll_next`](Self::poll_next), which gives no more rows, until the command's end or error.
     fn abandon(&mut self) -> Status;
 
     /// Reads off what is owed and rolls back what is open, until the connection is [`Status::Idle`] (or

@@ -1,2 +1,114 @@
+//! `database/sql` for Rust: one small API over SQLite, PostgreSQL and MySQL, chosen by URL at run time.
+//!
+//! [`Db`] is a cheap handle to a pool. Its calls are [`exec`](Db::exec), [`get`](Db::get),
+//! [`get_optional`](Db::get_optional), [`select`](Db::select), [`query`](Db::query),
+//! [`stream`](Db::stream) and their `_named` twins; [`begin`](Db::begin) and
+//! [`transaction`](Db::transaction) give transactions, [`prepare`](Db::prepare) a [`Stmt`],
+//! [`acquire`](Db::acquire) a [`Conn`], [`batch`](Db::batch) many statements in one flight.
+//!
+//! ```
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> aquifer::Result<()> {
+//! use aquifer::Db;
+//!
+//! let db = Db::connect("sqlite::memory:").await?;
+//! db.exec("CREATE TABLE stations (id INTEGER PRIMARY KEY, code TEXT, level_m REAL)", ()).await?;
+//! db.exec("INSERT INTO stations (code, level_m) VALUES (?, ?)", ("N-07", 1.84)).await?;
+//! let (code, level): (String, Option<f64>) =
+//!     db.get("SELECT code, level_m FROM stations WHERE id = ?", (1,)).await?;
+//! assert_eq!((&*code, level), ("N-07", Some(1.84)));
+//! # Ok(()) }
+//! ```
+//!
+//! # Dropping
+//!
+//! Any future, [`Rows`], [`Tx`] or [`Conn`] may be dropped at any time. A statement under way is told to
+//! stop, an open transaction is rolled back, and the connection is used again only when it is clean.
+//!
+//! # Runtime
+//!
+//! tokio. [`Db::open`] needs none; a `Db` may be used from several runtimes and dropped outside any.
+
 #![forbid(unsafe_code)]
-//! placeholder
+
+mod backoff;
+mod batch;
+mod builder;
+mod conn;
+mod db;
+mod deadline;
+mod done;
+mod errors;
+mod executor;
+mod hooks;
+mod link;
+mod list;
+mod manage;
+mod map;
+mod named;
+mod observe;
+mod options;
+mod rows;
+mod session;
+mod source;
+pub mod sql;
+mod stats;
+mod stmt;
+mod stream;
+mod target;
+mod text;
+mod tx;
+
+pub use aquifer_driver as driver;
+pub use aquifer_driver::{
+    Argument, Array, Cell, Column, ColumnIndex, Columns, ConversionError, Counters, Date, Dialect,
+    Driver, Dsn, EmptyEnvironment, Environment, Error, ErrorKind, Fields, FromRow, FromValue,
+    Interval, Isolation, Mapping, Outcome, ParamBuf, ParamSink, Parameter, Params, Plan,
+    ProcessEnvironment, Registry, Result, Retry, Row, Status, ToParams, ToValue, TxOptions, Value,
+    ValueRef,
+};
+pub use aquifer_pool::{
+    CloseReason, ConnectionInfo, Histogram, Holder, HookFuture, PoolEvent, PoolOptions, Stage,
+    Warning,
+};
+pub use batch::{Batch, BatchDone, Ticket};
+pub use builder::Builder;
+pub use conn::Conn;
+pub use db::Db;
+pub use done::Done;
+pub use executor::Executor;
+pub use hooks::Hooks;
+pub use link::Link;
+pub use list::{List, list};
+pub use map::{Map, Record};
+pub use named::NamedArgs;
+pub use observe::{Call, CallStats, Observer, TransactionEnd, TransactionOutcome};
+pub use options::{CallOptions, DbOptions, OptionHelp};
+pub use rows::Rows;
+pub use sql::{Ident, quote_ident, quote_literal, rebind};
+pub use stats::{Closed, Stats, WarmUp};
+pub use stmt::{NamedStmt, Stmt, StmtOn};
+pub use stream::RowStream;
+pub use target::Target;
+pub use tx::{Committed, Savepoint, Tx};
+
+#[cfg(feature = "derive")]
+pub use aquifer_derive::{FromRow, FromValue, ToParams, ToValue};
+
+/// The SQLite driver's own types, for [`Conn::driver`].
+#[cfg(feature = "sqlite")]
+pub use aquifer_sqlite as sqlite;
+
+/// The drivers that are compiled in.
+///
+/// A program with a driver of its own adds it here and gives the registry to
+/// [`Builder::registry`].
+pub fn drivers() -> Registry {
+    #[allow(unused_mut, reason = "without a driver feature nothing is added")]
+    let mut registry = Registry::new();
+    #[cfg(feature = "sqlite")]
+    registry
+        .register(aquifer_sqlite::SqliteDriver::new())
+        .expect("the built-in drivers' schemes differ");
+    registry
+}

@@ -1,0 +1,315 @@
+//! [`Batch`]: many statements in one flight, each with its own result.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use aquifer_driver::{
+    Access, Command, Error, ErrorKind, FromRow, Mapping, Outcome, Params, Plan, Result, RowBatch,
+    Step, Want,
+};
+use tokio::time::Instant;
+
+use crate::db::Db;
+use crate::deadline::before;
+use crate::done::Done;
+use crate::link::{Link, no_rows};
+use crate::target::{Place, Target};
+use crate::text::Text;
+
+/// Statements collected to be sent together.
+///
+/// On a `Db` each statement commits by itself, and the ones after a failed one still run; begin a
+/// transaction and batch on that for all or nothing. Rows are kept in memory until they are taken.
+///
+/// ```
+/// # async fn run(db: aquifer::Db) -> aquifer::Result<()> {
+/// let mut batch = db.batch();
+/// let renamed = batch.exec("UPDATE stations SET code = ? WHERE id = ?", ("N-07", 7));
+/// let count = batch.get::<i64>("SELECT count(*) FROM stations", ());
+/// let mut done = batch.send().await?;
+/// println!("{} of {}", done.take(renamed)?.rows_affected(), done.take(count)?);
+/// # Ok(()) }
+/// ```
+pub struct Batch<'e> {
+    target: Target<'e>,
+    statements: aquifer_driver::Batch,
+    /// What became of each statement before sending.
+    pushed: Vec<std::result::Result<(), Error>>,
+    /// The text that was looked up last: batches repeat themselves.
+    last: Option<(Box<str>, Arc<Text>)>,
+    access: Access,
+}
+
+impl fmt::Debug for Batch<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Batch").field("statements", &self.pushed.len()).finish_non_exhaustive()
+    }
+}
+
+/// Where a batched statement's result will be: give it to [`BatchDone::take`].
+#[must_use = "without it the statement's result cannot be taken"]
+pub struct Ticket<T> {
+    index: usize,
+    read: fn(&Ready, Mapping) -> Result<T>,
+    result: PhantomData<fn() -> T>,
+}
+
+impl<T> fmt::Debug for Ticket<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Ticket").field(&self.index).finish()
+    }
+}
+
+/// One statement's result.
+#[derive(Debug, Default)]
+struct Ready {
+    outcome: Outcome,
+    /// Its rows, in order; empty for statements that give none.
+    rows: Vec<RowBatch>,
+}
+
+impl<'e> Batch<'e> {
+    pub(crate) fn new(target: Target<'e>) -> Self {
+        Self {
+            target,
+            statements: aquifer_driver::Batch::new(),
+            pushed: Vec::new(),
+            last: None,
+            access: Access::ReadOnly,
+        }
+    }
+
+    /// How many statements there are.
+    pub fn len(&self) -> usize {
+        self.pushed.len()
+    }
+
+    /// True if there are none.
+    pub fn is_empty(&self) -> bool {
+        self.pushed.is_empty()
+    }
+
+    /// Adds a statement whose outcome is wanted. Arguments are copied now; what is wrong with them is
+    /// said when the result is taken, and the statement is not sent.
+    pub fn exec(&mut self, sql: &str, params: impl Params) -> Ticket<Done> {
+        self.push(sql, params, Want::Outcome, |ready, _| Ok(Done::new(ready.outcome)))
+    }
+
+    /// Adds a query whose first row is wanted.
+    pub fn get<T>(&mut self, sql: &str, params: impl Params) -> Ticket<T>
+    where
+        T: for<'r> FromRow<'r>,
+    {
+        self.push(sql, params, Want::First, |ready, mapping| {
+            ready.first(mapping)?.ok_or_else(no_rows)
+        })
+    }
+
+    /// Adds a query whose first row, if there is one, is wanted.
+    pub fn get_optional<T>(&mut self, sql: &str, params: impl Params) -> Ticket<Option<T>>
+    where
+        T: for<'r> FromRow<'r>,
+    {
+        self.push(sql, params, Want::First, Ready::first)
+    }
+
+    /// Adds a query all of whose rows are wanted.
+    pub fn select<T>(&mut self, sql: &str, params: impl Params) -> Ticket<Vec<T>>
+    where
+        T: for<'r> FromRow<'r>,
+    {
+        self.push(sql, params, Want::All, Ready::all)
+    }
+
+    fn push<T>(
+        &mut self,
+        sql: &str,
+        params: impl Params,
+        want: Want,
+        read: fn(&Ready, Mapping) -> Result<T>,
+    ) -> Ticket<T> {
+        let index = self.pushed.len();
+        let pushed = self.try_push(sql, params, want);
+        self.pushed.push(pushed);
+        Ticket { index, read, result: PhantomData }
+    }
+
+    fn try_push(&mut self, sql: &str, params: impl Params, want: Want) -> Result<()> {
+        if params.has_lists() {
+            let (text, buf) = self.target.handle().texts().expand(sql, &params)?;
+            return self.add(&text, &buf, want);
+        }
+        let text = match &self.last {
+            Some((source, text)) if **source == *sql => Arc::clone(text),
+            _ => {
+                let text = self.target.handle().texts().get(sql)?;
+                self.last = Some((sql.into(), Arc::clone(&text)));
+                text
+            }
+        };
+        text.check(params.count())?;
+        self.add(&text, &params, want)
+    }
+
+    fn add(&mut self, text: &Text, params: &dyn Params, want: Want) -> Result<()> {
+        if text.is_script() {
+            return Err(Error::new(
+                ErrorKind::Arguments,
+                "a batch takes one statement at a time, this text has several",
+            ));
+        }
+        if text.access() == Access::ReadWrite {
+            self.access = Access::ReadWrite;
+        }
+        self.statements.push(text.shared_sql(), params, want)
+    }
+
+    /// Sends all statements, in as few flights as the driver can, and waits for all results.
+    ///
+    /// # Errors
+    ///
+    /// No connection in time, a lost connection, or the deadline. A statement's own error is its
+    /// ticket's.
+    pub async fn send(self) -> Result<BatchDone> {
+        let Self { target, statements, pushed, access, .. } = self;
+        let (db, mut results) = match target.0 {
+            Place::Db(db) => {
+                let mut results = Vec::new();
+                if !statements.is_empty() {
+                    let deadline = db.deadline();
+                    let mut lease = db.lease_for(access).await?;
+                    results = run(&mut lease, statements, deadline)
+                        .await
+                        .map_err(|error| db.named(error))?;
+                }
+                (db.clone(), results)
+            }
+            Place::Session(session) => {
+                let deadline = session.db().deadline();
+                let mut results = Vec::new();
+                if !statements.is_empty() {
+                    session.ready(deadline).await.map_err(|error| session.db().named(error))?;
+                    let sent = run(session.link(), statements, deadline).await;
+                    session.settle();
+                    results = sent.map_err(|error| {
+                        session.note(&error);
+                        session.db().named(error)
+                    })?;
+                }
+                (session.db().clone(), results)
+            }
+        };
+        results.reverse();
+        let results = pushed
+            .into_iter()
+            .map(|pushed| match pushed {
+                Ok(()) => results.pop().unwrap_or_else(|| Err(missing())),
+                Err(error) => Err(error),
+            })
+            .map(Some)
+            .collect();
+        Ok(BatchDone { results, db })
+    }
+}
+
+/// Runs a batch to its end. The statements' own errors are among the results.
+async fn run(
+    link: &mut Link,
+    statements: aquifer_driver::Batch,
+    deadline: Option<Instant>,
+) -> Result<Vec<Result<Ready>>> {
+    let mut results = Vec::with_capacity(statements.len());
+    link.start(Command::Batch(statements))?;
+    before(deadline, async {
+        let mut current = Ready::default();
+        loop {
+            let step = link.step().await?;
+            if !matches!(step, Step::Failed(_)) && !link.batch().is_empty() {
+                current.rows.push(link.take_batch());
+            }
+            match step {
+                Step::Rows => {}
+                Step::EndOfSet(outcome) => {
+                    current.outcome = outcome;
+                    results.push(Ok(std::mem::take(&mut current)));
+                }
+                Step::Failed(error) => {
+                    current = Ready::default();
+                    results.push(Err(error));
+                }
+                Step::End(_) => return Ok(()),
+                _ => {}
+            }
+        }
+    })
+    .await?;
+    Ok(results)
+}
+
+#[cold]
+fn missing() -> Error {
+    Error::new(ErrorKind::Protocol, "the driver gave fewer results than the batch has statements")
+}
+
+impl Ready {
+    fn first<T>(&self, mapping: Mapping) -> Result<Option<T>>
+    where
+        T: for<'r> FromRow<'r>,
+    {
+        match self.rows.first().and_then(|batch| batch.row(0)) {
+            Some(row) => Plan::with_mapping::<T>(row.columns(), mapping)?.read(row).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    fn all<T>(&self, mapping: Mapping) -> Result<Vec<T>>
+    where
+        T: for<'r> FromRow<'r>,
+    {
+        let Some(first) = self.rows.first() else { return Ok(Vec::new()) };
+        let plan = Plan::with_mapping::<T>(first.columns(), mapping)?;
+        self.rows.iter().flat_map(RowBatch::rows).map(|row| plan.read(row)).collect()
+    }
+}
+
+/// The results of a batch, each to be taken once.
+pub struct BatchDone {
+    results: Vec<Option<Result<Ready>>>,
+    db: Db,
+}
+
+impl fmt::Debug for BatchDone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BatchDone").field("results", &self.results.len()).finish_non_exhaustive()
+    }
+}
+
+impl BatchDone {
+    /// The result of the statement that gave this ticket.
+    ///
+    /// # Errors
+    ///
+    /// The statement's error, what was wrong with its arguments, or a row that does not convert.
+    pub fn take<T>(&mut self, ticket: Ticket<T>) -> Result<T> {
+        let result = match self.results.get_mut(ticket.index).and_then(Option::take) {
+            Some(Ok(ready)) => (ticket.read)(&ready, self.db.mapping()),
+            Some(Err(error)) => Err(error),
+            None => Err(Error::new(ErrorKind::Arguments, "the ticket belongs to another batch")),
+        };
+        result.map_err(|error| self.db.named(error))
+    }
+
+    /// Fails with the first error among the results that were not taken.
+    ///
+    /// # Errors
+    ///
+    /// That error.
+    pub fn finish(self) -> Result<()> {
+        let failed = self.results.into_iter().flatten().find_map(Result::err);
+        match failed {
+            Some(error) => Err(self.db.named(error)),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! [`Builder`]: options, hooks and observers, before a `Db` is opened.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aquifer_driver::{Dsn, Environment, ProcessEnvironment, Registry, Result};
+
+use crate::db::{Db, Shared};
+use crate::errors;
+use crate::hooks::Hooks;
+use crate::observe::{Book, Observer};
+use crate::options::DbOptions;
+use crate::source::Source;
+use crate::text::Texts;
+
+/// Makes a [`Db`]. Every option here is also a URL parameter (prefix `pool_`) and a configuration key.
+///
+/// ```
+/// use std::time::Duration;
+/// use aquifer::Db;
+///
+/// let db = Db::builder("sqlite::memory:")?
+///     .max_open(20)
+///     .acquire_timeout(Duration::from_millis(250))
+///     .open()?;
+/// # Ok::<(), aquifer::Error>(())
+/// ```
+pub struct Builder {
+    dsn: Dsn,
+    options: DbOptions,
+    registry: Registry,
+    environment: Box<dyn Environment + Send>,
+    hooks: Hooks,
+    observers: Vec<Arc<dyn Observer>>,
+    check_query: Option<Arc<str>>,
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("dsn", &self.dsn)
+            .field("options", &self.options)
+            .field("registry", &self.registry)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Sets a pool option; the documentation is the option's own.
+macro_rules! pool_options {
+    ($($(#[$doc:meta])* $name:ident: $type:ty => $value:expr;)*) => {$(
+        $(#[$doc])*
+        #[must_use]
+        pub fn $name(mut self, $name: $type) -> Self {
+            self.options.pool.$name = $value;
+            self
+        }
+    )*};
+}
+
+impl Builder {
+    pub(crate) fn new(url: &str) -> Result<Self> {
+        let mut dsn = Dsn::parse(url)?;
+        let mut options = DbOptions::default();
+        for (name, value) in dsn.take_params("pool_") {
+            options.set(&name, &value)?;
+        }
+        Ok(Self::with(dsn, options))
+    }
+
+    pub(crate) fn native(driver: &str, dsn: &str) -> Self {
+        Self::with(Dsn::native(driver, dsn), DbOptions::default())
+    }
+
+    fn with(dsn: Dsn, options: DbOptions) -> Self {
+        Self {
+            dsn,
+            options,
+            registry: crate::drivers(),
+            environment: Box::new(ProcessEnvironment),
+            hooks: Hooks::default(),
+            observers: Vec::new(),
+            check_query: None,
+        }
+    }
+
+    pool_options! {
+        /// The most connections that may be open at any time.
+        max_open: u32 => max_open;
+        /// How many connections are kept idle and ready.
+        min_idle: u32 => min_idle;
+        /// How many connections may stay idle.
+        max_idle: u32 => Some(max_idle);
+        /// How old a connection may become; replaced before it expires.
+        max_lifetime: Duration => Some(max_lifetime);
+        /// How long a connection may stay idle.
+        max_idle_time: Duration => Some(max_idle_time);
+        /// How long a call may wait for a connection.
+        acquire_timeout: Duration => acquire_timeout;
+        /// How long opening a connection may take.
+        connect_timeout: Duration => connect_timeout;
+        /// How many calls may wait for a connection; further ones fail at once.
+        max_waiters: u32 => max_waiters;
+    }
+
+    /// The budget of every call that sets none of its own.
+    #[must_use]
+    pub fn query_timeout(mut self, timeout: Duration) -> Self {
+        self.options.calls.query_timeout = Some(timeout);
+        self
+    }
+
+    /// From what duration on a call counts as slow.
+    #[must_use]
+    pub fn slow_call(mut self, bound: Duration) -> Self {
+        self.options.calls.slow_call = Some(bound);
+        self
+    }
+
+    /// Replaces all options, those from the URL included.
+    #[must_use]
+    pub fn options(mut self, options: DbOptions) -> Self {
+        self.options = options;
+        self
+    }
+
+    /// Sets one option from text, by its name without the URL's prefix.
+    ///
+    /// # Errors
+    ///
+    /// An unknown name, or a value that cannot be used.
+    pub fn set(mut self, name: &str, value: &str) -> Result<Self> {
+        self.options.set(name, value)?;
+        Ok(self)
+    }
+
+    /// The drivers to choose from, instead of the built-in ones.
+    ///
+    /// ```no_run
+    /// # fn my_driver() -> impl aquifer_driver::Driver { aquifer_sqlite::SqliteDriver::new() }
+    /// let mut registry = aquifer::Registry::new();
+    /// registry.register(my_driver())?;
+    /// let db = aquifer::Db::builder("sqlite::memory:")?.registry(registry).open()?;
+    /// # Ok::<(), aquifer::Error>(())
+    /// ```
+    #[must_use]
+    pub fn registry(mut self, registry: Registry) -> Self {
+        self.registry = registry;
+        self
+    }
+
+    /// Where drivers look for variables, home and user name, instead of the process.
+    #[must_use]
+    pub fn environment(mut self, environment: impl Environment + Send + 'static) -> Self {
+        self.environment = Box::new(environment);
+        self
+    }
+
+    /// Callbacks around a connection's life.
+    #[must_use]
+    pub fn hooks(mut self, hooks: Hooks) -> Self {
+        self.hooks = hooks;
+        self
+    }
+
+    /// Adds an observer.
+    #[must_use]
+    pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observers.push(observer);
+        self
+    }
+
+    /// What a check of an idle connection runs, instead of the driver's own ping.
+    #[must_use]
+    pub fn check_query(mut self, sql: &str) -> Self {
+        self.check_query = Some(sql.into());
+        self
+    }
+
+    /// Makes the handle. Dials nothing and needs no runtime.
+    ///
+    /// # Errors
+    ///
+    /// An unknown scheme, a URL that the driver cannot use, or options that contradict each other.
+    pub fn open(self) -> Result<Db> {
+        let connector = self.registry.connector(&self.dsn, &*self.environment)?;
+        let options = self.options;
+        options.pool.validate().map_err(errors::options)?;
+        let book = Arc::new(Book::new(
+            self.observers,
+            options.calls.slow_call,
+            options.calls.labels_max as usize,
+        ));
+        let source = Source::new(
+            &connector,
+            &options.pool,
+            options.calls.cancel_after,
+            self.check_query,
+            |name| self.hooks.watched(name, &book),
+        )?;
+        let texts = Texts::new(connector.dialect(), options.calls.texts_max as usize);
+        Ok(Db::new(Shared { connector, source, texts, book, options }))
+    }
+
+    /// [`open`](Self::open), then a ping: fails if the database cannot be reached.
+    ///
+    /// # Errors
+    ///
+    /// As `open` and [`Db::ping`].
+    pub async fn connect(self) -> Result<Db> {
+        let db = self.open()?;
+        match db.ping().await {
+            Ok(()) => Ok(db),
+            Err(error) => {
+                drop(db.close_within(Duration::ZERO).await);
+                Err(error)
+            }
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! [`Conn`]: one connection, held.
+
+use aquifer_driver::{Connection, Result, Status, TxOptions};
+use std::time::Duration;
+
+use crate::session::{Order, Session};
+use crate::target::{Target, borrowing_calls, calls};
+use crate::tx::Tx;
+
+/// A connection taken out of the pool, for session state and the driver's own powers.
+///
+/// It goes back when it is dropped. What a dropped future left unfinished on it is drained before the
+/// next call; a transaction that is still open when it goes back is rolled back. Session settings stay
+/// with the connection: [`reset`](Self::reset) undoes them, [`discard`](Self::discard) closes it instead
+/// of pooling it.
+#[derive(Debug)]
+pub struct Conn {
+    session: Session,
+}
+
+impl Conn {
+    pub(crate) fn new(session: Session) -> Self {
+        Self { session }
+    }
+
+    pub(crate) fn target(&mut self) -> Target<'_> {
+        Target::session(&mut self.session)
+    }
+
+    calls! { self, &mut self }
+    borrowing_calls! {}
+
+    /// Begins a transaction on this connection, with the engine's defaults.
+    ///
+    /// # Errors
+    ///
+    /// The engine's error.
+    pub async fn begin(&mut self) -> Result<Tx<'_>> {
+        self.begin_with(TxOptions::new()).await
+    }
+
+    /// Begins a transaction on this connection.
+    ///
+    /// # Errors
+    ///
+    /// The engine's error, also for an option that it lacks.
+    pub async fn begin_with(&mut self, options: TxOptions) -> Result<Tx<'_>> {
+        Tx::begin_on(&mut self.session, options).await
+    }
+
+    /// Asks the engine for a sign of life.
+    ///
+    /// # Errors
+    ///
+    /// If there is no answer.
+    pub async fn ping(&mut self) -> Result<()> {
+        self.session.command(Order::Ping).await.map(drop)
+    }
+
+    /// Puts the session back into the state it had after connecting.
+    ///
+    /// # Errors
+    ///
+    /// The engine's error.
+    pub async fn reset(&mut self) -> Result<()> {
+        self.session.command(Order::Reset).await.map(drop)
+    }
+
+    /// The driver's own connection.
+    ///
+    /// # Errors
+    ///
+    /// If the URL chose another driver.
+    pub fn driver<T: Connection>(&mut self) -> Result<&mut T> {
+        self.session.link().driver()
+    }
+
+    /// Where the connection stands, in the engine's own word.
+    pub fn status(&self) -> Status {
+        self.session.link_ref().status()
+    }
+
+    /// From now on, calls end within `timeout`; `None` sets no limit.
+    pub fn set_timeout(&mut self, timeout: Option<Duration>) {
+        let db = self.session.db();
+        let scoped = match timeout {
+            Some(timeout) => db.timeout(timeout),
+            None => db.without_timeout(),
+        };
+        self.session.set_db(scoped);
+    }
+
+    /// How old the connection is, how long it was idle before, how often it was used.
+    pub fn info(&self) -> crate::ConnectionInfo {
+        self.session.lease().info()
+    }
+
+    /// Closes the connection instead of giving it back to the pool.
+    pub fn discard(self) {
+        self.session.discard();
+    }
+}

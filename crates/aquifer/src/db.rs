@@ -1,0 +1,556 @@
+//! [`Db`]: the handle that everything starts from.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aquifer_driver::{
+    Access, Command, Connector, Dialect, Error, ErrorKind, FromRow, Mapping, ParamBuf, Params,
+    Result, TxOptions, Want,
+};
+use aquifer_pool::AcquireRequest;
+use tokio::time::Instant;
+
+use crate::builder::Builder;
+use crate::conn::Conn;
+use crate::deadline::before;
+use crate::errors;
+use crate::named::{self, NamedArgs};
+use crate::observe::{Book, CallStats, Label};
+use crate::options::DbOptions;
+use crate::rows::{Owner, Rows, Watch};
+use crate::session::Session;
+use crate::source::{Intent, Lease, Source};
+use crate::stats::{Closed, Stats, WarmUp};
+use crate::stmt::Stmt;
+use crate::stream::RowStream;
+use crate::target::{Target, calls};
+use crate::text::{Text, Texts};
+use crate::tx::Tx;
+
+/// How often a call is tried again because the connection it got turned out to be dead before anything
+/// was sent: twice, as `database/sql` does.
+const BAD_CONNECTION_RETRIES: u32 = 2;
+
+/// A database: a cheap handle to a pool of connections, shared by cloning.
+///
+/// A handle carries a scope: a timeout, a label, a way of mapping rows. [`timeout`](Self::timeout),
+/// [`label`](Self::label) and the like give another handle over the same pool with another scope.
+#[derive(Clone)]
+pub struct Db {
+    shared: Arc<Shared>,
+    scope: Scope,
+}
+
+pub(crate) struct Shared {
+    pub(crate) connector: Arc<dyn Connector>,
+    pub(crate) source: Source,
+    pub(crate) texts: Texts,
+    pub(crate) book: Arc<Book>,
+    pub(crate) options: DbOptions,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Scope {
+    timeout: Option<Duration>,
+    label: Option<Arc<Label>>,
+    mapping: Mapping,
+    access: Option<Access>,
+}
+
+impl fmt::Debug for Db {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Db")
+            .field("target", &self.shared.connector.target())
+            .field("engine", &self.shared.connector.dialect().name)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Opening and closing.
+impl Db {
+    /// Reads a URL and makes a handle. Dials nothing and needs no runtime: the first call connects.
+    ///
+    /// ```
+    /// let db = aquifer::Db::open("sqlite::memory:")?;
+    /// # Ok::<(), aquifer::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// A URL, scheme or option that cannot be used.
+    pub fn open(url: &str) -> Result<Self> {
+        Self::builder(url)?.open()
+    }
+
+    /// [`open`](Self::open), then [`ping`](Self::ping): fails if the database cannot be reached.
+    ///
+    /// # Errors
+    ///
+    /// As `open` and `ping`.
+    pub async fn connect(url: &str) -> Result<Self> {
+        Self::builder(url)?.connect().await
+    }
+
+    /// As [`open`](Self::open), for a DSN in the driver's own form.
+    ///
+    /// # Errors
+    ///
+    /// An unknown driver, or a DSN that it cannot use.
+    pub fn open_with(driver: &str, dsn: &str) -> Result<Self> {
+        Builder::native(driver, dsn).open()
+    }
+
+    /// Starts a handle with options beyond the URL's.
+    ///
+    /// # Errors
+    ///
+    /// A URL that cannot be taken apart, or a `pool_` option that cannot be used.
+    pub fn builder(url: &str) -> Result<Builder> {
+        Builder::new(url)
+    }
+
+    pub(crate) fn new(shared: Shared) -> Self {
+        let scope = Scope { timeout: shared.options.calls.query_timeout, ..Scope::default() };
+        Self { shared: Arc::new(shared), scope }
+    }
+
+    /// Gets a connection and asks the engine for a sign of life.
+    ///
+    /// # Errors
+    ///
+    /// No connection in time, or no answer.
+    pub async fn ping(&self) -> Result<()> {
+        let deadline = self.deadline();
+        let access = self.scope.access.unwrap_or(Access::ReadWrite);
+        let mut lease = self.lease(access, deadline).await?;
+        lease.start(Command::Ping).map_err(|error| self.named(error))?;
+        let answer = before(deadline, lease.finish()).await;
+        answer.map(drop).map_err(|error| self.named(error))
+    }
+
+    /// Closes the pool: newcomers and waiters fail at once with
+    /// [`Closed`](crate::ErrorKind::Closed), idle connections go, and connections that are out are waited
+    /// for, for up to ten seconds; see [`close_within`](Self::close_within).
+    pub async fn close(&self) -> Closed {
+        self.close_within(Duration::from_secs(10)).await
+    }
+
+    /// As [`close`](Self::close), waiting for connections that are out for up to `patience`. What is
+    /// still out then is reported, and closed as it comes back.
+    pub async fn close_within(&self, patience: Duration) -> Closed {
+        let deadline = Instant::now() + patience;
+        let mut closed = Closed::default();
+        for named in self.shared.source.pools() {
+            let left = deadline.saturating_duration_since(Instant::now());
+            closed.add(named.pool.close(left).await);
+        }
+        if closed.is_clean() {
+            self.shared.connector.closed();
+        }
+        closed
+    }
+
+    /// What the pool and the calls have done so far.
+    pub fn stats(&self) -> Stats {
+        let pools = self
+            .shared
+            .source
+            .pools()
+            .map(|named| (Arc::clone(&named.name), named.pool.stats()))
+            .collect();
+        Stats::new(pools, self.shared.book.calls())
+    }
+
+    /// Statistics by label, sorted by name.
+    pub fn label_stats(&self) -> Vec<(Arc<str>, CallStats)> {
+        self.shared.book.labels()
+    }
+
+    /// Opens connections now until `connections` are open, never beyond the limit, with the hooks around
+    /// a dial; what was achieved is reported, also if it is only a part.
+    ///
+    /// # Errors
+    ///
+    /// If the pool is closed, or there is no runtime.
+    pub async fn warm_up(&self, connections: u32) -> Result<WarmUp> {
+        crate::stats::warm_up(&self.shared.source, connections).await
+    }
+
+    /// Changes the most connections that may be open; surplus idle ones go now, busy ones as they come
+    /// back.
+    ///
+    /// # Errors
+    ///
+    /// A limit that cannot be used.
+    pub fn resize(&self, max_open: u32) -> Result<()> {
+        match &self.shared.source {
+            Source::Equal(named) => named.pool.resize(max_open).map_err(errors::options),
+            Source::ReadersAndWriter { readers, .. } => {
+                readers.pool.resize(max_open.saturating_sub(1).max(1)).map_err(errors::options)
+            }
+        }
+    }
+
+    /// The engine's dialect: name, placeholder form, limits.
+    pub fn dialect(&self) -> &Dialect {
+        self.shared.connector.dialect()
+    }
+
+    /// Where connections go: `db1:5432/shop`, `demo.db`. Never a password.
+    pub fn location(&self) -> &str {
+        self.shared.connector.target()
+    }
+
+    /// The options in force.
+    pub fn options(&self) -> &DbOptions {
+        &self.shared.options
+    }
+}
+
+/// Scopes: each gives another handle over the same pool.
+impl Db {
+    /// Calls through the new handle end within `timeout`, all included: queue, connect, execution, and
+    /// reading. The shorter of this and `acquire_timeout` bounds the queue.
+    #[must_use]
+    pub fn timeout(&self, timeout: Duration) -> Self {
+        Self {
+            shared: Arc::clone(&self.shared),
+            scope: Scope { timeout: Some(timeout), ..self.scope.clone() },
+        }
+    }
+
+    /// Calls through the new handle have no timeout of their own, whatever the `Db`'s default.
+    #[must_use]
+    pub fn without_timeout(&self) -> Self {
+        Self {
+            shared: Arc::clone(&self.shared),
+            scope: Scope { timeout: None, ..self.scope.clone() },
+        }
+    }
+
+    /// Calls through the new handle are counted, and named in errors and leak reports, as `label`.
+    #[must_use]
+    pub fn label(&self, label: &str) -> Self {
+        let label = Some(self.shared.book.label(label));
+        Self { shared: Arc::clone(&self.shared), scope: Scope { label, ..self.scope.clone() } }
+    }
+
+    /// Rows read through the new handle may have columns that no field takes.
+    #[must_use]
+    pub fn lax(&self) -> Self {
+        Self {
+            shared: Arc::clone(&self.shared),
+            scope: Scope { mapping: Mapping::Lax, ..self.scope.clone() },
+        }
+    }
+
+    /// Calls through the new handle go to connections that only read, where there are such; a write
+    /// there fails with [`ReadOnly`](crate::ErrorKind::ReadOnly).
+    #[must_use]
+    pub fn read_only(&self) -> Self {
+        let access = Some(Access::ReadOnly);
+        Self { shared: Arc::clone(&self.shared), scope: Scope { access, ..self.scope.clone() } }
+    }
+}
+
+/// Calls.
+impl Db {
+    fn target(&self) -> Target<'_> {
+        Target::db(self)
+    }
+
+    calls! { self, &self }
+
+    /// Runs a query and gives its rows, one at a time and borrowed. They own their connection.
+    ///
+    /// When this returns, the engine has accepted the statement and its first rows are here.
+    ///
+    /// # Errors
+    ///
+    /// No connection in time, the engine's error, or the deadline.
+    pub async fn query<P: Params>(&self, sql: &str, params: P) -> Result<Rows<'static>> {
+        if params.has_lists() {
+            let (text, buf) =
+                self.texts().expand(sql, &params).map_err(|error| self.named(error))?;
+            return self.open_text(text, buf, Want::All).await;
+        }
+        let text = self.texts().get(sql).map_err(|error| self.named(error))?;
+        self.open_text(text, params, Want::All).await
+    }
+
+    /// As [`query`](Self::query), with `:name` placeholders.
+    ///
+    /// # Errors
+    ///
+    /// As [`query`](Self::query), and if a name has no value.
+    pub async fn query_named(&self, sql: &str, args: impl NamedArgs) -> Result<Rows<'static>> {
+        let (text, buf) = named::bind(self, sql, &args)?;
+        self.open_text(text, buf, Want::All).await
+    }
+
+    /// The rows of a query as a `Stream` of owned values. Lazy; owns what it needs.
+    pub fn stream<T>(&self, sql: &str, params: impl Params) -> RowStream<'static, T>
+    where
+        T: for<'r> FromRow<'r>,
+    {
+        let prepared = self.prepared(sql, &params);
+        let db = self.clone();
+        RowStream::new(Box::pin(async move {
+            let (text, buf) = prepared?;
+            db.open_text(text, buf, Want::All).await
+        }))
+    }
+
+    /// Begins a transaction with the engine's defaults.
+    ///
+    /// # Errors
+    ///
+    /// No connection in time, or the engine's error.
+    pub async fn begin(&self) -> Result<Tx<'static>> {
+        self.begin_with(TxOptions::new()).await
+    }
+
+    /// Begins a transaction.
+    ///
+    /// # Errors
+    ///
+    /// No connection in time, or the engine's error, also for an option that it lacks.
+    pub async fn begin_with(&self, options: TxOptions) -> Result<Tx<'static>> {
+        let read_only = options.read_only || self.scope.access == Some(Access::ReadOnly);
+        let access = if read_only { Access::ReadOnly } else { Access::ReadWrite };
+        let mut attempt = 0;
+        loop {
+            let lease = self.lease(access, self.deadline()).await?;
+            match Tx::begin_owned(Session::new(lease, self.clone()), options).await {
+                Err(error) if retriable(&error, attempt) => attempt += 1,
+                result => return result,
+            }
+        }
+    }
+
+    /// Runs `work` in a transaction, once: committed if it returns `Ok`, rolled back if it returns `Err`
+    /// or is dropped.
+    ///
+    /// # Errors
+    ///
+    /// The error of `work`, or of begin or commit.
+    pub async fn transaction<T, F>(&self, work: F) -> Result<T>
+    where
+        F: AsyncFnOnce(&mut Tx<'static>) -> Result<T>,
+    {
+        self.try_transaction(TxOptions::new(), work).await
+    }
+
+    /// As [`transaction`](Self::transaction), with options and an error type of the caller's.
+    ///
+    /// # Errors
+    ///
+    /// The error of `work`, or of begin or commit.
+    pub async fn try_transaction<T, E, F>(
+        &self,
+        options: TxOptions,
+        work: F,
+    ) -> std::result::Result<T, E>
+    where
+        F: AsyncFnOnce(&mut Tx<'static>) -> std::result::Result<T, E>,
+        E: From<Error>,
+    {
+        let mut tx = self.begin_with(options).await?;
+        match work(&mut tx).await {
+            Ok(value) => {
+                tx.commit().await?;
+                Ok(value)
+            }
+            Err(error) => {
+                // The caller's error matters more than a rollback that failed; a connection that could
+                // not roll back is not pooled.
+                drop(tx.rollback().await);
+                Err(error)
+            }
+        }
+    }
+
+    /// As [`transaction`](Self::transaction), repeated from the start when the engine undid it because
+    /// of other transactions ([`Retry::Transaction`](crate::Retry::Transaction)), up to `attempts` times
+    /// in all, with a short random pause in between.
+    ///
+    /// `work` must be prepared to run more than once; what it did outside the database is not undone.
+    ///
+    /// # Errors
+    ///
+    /// The last attempt's error.
+    pub async fn transaction_retry<T, F>(
+        &self,
+        options: TxOptions,
+        attempts: u32,
+        mut work: F,
+    ) -> Result<T>
+    where
+        F: AsyncFnMut(&mut Tx<'static>) -> Result<T>,
+    {
+        let mut attempt = 1;
+        loop {
+            let result =
+                self.try_transaction(options, async |tx: &mut Tx<'static>| work(tx).await).await;
+            match result {
+                Err(error) if error.retry() == crate::Retry::Transaction && attempt < attempts => {
+                    tokio::time::sleep(crate::backoff::pause(attempt)).await;
+                    attempt += 1;
+                }
+                result => return result,
+            }
+        }
+    }
+
+    /// Has the engine check a statement, and gives a handle to it.
+    ///
+    /// A statement is text: every connection prepares it when it first runs there and keeps it in a
+    /// bounded cache, so it cannot leak and survives lost connections.
+    ///
+    /// # Errors
+    ///
+    /// No connection in time, or the engine's error.
+    pub async fn prepare(&self, sql: &str) -> Result<Stmt> {
+        let text = self.texts().get(sql).map_err(|error| self.named(error))?;
+        Stmt::prepare(self.clone(), text).await
+    }
+
+    /// As [`prepare`](Self::prepare), with `:name` placeholders.
+    ///
+    /// # Errors
+    ///
+    /// As `prepare`.
+    pub async fn prepare_named(&self, sql: &str) -> Result<crate::NamedStmt> {
+        crate::NamedStmt::prepare(self.clone(), sql).await
+    }
+
+    /// Takes a connection out of the pool until the [`Conn`] is dropped.
+    ///
+    /// # Errors
+    ///
+    /// No connection in time; the message names the cause.
+    pub async fn acquire(&self) -> Result<Conn> {
+        let access = self.scope.access.unwrap_or(Access::ReadWrite);
+        let lease = self.lease(access, self.deadline()).await?;
+        Ok(Conn::new(Session::new(lease, self.clone())))
+    }
+}
+
+/// For the rest of the crate.
+impl Db {
+    pub(crate) fn texts(&self) -> &Texts {
+        &self.shared.texts
+    }
+
+    pub(crate) fn book(&self) -> &Arc<Book> {
+        &self.shared.book
+    }
+
+    pub(crate) fn label_entry(&self) -> Option<Arc<Label>> {
+        self.scope.label.clone()
+    }
+
+    pub(crate) fn mapping(&self) -> Mapping {
+        self.scope.mapping
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.scope.timeout.map(|timeout| Instant::now() + timeout)
+    }
+
+    pub(crate) fn drain_budget(&self) -> (Duration, Duration) {
+        (self.shared.options.calls.cancel_after, self.shared.options.pool.recover_timeout)
+    }
+
+    /// A text and its arguments, owned.
+    pub(crate) fn prepared(
+        &self,
+        sql: &str,
+        params: &impl Params,
+    ) -> Result<(Arc<Text>, ParamBuf)> {
+        let prepared = if params.has_lists() {
+            self.texts().expand(sql, params)
+        } else {
+            self.texts().get(sql).and_then(|text| Ok((text, ParamBuf::of(params)?)))
+        };
+        prepared.map_err(|error| self.named(error))
+    }
+
+    /// The error with the scope's label.
+    #[cold]
+    pub(crate) fn named(&self, error: Error) -> Error {
+        match &self.scope.label {
+            Some(label) => error.with_label(&label.name),
+            None => error,
+        }
+    }
+
+    #[inline]
+    async fn lease(&self, access: Access, deadline: Option<Instant>) -> Result<Lease> {
+        let pool = self.shared.source.route(Intent { access });
+        let request = AcquireRequest {
+            timeout: None,
+            deadline,
+            holder: self.scope.label.as_ref().map(|label| Arc::clone(&label.name)),
+        };
+        match pool.acquire(&request).await {
+            Ok(lease) => Ok(lease),
+            Err(error) => Err(self.named(errors::acquire(error))),
+        }
+    }
+
+    pub(crate) async fn lease_for(&self, access: Access) -> Result<Lease> {
+        self.lease(self.scope.access.unwrap_or(access), self.deadline()).await
+    }
+
+    pub(crate) async fn open_text<P: Params>(
+        &self,
+        text: Arc<Text>,
+        params: P,
+        want: Want,
+    ) -> Result<Rows<'static>> {
+        if let Err(error) = text.check(params.count()) {
+            return Err(self.named(error));
+        }
+        let deadline = self.deadline();
+        let mut access = self.scope.access.unwrap_or_else(|| text.access());
+        let mut attempt = 0;
+        loop {
+            let lease = self.lease(access, deadline).await?;
+            let watch = Watch {
+                book: Arc::clone(&self.shared.book),
+                label: self.scope.label.clone(),
+                text: Arc::clone(&text),
+                waited: lease.waited(),
+                started: lease.acquired_at(),
+                first_row: None,
+                rows: 0,
+            };
+            let mut rows = Rows::new(Owner::Lease(lease), self.scope.mapping, deadline, watch);
+            let answer = match rows.start(&params, want) {
+                Ok(()) => rows.first_answer().await,
+                Err(error) => Err(error),
+            };
+            let Err(error) = answer else { return Ok(rows) };
+            if error.kind() == ErrorKind::ReadOnly
+                && access == Access::ReadOnly
+                && self.scope.access.is_none()
+                && self.shared.source.splits()
+            {
+                // The text looked like a read and is none; nothing was done.
+                text.is_a_write();
+                access = Access::ReadWrite;
+            } else if retriable(&error, attempt) {
+                attempt += 1;
+            } else {
+                return Err(error);
+            }
+        }
+    }
+}
+
+/// True if the connection was dead before anything was sent, and there are tries left.
+fn retriable(error: &Error, attempt: u32) -> bool {
+    attempt < BAD_CONNECTION_RETRIES && error.is_connection_lost() && error.nothing_sent()
+}

@@ -1,0 +1,95 @@
+//! The pool's errors as ours.
+
+use std::sync::Arc;
+
+use aquifer_driver::{Error, ErrorKind};
+use aquifer_pool::{AcquireError, DialError, OPTIONS, OptionsError};
+
+/// Why a connection could not be had.
+#[cold]
+pub(crate) fn acquire(error: AcquireError<Error>) -> Error {
+    let message = error.to_string();
+    let dial = error.dial_error().and_then(|dial| dial.error()).map(Arc::clone);
+    let kind = match &error {
+        AcquireError::Closed => ErrorKind::Closed,
+        AcquireError::NoRuntime => ErrorKind::Runtime,
+        AcquireError::QueueFull { .. } => ErrorKind::PoolFull,
+        AcquireError::Connect { .. } => match &dial {
+            Some(dial) => dial.kind(),
+            None => ErrorKind::Connect,
+        },
+        _ => ErrorKind::PoolTimeout,
+    };
+    let mut out = match (&error, &dial) {
+        // What the dial said is what the caller needs to read.
+        (AcquireError::Connect { .. }, Some(dial)) => {
+            let mut out = Error::new(kind, format!("cannot connect: {}", dial.message()));
+            if let Some(code) = dial.code() {
+                out = out.with_code(code.to_owned());
+            }
+            if let Some(state) = dial.sqlstate() {
+                out = out.with_sqlstate(state);
+            }
+            if let Some(hint) = dial.hint() {
+                out = out.with_hint(hint.to_owned());
+            }
+            out.with_retry(dial.retry())
+        }
+        _ => Error::new(kind, message),
+    };
+    if let Some(dial) = dial {
+        out = out.with_source(Shared(dial));
+    }
+    out.with_nothing_sent(true)
+}
+
+/// Why a dial failed.
+#[cold]
+pub(crate) fn dial(error: DialError<Error>) -> Error {
+    let out = Error::new(ErrorKind::Connect, error.to_string());
+    match error.error() {
+        Some(cause) => out.with_source(Shared(Arc::clone(cause))),
+        None => out,
+    }
+}
+
+/// An error that several waiters share, as a cause.
+#[derive(Debug)]
+struct Shared(Arc<Error>);
+
+impl std::fmt::Display for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for Shared {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source()
+    }
+}
+
+/// Why options were refused.
+#[cold]
+pub(crate) fn options(error: OptionsError) -> Error {
+    let out = Error::new(ErrorKind::Configuration, error.to_string());
+    match &error {
+        OptionsError::Unknown { name } => {
+            unknown_option(out, name, OPTIONS.iter().map(|option| option.name))
+        }
+        _ => out,
+    }
+}
+
+/// Adds what the option may have been meant to be.
+#[cold]
+pub(crate) fn unknown_option<'a>(
+    error: Error,
+    name: &str,
+    known: impl IntoIterator<Item = &'a str>,
+) -> Error {
+    match aquifer_driver::suggest::nearest(name, known) {
+        Some(near) => error.with_hint(format!("did you mean `{near}`?")),
+        None => error,
+    }
+}

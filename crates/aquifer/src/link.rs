@@ -1,0 +1,168 @@
+//! [`Link`]: what the pool lends, a driver's connection with its row batch.
+
+use std::fmt;
+use std::future::poll_fn;
+use std::task::{Context, Poll};
+
+use aquifer_driver::{
+    Command, Connection, Counters, Error, ErrorKind, FromRow, Outcome, Params, Result, RowBatch,
+    Status, Step, Want,
+};
+
+/// How much memory a row batch may keep while its connection rests.
+const BATCH_KEEP: usize = 256 * 1024;
+
+/// One physical connection, as hooks see it.
+///
+/// It runs SQL in the engine's own placeholder form and gives access to the driver; everything else
+/// (scopes, deadlines, statistics) belongs to the `Db` above it.
+pub struct Link {
+    connection: Box<dyn Connection>,
+    batch: RowBatch,
+}
+
+impl Link {
+    pub(crate) fn new(connection: Box<dyn Connection>) -> Self {
+        Self { connection, batch: RowBatch::new() }
+    }
+
+    /// Runs a statement and discards its rows.
+    ///
+    /// # Errors
+    ///
+    /// The statement's error.
+    pub async fn exec(&mut self, sql: &str, params: impl Params) -> Result<Outcome> {
+        self.start(Command::Execute { sql, params: &params, want: Want::Outcome })?;
+        self.finish().await
+    }
+
+    /// Runs a statement and returns its first row.
+    ///
+    /// # Errors
+    ///
+    /// The statement's error, a row that does not convert, or [`ErrorKind::NoRows`].
+    pub async fn get<T>(&mut self, sql: &str, params: impl Params) -> Result<T>
+    where
+        T: for<'r> FromRow<'r>,
+    {
+        self.start(Command::Execute { sql, params: &params, want: Want::First })?;
+        let mut first = None;
+        loop {
+            let step = self.step().await?;
+            if first.is_none() {
+                first = self.batch.row(0).map(|row| row.scan());
+            }
+            if let Step::End(_) = step {
+                break;
+            }
+        }
+        first.unwrap_or_else(|| Err(no_rows()))
+    }
+
+    /// The driver's own connection.
+    ///
+    /// # Errors
+    ///
+    /// If the connection is another driver's.
+    pub fn driver<T: Connection>(&mut self) -> Result<&mut T> {
+        self.connection.as_any_mut().downcast_mut().ok_or_else(|| {
+            Error::new(
+                ErrorKind::Unsupported,
+                format!("the connection is not a `{}`", std::any::type_name::<T>()),
+            )
+            .with_hint("ask for the connection type of the driver that the URL chose")
+        })
+    }
+
+    /// Where the connection stands, in the engine's own word.
+    pub fn status(&self) -> Status {
+        self.connection.status()
+    }
+
+    /// What the connection has done so far.
+    pub fn counters(&self) -> Counters {
+        self.connection.counters()
+    }
+
+    #[inline]
+    pub(crate) fn start(&mut self, command: Command<'_>) -> Result<()> {
+        self.connection.start(command)
+    }
+
+    #[inline]
+    pub(crate) fn poll_step(&mut self, cx: &mut Context<'_>) -> Poll<Result<Step>> {
+        self.connection.poll_next(cx, &mut self.batch)
+    }
+
+    pub(crate) async fn step(&mut self) -> Result<Step> {
+        poll_fn(|cx| self.poll_step(cx)).await
+    }
+
+    /// Reads the command under way to its end, discarding rows.
+    pub(crate) async fn finish(&mut self) -> Result<Outcome> {
+        let mut total = Outcome::default();
+        let mut failed = None;
+        loop {
+            match self.step().await? {
+                Step::End(outcome) => {
+                    add(&mut total, outcome);
+                    return match failed {
+                        Some(error) => Err(error),
+                        None => Ok(total),
+                    };
+                }
+                Step::EndOfSet(outcome) => add(&mut total, outcome),
+                Step::Failed(error) => failed = failed.or(Some(error)),
+                _ => {}
+            }
+        }
+    }
+
+    #[inline]
+    pub(crate) fn batch(&self) -> &RowBatch {
+        &self.batch
+    }
+
+    pub(crate) fn take_batch(&mut self) -> RowBatch {
+        std::mem::take(&mut self.batch)
+    }
+
+    #[inline]
+    pub(crate) fn abandon(&mut self) -> Status {
+        self.connection.abandon()
+    }
+
+    pub(crate) fn connection(&mut self) -> &mut dyn Connection {
+        &mut *self.connection
+    }
+
+    pub(crate) fn into_connection(self) -> Box<dyn Connection> {
+        self.connection
+    }
+
+    /// Called when the connection goes back: one huge result must not stay in memory for ever.
+    #[inline]
+    pub(crate) fn rest(&mut self) {
+        self.batch.shrink(BATCH_KEEP);
+    }
+}
+
+/// A script's outcome is the sum of its statements', with the last key.
+fn add(total: &mut Outcome, outcome: Outcome) {
+    total.rows_affected = total.rows_affected.saturating_add(outcome.rows_affected);
+    if outcome.last_insert_id.is_some() {
+        total.last_insert_id = outcome.last_insert_id;
+    }
+}
+
+#[cold]
+pub(crate) fn no_rows() -> Error {
+    Error::new(ErrorKind::NoRows, "the query gave no row")
+        .with_hint("use `get_optional` where a row may be missing")
+}
+
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Link").field("status", &self.status()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,160 @@
+//! How the pool makes, checks, cleans and closes a driver's connections.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aquifer_driver::{Access, Command, Connector, Error, ErrorKind, Result, Retry, Status, Step};
+use aquifer_pool::{BoxFuture, CloseReason, Fate, Manage};
+
+use crate::Link;
+use crate::deadline::within;
+
+/// The pool's view of one connector.
+pub(crate) struct Manager {
+    connector: Arc<dyn Connector>,
+    access: Access,
+    /// How long a drain may take before the server is told to stop.
+    cancel_after: Duration,
+    /// What a check runs instead of the driver's own ping.
+    check_query: Option<Arc<str>>,
+}
+
+impl Manager {
+    pub(crate) fn new(
+        connector: Arc<dyn Connector>,
+        access: Access,
+        cancel_after: Duration,
+        check_query: Option<Arc<str>>,
+    ) -> Self {
+        Self { connector, access, cancel_after, check_query }
+    }
+}
+
+impl std::fmt::Debug for Manager {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Manager")
+            .field("target", &self.connector.target())
+            .field("access", &self.access)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Manage for Manager {
+    type Connection = Link;
+    type Error = Error;
+
+    fn connect(self: Arc<Self>) -> BoxFuture<Result<Link>> {
+        let connector = Arc::clone(&self.connector);
+        Box::pin(async move { connector.connect(self.access).await.map(Link::new) })
+    }
+
+    fn is_transient(&self, error: &Error) -> bool {
+        error.retry() == Retry::Safe
+    }
+
+    fn check(self: Arc<Self>, mut link: Link) -> BoxFuture<Result<Link>> {
+        Box::pin(async move {
+            match &self.check_query {
+                Some(sql) => link.exec(sql, ()).await?,
+                None => {
+                    link.start(Command::Ping)?;
+                    link.finish().await?
+                }
+            };
+            match link.status() {
+                Status::Idle => Ok(link),
+                status => Err(Error::new(
+                    ErrorKind::Protocol,
+                    format!("the check left the connection in the state {status:?}"),
+                )),
+            }
+        })
+    }
+
+    fn on_release(&self, link: &mut Link) -> Fate {
+        let mut status = link.status();
+        if status == Status::Busy {
+            status = link.abandon();
+        }
+        link.rest();
+        match status {
+            Status::Idle => Fate::Keep,
+            Status::Broken => Fate::Discard(CloseReason::Broken),
+            Status::Busy | Status::Transaction | Status::FailedTransaction => Fate::Recover,
+        }
+    }
+
+    fn recover(self: Arc<Self>, mut link: Link) -> BoxFuture<Option<Link>> {
+        Box::pin(async move {
+            let canceller = link.connection().canceller();
+            let recovered = {
+                let mut recovery = std::pin::pin!(poll_fn(|cx| link.connection().poll_recover(cx)));
+                let patience = tokio::time::Instant::now() + self.cancel_after;
+                match within(Some(patience), &mut recovery).await {
+                    Some(result) => result,
+                    None => {
+                        // The pool's budget ends the wait for both.
+                        let mut cancel = std::pin::pin!(canceller.cancel());
+                        let mut cancelled = false;
+                        poll_fn(|cx| {
+                            if !cancelled {
+                                cancelled = cancel.as_mut().poll(cx).is_ready();
+                            }
+                            recovery.as_mut().poll(cx)
+                        })
+                        .await
+                    }
+                }
+            };
+            (recovered.is_ok() && link.status() == Status::Idle).then_some(link)
+        })
+    }
+
+    fn close(self: Arc<Self>, link: Link, _reason: CloseReason) -> BoxFuture<()> {
+        Box::pin(async move {
+            // A goodbye that fails changes nothing: the connection is gone either way.
+            drop(link.into_connection().close().await);
+        })
+    }
+}
+
+/// Reads what is left of an abandoned command, telling the engine to stop if that takes long.
+///
+/// Unlike a recovery this leaves an open transaction open.
+pub(crate) async fn drain(link: &mut Link, cancel_after: Duration, budget: Duration) -> Result<()> {
+    let start = tokio::time::Instant::now();
+    let canceller = link.connection().canceller();
+    let mut reading = std::pin::pin!(async {
+        loop {
+            match link.step().await {
+                Ok(Step::End(_)) => return Ok(()),
+                Ok(_) => {}
+                // The command's own error is nobody's any more; only a lost connection matters.
+                Err(error) if error.is_connection_lost() => return Err(error),
+                Err(_) => return Ok(()),
+            }
+        }
+    });
+    if let Some(result) = within(Some(start + cancel_after), &mut reading).await {
+        return result;
+    }
+    let stop = async {
+        let mut cancel = std::pin::pin!(canceller.cancel());
+        let mut cancelled = false;
+        poll_fn(|cx| {
+            if !cancelled {
+                cancelled = cancel.as_mut().poll(cx).is_ready();
+            }
+            reading.as_mut().poll(cx)
+        })
+        .await
+    };
+    match within(Some(start + budget), stop).await {
+        Some(result) => result,
+        None => Err(Error::new(
+            ErrorKind::ConnectionLost,
+            "the statement before could not be stopped in time; the connection is given up",
+        )),
+    }
+}

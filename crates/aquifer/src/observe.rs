@@ -1,0 +1,229 @@
+//! Observation: one interface that every call passes, and the statistics that are always kept.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use aquifer_driver::Error;
+use aquifer_pool::{Histogram, PoolEvent, Warning};
+
+/// Watches what a `Db` does: metrics, slow log, tracing and dashboards are observers.
+///
+/// Every method does nothing by default. They are called on the task that did the work, outside any
+/// lock, and must not block. No bound parameter ever reaches an observer.
+pub trait Observer: Send + Sync + 'static {
+    /// A call has ended: its rows are read or given up, or it failed.
+    fn call(&self, call: &Call<'_>) {
+        let _ = call;
+    }
+
+    /// A call took longer than `slow_call`. Called right after [`call`](Self::call).
+    fn slow(&self, call: &Call<'_>) {
+        let _ = call;
+    }
+
+    /// A transaction has ended.
+    fn transaction(&self, end: &TransactionEnd<'_>) {
+        let _ = end;
+    }
+
+    /// The pool of that name did something by itself: dialled, closed, checked, moved its limit.
+    fn pool(&self, pool: &str, event: &PoolEvent) {
+        let _ = (pool, event);
+    }
+
+    /// The pool of that name warns: in use beyond its share, long waits, a leak.
+    fn warning(&self, pool: &str, warning: &Warning) {
+        let _ = (pool, warning);
+    }
+
+    /// A background error that no caller sees: a dial that failed, a check that failed.
+    fn background_error(&self, pool: &str, error: &Error) {
+        let _ = (pool, error);
+    }
+}
+
+/// One finished call, as an [`Observer`] sees it.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Call<'a> {
+    /// The scope's label, if it has one.
+    pub label: Option<&'a str>,
+    /// The text as it was written by the user, before expansion; never its arguments.
+    pub sql: &'a str,
+    /// Time in the pool's queue.
+    pub waited: Duration,
+    /// From the connection in hand to the first row, or to the end if there was none.
+    pub first_row: Duration,
+    /// From the connection in hand to the end.
+    pub elapsed: Duration,
+    /// Rows that the caller took.
+    pub rows: u64,
+    /// What went wrong.
+    pub error: Option<&'a Error>,
+}
+
+/// A finished transaction, as an [`Observer`] sees it.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct TransactionEnd<'a> {
+    /// The scope's label, if it has one.
+    pub label: Option<&'a str>,
+    /// How it ended.
+    pub outcome: TransactionOutcome,
+    /// From `begin` to the end.
+    pub elapsed: Duration,
+}
+
+/// How a transaction ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum TransactionOutcome {
+    /// Committed.
+    Committed,
+    /// Rolled back on request.
+    RolledBack,
+    /// Dropped, and so rolled back.
+    Dropped,
+    /// Ended by the engine, or by a failed commit.
+    Failed,
+    /// The connection broke during the commit: nobody knows.
+    Unknown,
+}
+
+/// Statistics of calls: of a whole `Db`, or of one label.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct CallStats {
+    /// Calls that ended.
+    pub calls: u64,
+    /// Calls that ended with an error.
+    pub failures: u64,
+    /// Calls that took longer than `slow_call`.
+    pub slow: u64,
+    /// Rows that callers took.
+    pub rows: u64,
+    /// Time to the first row (or the end, without rows), from the connection in hand.
+    pub first_row: Histogram,
+    /// Time to the end.
+    pub last_row: Histogram,
+}
+
+impl CallStats {
+    fn record(&mut self, call: &Call<'_>, slow: bool) {
+        self.calls += 1;
+        self.failures += u64::from(call.error.is_some());
+        self.slow += u64::from(slow);
+        self.rows += call.rows;
+        self.first_row.record(call.first_row);
+        self.last_row.record(call.elapsed);
+    }
+}
+
+/// One label's name and statistics; resolved once per scoped handle.
+pub(crate) struct Label {
+    pub(crate) name: Arc<str>,
+    stats: Mutex<CallStats>,
+}
+
+impl fmt::Debug for Label {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Label").field(&self.name).finish()
+    }
+}
+
+/// All that a `Db` counts, and who watches it.
+pub(crate) struct Book {
+    total: Mutex<CallStats>,
+    labels: Mutex<HashMap<Arc<str>, Arc<Label>>>,
+    labels_max: usize,
+    slow_call: Option<Duration>,
+    observers: Box<[Arc<dyn Observer>]>,
+}
+
+/// Where labels beyond the bound are counted.
+const OTHER: &str = "_other";
+
+impl Book {
+    pub(crate) fn new(
+        observers: Vec<Arc<dyn Observer>>,
+        slow_call: Option<Duration>,
+        labels_max: usize,
+    ) -> Self {
+        Self {
+            total: Mutex::default(),
+            labels: Mutex::default(),
+            labels_max,
+            slow_call,
+            observers: observers.into(),
+        }
+    }
+
+    /// The label of that name; one shared entry beyond the bound.
+    pub(crate) fn label(&self, name: &str) -> Arc<Label> {
+        let mut labels = lock(&self.labels);
+        if let Some(label) = labels.get(name) {
+            return Arc::clone(label);
+        }
+        let name = if labels.len() < self.labels_max { name } else { OTHER };
+        let name: Arc<str> = name.into();
+        let label = labels
+            .entry(Arc::clone(&name))
+            .or_insert_with(|| Arc::new(Label { name, stats: Mutex::default() }));
+        Arc::clone(label)
+    }
+
+    #[inline]
+    pub(crate) fn record(&self, label: Option<&Label>, call: &Call<'_>) {
+        let slow = self.slow_call.is_some_and(|bound| call.elapsed >= bound);
+        lock(&self.total).record(call, slow);
+        if let Some(label) = label {
+            lock(&label.stats).record(call, slow);
+        }
+        if !self.observers.is_empty() {
+            self.tell(|observer| {
+                observer.call(call);
+                if slow {
+                    observer.slow(call);
+                }
+            });
+        }
+    }
+
+    /// True if there is any observer.
+    pub(crate) fn is_watched(&self) -> bool {
+        !self.observers.is_empty()
+    }
+
+    pub(crate) fn tell(&self, what: impl Fn(&dyn Observer)) {
+        for observer in &self.observers {
+            what(&**observer);
+        }
+    }
+
+    pub(crate) fn calls(&self) -> CallStats {
+        lock(&self.total).clone()
+    }
+
+    pub(crate) fn labels(&self) -> Vec<(Arc<str>, CallStats)> {
+        let labels: Vec<_> = lock(&self.labels).values().cloned().collect();
+        let mut labels: Vec<_> = labels
+            .into_iter()
+            .map(|label| (Arc::clone(&label.name), lock(&label.stats).clone()))
+            .collect();
+        labels.sort_by(|(a, _), (b, _)| a.cmp(b));
+        labels
+    }
+}
+
+impl fmt::Debug for Book {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Book").field("observers", &self.observers.len()).finish_non_exhaustive()
+    }
+}
+
+/// Statistics survive a panic elsewhere: they are sums, and never half-written in a way that matters.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,278 @@
+//! [`DbOptions`]: what a `Db` can be told, as plain data.
+
+use std::time::Duration;
+
+use aquifer_driver::{Environment, Error, ErrorKind, Result};
+use aquifer_pool::PoolOptions;
+use serde::{Deserialize, Serialize};
+
+use crate::errors;
+
+/// Options of a `Db`: its pool's, and its own. Every one can be given in the URL (prefix `pool_`), in a
+/// configuration file, in the environment, or through the [builder](crate::Builder).
+///
+/// ```
+/// use aquifer::DbOptions;
+/// let mut options = DbOptions::default();
+/// options.set("max_open", "20")?;
+/// options.set("query_timeout", "2s")?;
+/// assert_eq!(options.pool.max_open, 20);
+/// # Ok::<(), aquifer::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DbOptions {
+    /// The pool's options.
+    #[serde(flatten)]
+    pub pool: PoolOptions,
+    /// The calls' options.
+    #[serde(flatten)]
+    pub calls: CallOptions,
+}
+
+/// What one option is called, and what it means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct OptionHelp {
+    /// The name, without the URL's prefix.
+    pub name: &'static str,
+    /// The default, as it would be written.
+    pub default: String,
+    /// What it does.
+    pub help: &'static str,
+    /// Why the default is what it is.
+    pub reason: &'static str,
+}
+
+/// One definition of each option: the struct, its default, parsing, help and docs come from this table.
+macro_rules! call_options {
+    ($($name:ident: $type:ty = $default:expr, $text:literal, $help:literal, $reason:literal;)*) => {
+        /// Options of a `Db`'s calls.
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+        #[serde(default)]
+        #[non_exhaustive]
+        pub struct CallOptions {
+            $(#[doc = $help] #[serde(with = "text")] pub $name: $type,)*
+        }
+
+        impl Default for CallOptions {
+            fn default() -> Self {
+                Self { $($name: $default,)* }
+            }
+        }
+
+        impl CallOptions {
+            fn set(&mut self, name: &str, value: &str) -> Option<Result<()>> {
+                match name {
+                    $(stringify!($name) => Some(
+                        <$type as FromText>::from_text(value)
+                            .map(|value| self.$name = value)
+                            .map_err(|problem| invalid(stringify!($name), problem)),
+                    ),)*
+                    _ => None,
+                }
+            }
+        }
+
+        const HELP: &[(&str, &str, &str, &str)] =
+            &[$((stringify!($name), $text, $help, $reason),)*];
+    };
+}
+
+call_options! {
+    query_timeout: Option<Duration> = None, "off",
+        "Budget of every call that sets none of its own: queue, connect, execution and reading. `off` sets none.",
+        "Only the application knows which of its queries may take long; `acquire_timeout` bounds the queue anyway.";
+    slow_call: Option<Duration> = Some(Duration::from_secs(1)), "1s",
+        "A call that takes longer is counted, and shown to observers, as slow. `off` counts none.",
+        "A second is slow for any service, whatever its engine.";
+    cancel_after: Duration = Duration::from_millis(20), "20ms",
+        "How long an abandoned statement may go on sending before the engine is told to stop.",
+        "What is on its way arrives within a few milliseconds, and reading it off is cheaper than a cancel request.";
+    texts_max: u32 = 1024, "1024",
+        "How many statement texts are kept in rewritten form.",
+        "More than any hand-written application has; one takes some hundred bytes.";
+    labels_max: u32 = 256, "256",
+        "How many labels have statistics of their own; further ones are counted together as `_other`.",
+        "Each takes about 10 KiB of histograms, and metrics with more label values than this hurt whoever stores them.";
+}
+
+/// What an option's text becomes.
+trait FromText: Sized {
+    fn from_text(text: &str) -> std::result::Result<Self, &'static str>;
+    fn to_text(&self) -> String;
+}
+
+impl FromText for u32 {
+    fn from_text(text: &str) -> std::result::Result<Self, &'static str> {
+        match text.trim().parse() {
+            Ok(n @ 1..=1_000_000) => Ok(n),
+            _ => Err("it must be a whole number from 1 to 1000000"),
+        }
+    }
+
+    fn to_text(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl FromText for Duration {
+    fn from_text(text: &str) -> std::result::Result<Self, &'static str> {
+        aquifer_pool::parse_duration(text.trim())
+            .ok_or("it must be a duration with units, such as `250ms`, `30s`, `1h30m`")
+    }
+
+    fn to_text(&self) -> String {
+        aquifer_pool::show_duration(*self)
+    }
+}
+
+impl FromText for Option<Duration> {
+    fn from_text(text: &str) -> std::result::Result<Self, &'static str> {
+        match text.trim() {
+            "off" => Ok(None),
+            text => Duration::from_text(text).map(Some),
+        }
+    }
+
+    fn to_text(&self) -> String {
+        self.map_or_else(|| "off".to_owned(), |span| span.to_text())
+    }
+}
+
+/// Options in files are the same texts as in URLs; numbers may also stand without quotes.
+mod text {
+    use super::FromText;
+    use serde::{Deserialize, Deserializer, Serializer, de::Error as _};
+
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Raw {
+        Number(u64),
+        Text(String),
+    }
+
+    pub(super) fn serialize<T: FromText, S: Serializer>(
+        value: &T,
+        out: S,
+    ) -> std::result::Result<S::Ok, S::Error> {
+        out.serialize_str(&value.to_text())
+    }
+
+    pub(super) fn deserialize<'de, T: FromText, D: Deserializer<'de>>(
+        input: D,
+    ) -> std::result::Result<T, D::Error> {
+        let text = match Raw::deserialize(input)? {
+            Raw::Number(number) => number.to_string(),
+            Raw::Text(text) => text,
+        };
+        T::from_text(&text).map_err(D::Error::custom)
+    }
+}
+
+#[cold]
+fn invalid(name: &str, problem: &str) -> Error {
+    Error::new(ErrorKind::Configuration, format!("the option `{name}` is not usable: {problem}"))
+}
+
+impl DbOptions {
+    /// Sets one option from text, by its name without the URL's prefix.
+    ///
+    /// # Errors
+    ///
+    /// An unknown name ("did you mean"), or a value that does not parse or is out of bounds. Nothing is
+    /// changed then.
+    pub fn set(&mut self, name: &str, value: &str) -> Result<()> {
+        if let Some(result) = self.calls.set(name, value) {
+            return result;
+        }
+        match self.pool.set(name, value) {
+            Err(aquifer_pool::OptionsError::Unknown { .. }) => Err(errors::unknown_option(
+                Error::new(
+                    ErrorKind::Configuration,
+                    format!("there is no option `{}`", name.chars().take(40).collect::<String>()),
+                ),
+                name,
+                Self::names(),
+            )),
+            other => other.map_err(errors::options),
+        }
+    }
+
+    /// Sets every option that the environment has: `{prefix}MAX_OPEN`, `{prefix}QUERY_TIMEOUT`, ...
+    ///
+    /// # Errors
+    ///
+    /// A value that does not parse or is out of bounds; the message names the variable.
+    pub fn set_from_env(&mut self, prefix: &str, environment: &dyn Environment) -> Result<()> {
+        for name in Self::names() {
+            let variable = format!("{prefix}{}", name.to_ascii_uppercase());
+            if let Some(value) = environment.var(&variable) {
+                self.set(name, &value).map_err(|error| {
+                    Error::new(ErrorKind::Configuration, format!("{variable}: {}", error.message()))
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Every option's name, default and meaning, for help and docs.
+    pub fn help() -> Vec<OptionHelp> {
+        let own = HELP.iter().map(|&(name, default, help, reason)| OptionHelp {
+            name,
+            default: default.to_owned(),
+            help,
+            reason,
+        });
+        let pool = aquifer_pool::OPTIONS.iter().map(|option| OptionHelp {
+            name: option.name,
+            default: option.default_text(),
+            help: option.help,
+            reason: option.reason,
+        });
+        own.chain(pool).collect()
+    }
+
+    fn names() -> impl Iterator<Item = &'static str> {
+        let own = HELP.iter().map(|(name, ..)| *name);
+        own.chain(aquifer_pool::OPTIONS.iter().map(|option| option.name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_what_the_table_says() {
+        let mut from_table = DbOptions::default();
+        for (name, default, ..) in HELP {
+            from_table.set(name, default).unwrap();
+        }
+        assert_eq!(from_table, DbOptions::default());
+    }
+
+    #[test]
+    fn a_near_miss_is_answered_with_the_option_that_was_meant() {
+        let mut options = DbOptions::default();
+        let error = options.set("querytimeout", "1s").unwrap_err();
+        assert!(error.to_string().contains("did you mean `query_timeout`?"), "{error}");
+        let error = options.set("max_opn", "1").unwrap_err();
+        assert!(error.to_string().contains("did you mean `max_open`?"), "{error}");
+        let error = options.set("query_timeout", "soon").unwrap_err();
+        assert!(error.to_string().contains("query_timeout"), "{error}");
+    }
+
+    #[test]
+    fn the_environment_sets_what_it_has() {
+        struct Env;
+        impl Environment for Env {
+            fn var(&self, name: &str) -> Option<String> {
+                (name == "AQUIFER_MAX_OPEN").then(|| "7".to_owned())
+            }
+        }
+        let mut options = DbOptions::default();
+        options.set_from_env("AQUIFER_", &Env).unwrap();
+        assert_eq!(options.pool.max_open, 7);
+    }
+}

@@ -1,0 +1,489 @@
+//! [`Rows`]: a lending cursor over a query's result.
+
+use std::fmt;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use aquifer_driver::{
+    Columns, Command, Error, ErrorKind, FromRow, Mapping, Outcome, Params, Plan, Result, Row, Step,
+    Want,
+};
+use tokio::runtime::Handle;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use crate::deadline::passed;
+use crate::link::{Link, no_rows};
+use crate::observe::{Book, Call, Label};
+use crate::session::Session;
+use crate::source::Lease;
+use crate::text::Text;
+
+/// The rows of a query, read one at a time and borrowed, so that nothing is allocated per row.
+///
+/// Rows from a `Db` own their connection and give it back when the last row is read, at
+/// [`close`](Self::close), or on drop. Dropping them early is safe and cheap: what the engine still
+/// sends is drained or cancelled in the background, under a budget.
+///
+/// ```
+/// # async fn run(db: aquifer::Db) -> aquifer::Result<()> {
+/// let mut rows = db.query("SELECT id, code, level_m FROM stations", ()).await?;
+/// while let Some(row) = rows.next().await? {
+///     let (id, code, level): (i64, &str, Option<f64>) = row.scan()?;
+///     println!("{id} {code} {level:?}");
+/// }
+/// # Ok(()) }
+/// ```
+pub struct Rows<'c> {
+    owner: Owner<'c>,
+    state: State,
+    /// The next row of the batch to give.
+    next: usize,
+    mapping: Mapping,
+    deadline: Option<Instant>,
+    timer: Option<Pin<Box<Sleep>>>,
+    watch: Watch,
+    /// What is left to say about the columns once the connection is gone.
+    columns: Option<Arc<Columns>>,
+    outcome: Outcome,
+}
+
+pub(crate) enum Owner<'c> {
+    Lease(Lease),
+    Session(&'c mut Session),
+    Gone,
+}
+
+impl Owner<'_> {
+    #[inline]
+    fn link(&mut self) -> Option<&mut Link> {
+        match self {
+            Self::Lease(lease) => Some(lease),
+            Self::Session(session) => Some(session.link()),
+            Self::Gone => None,
+        }
+    }
+
+    #[inline]
+    fn link_ref(&self) -> Option<&Link> {
+        match self {
+            Self::Lease(lease) => Some(lease),
+            Self::Session(session) => Some(session.link_ref()),
+            Self::Gone => None,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// The engine has more to give.
+    Reading,
+    /// The batch holds the last rows of a set; another set follows.
+    SetEnded,
+    /// The batch holds the last rows of all.
+    Ended,
+    /// All is read, failed or closed, and recorded.
+    Closed,
+}
+
+/// What the statistics will want to know about this call.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    pub(crate) book: Arc<Book>,
+    pub(crate) label: Option<Arc<Label>>,
+    pub(crate) text: Arc<Text>,
+    pub(crate) waited: Duration,
+    pub(crate) started: Instant,
+    pub(crate) first_row: Option<Duration>,
+    pub(crate) rows: u64,
+}
+
+impl Watch {
+    #[inline]
+    pub(crate) fn record(&mut self, error: Option<&Error>) {
+        let elapsed = self.started.elapsed();
+        self.book.record(
+            self.label.as_deref(),
+            &Call {
+                label: self.label.as_ref().map(|label| &*label.name),
+                sql: self.text.source(),
+                waited: self.waited,
+                first_row: self.first_row.unwrap_or(elapsed),
+                elapsed,
+                rows: self.rows,
+                error,
+            },
+        );
+    }
+
+    /// An error as the caller sees it.
+    #[cold]
+    pub(crate) fn name(&self, error: Error) -> Error {
+        match &self.label {
+            Some(label) => error.with_label(&label.name),
+            None => error,
+        }
+    }
+}
+
+impl<'c> Rows<'c> {
+    #[inline]
+    pub(crate) fn new(
+        owner: Owner<'c>,
+        mapping: Mapping,
+        deadline: Option<Instant>,
+        watch: Watch,
+    ) -> Self {
+        Self {
+            owner,
+            state: State::Reading,
+            next: 0,
+            mapping,
+            deadline,
+            timer: None,
+            watch,
+            columns: None,
+            outcome: Outcome::default(),
+        }
+    }
+
+    /// Starts the statement. On an error nothing was sent and the rows are closed.
+    #[inline]
+    pub(crate) fn start(&mut self, params: &dyn Params, want: Want) -> Result<()> {
+        let text = Arc::clone(&self.watch.text);
+        let command = if text.is_script() {
+            if params.count() > 0 {
+                return Err(self.fail(
+                    Error::new(
+                        ErrorKind::Arguments,
+                        "a text of several statements takes no arguments",
+                    )
+                    .with_hint("run the statements one by one, or send them as a `batch`"),
+                ));
+            }
+            Command::Script { sql: text.sql() }
+        } else {
+            Command::Execute { sql: text.sql(), params, want }
+        };
+        let Some(link) = self.owner.link() else { return Err(closed()) };
+        match link.start(command) {
+            Ok(()) => Ok(()),
+            Err(error) => Err(self.fail(error)),
+        }
+    }
+
+    /// Waits for the first answer: rows, the end, or an error.
+    #[inline]
+    pub(crate) async fn first_answer(&mut self) -> Result<()> {
+        poll_fn(|cx| self.poll_step(cx)).await
+    }
+
+    /// The next row, or `None` at the end of the result set.
+    ///
+    /// The row borrows these rows: it must go before the next call. At the end of the last set the
+    /// connection is given back.
+    ///
+    /// # Errors
+    ///
+    /// The engine's error, or [`ErrorKind::Timeout`] when the call's deadline passes. The rows are closed
+    /// then.
+    #[inline]
+    pub async fn next(&mut self) -> Result<Option<Row<'_>>> {
+        let more = poll_fn(|cx| self.poll_advance(cx)).await?;
+        Ok(if more { self.current() } else { None })
+    }
+
+    /// The row that the last [`next`](Self::next) gave.
+    #[inline]
+    pub(crate) fn current(&self) -> Option<Row<'_>> {
+        self.owner.link_ref()?.batch().row(self.next.checked_sub(1)?)
+    }
+
+    /// Moves to the next row; false at the end of the set.
+    #[inline]
+    pub(crate) fn poll_advance(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool>> {
+        loop {
+            if let Some(link) = self.owner.link_ref()
+                && self.next < link.batch().len()
+                && self.state != State::Closed
+            {
+                self.next += 1;
+                self.watch.rows += 1;
+                return Poll::Ready(Ok(true));
+            }
+            match self.state {
+                State::Reading => ready!(self.poll_step(cx))?,
+                State::SetEnded | State::Closed => return Poll::Ready(Ok(false)),
+                State::Ended => {
+                    self.end();
+                    return Poll::Ready(Ok(false));
+                }
+            }
+        }
+    }
+
+    /// Asks the driver for the next batch or the end.
+    #[inline]
+    fn poll_step(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        let Some(link) = self.owner.link() else { return Poll::Ready(Err(closed())) };
+        let Poll::Ready(step) = link.poll_step(cx) else { return self.poll_deadline(cx) };
+        self.next = 0;
+        match step {
+            Ok(step) => {
+                if self.watch.first_row.is_none() && !matches!(step, Step::End(_)) {
+                    self.watch.first_row = Some(self.watch.started.elapsed());
+                }
+                match step {
+                    Step::EndOfSet(outcome) => {
+                        self.outcome = outcome;
+                        self.state = State::SetEnded;
+                    }
+                    Step::End(outcome) => {
+                        self.outcome = outcome;
+                        self.state = State::Ended;
+                    }
+                    Step::Failed(error) => return Poll::Ready(Err(self.fail(error))),
+                    _ => {}
+                }
+                Poll::Ready(Ok(()))
+            }
+            Err(error) => Poll::Ready(Err(self.fail(error))),
+        }
+    }
+
+    fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        let Some(deadline) = self.deadline else { return Poll::Pending };
+        if self.timer.is_none() {
+            if Handle::try_current().is_err() {
+                return Poll::Pending;
+            }
+            self.timer = Some(Box::pin(sleep_until(deadline)));
+        }
+        if let Some(timer) = &mut self.timer {
+            ready!(timer.as_mut().poll(cx));
+        }
+        Poll::Ready(Err(self.fail(passed())))
+    }
+
+    /// Goes on to the next result set, discarding what is left of this one. False at the end.
+    ///
+    /// # Errors
+    ///
+    /// As [`next`](Self::next).
+    pub async fn next_result_set(&mut self) -> Result<bool> {
+        loop {
+            match self.state {
+                State::Reading => {
+                    poll_fn(|cx| self.poll_step(cx)).await?;
+                }
+                State::SetEnded => {
+                    self.state = State::Reading;
+                    poll_fn(|cx| self.poll_step(cx)).await?;
+                    return Ok(true);
+                }
+                State::Ended => {
+                    self.end();
+                    return Ok(false);
+                }
+                State::Closed => return Ok(false),
+            }
+        }
+    }
+
+    /// The current result set's columns.
+    pub fn columns(&self) -> &Columns {
+        match self.owner.link_ref() {
+            Some(link) => link.batch().columns(),
+            None => match &self.columns {
+                Some(columns) => columns,
+                None => const { &Columns::EMPTY },
+            },
+        }
+    }
+
+    /// What the current result set's statement did, besides giving rows; known once its last row is read.
+    pub fn outcome(&self) -> Outcome {
+        self.outcome
+    }
+
+    /// Gives the connection back without reading the rest.
+    ///
+    /// The same as dropping the rows, in a word of its own.
+    pub fn close(self) {}
+
+    /// All rows of the current result set.
+    ///
+    /// # Errors
+    ///
+    /// As [`next`](Self::next), and if a row does not convert.
+    pub async fn collect<T>(&mut self) -> Result<Vec<T>>
+    where
+        T: for<'r> FromRow<'r>,
+    {
+        let mut plan: Option<Plan> = None;
+        let mut all = Vec::new();
+        while poll_fn(|cx| self.poll_advance(cx)).await? {
+            // The rows that are already here need no further poll.
+            let first = self.next - 1;
+            let Some(link) = self.owner.link_ref() else { return Err(closed()) };
+            let batch = link.batch();
+            let plan = match &plan {
+                Some(plan) => plan,
+                None => {
+                    let made = Plan::with_mapping::<T>(batch.columns(), self.mapping);
+                    match made {
+                        Ok(made) => plan.insert(made),
+                        Err(error) => return Err(self.fail(error)),
+                    }
+                }
+            };
+            let len = batch.len();
+            all.reserve(len - first);
+            let mut failed = None;
+            for index in first..len {
+                let Some(row) = batch.row(index) else { break };
+                match plan.read(row) {
+                    Ok(value) => all.push(value),
+                    Err(error) => {
+                        failed = Some(error);
+                        break;
+                    }
+                }
+            }
+            self.watch.rows += (len - self.next) as u64;
+            self.next = len;
+            if let Some(error) = failed {
+                return Err(self.fail(error));
+            }
+        }
+        Ok(all)
+    }
+
+    /// The first row, if there is one; further rows are discarded.
+    pub(crate) async fn first<T>(mut self) -> Result<Option<T>>
+    where
+        T: for<'r> FromRow<'r>,
+    {
+        if !poll_fn(|cx| self.poll_advance(cx)).await? {
+            return Ok(None);
+        }
+        let value = self.read(&mut None)?;
+        if self.state == State::Ended {
+            self.end();
+        }
+        Ok(Some(value))
+    }
+
+    /// The current row as `T`; the plan is made at the first one.
+    pub(crate) fn read<T>(&mut self, plan: &mut Option<Plan>) -> Result<T>
+    where
+        T: for<'r> FromRow<'r>,
+    {
+        let Some(row) = self.current() else { return Err(closed()) };
+        let plan = match plan {
+            Some(plan) => Ok(&*plan),
+            None => {
+                Plan::with_mapping::<T>(row.columns(), self.mapping).map(|made| &*plan.insert(made))
+            }
+        };
+        match plan.and_then(|plan| plan.read(row)) {
+            Ok(value) => Ok(value),
+            Err(error) => Err(self.fail(error)),
+        }
+    }
+
+    /// As [`first`](Self::first), where a row must be.
+    pub(crate) async fn one<T>(self) -> Result<T>
+    where
+        T: for<'r> FromRow<'r>,
+    {
+        let label = self.watch.label.clone();
+        match self.first().await? {
+            Some(value) => Ok(value),
+            None => Err(match label {
+                Some(label) => no_rows().with_label(&label.name),
+                None => no_rows(),
+            }),
+        }
+    }
+
+    /// Reads everything, keeping only the outcome.
+    pub(crate) async fn finish(mut self) -> Result<Outcome> {
+        let mut total = Outcome::default();
+        loop {
+            while self.state == State::Reading {
+                poll_fn(|cx| self.poll_step(cx)).await?;
+            }
+            total.rows_affected = total.rows_affected.saturating_add(self.outcome.rows_affected);
+            if self.outcome.last_insert_id.is_some() {
+                total.last_insert_id = self.outcome.last_insert_id;
+            }
+            if !self.next_result_set().await? {
+                return Ok(total);
+            }
+        }
+    }
+
+    /// The call is over in good order: recorded, and the connection given back.
+    #[inline]
+    fn end(&mut self) {
+        self.state = State::Closed;
+        self.watch.record(None);
+        self.let_go();
+    }
+
+    /// The call is over with an error.
+    #[cold]
+    fn fail(&mut self, error: Error) -> Error {
+        let error = self.watch.name(error);
+        if self.state != State::Closed {
+            self.state = State::Closed;
+            self.watch.record(Some(&error));
+            if let Owner::Session(session) = &mut self.owner {
+                session.note(&error);
+            }
+            self.let_go();
+        }
+        error
+    }
+
+    #[inline]
+    fn let_go(&mut self) {
+        match std::mem::replace(&mut self.owner, Owner::Gone) {
+            Owner::Lease(lease) => {
+                self.columns = Some(Arc::clone(lease.batch().columns()));
+                drop(lease);
+            }
+            Owner::Session(session) => {
+                self.columns = Some(Arc::clone(session.link_ref().batch().columns()));
+                session.settle();
+            }
+            Owner::Gone => {}
+        }
+    }
+}
+
+impl Drop for Rows<'_> {
+    fn drop(&mut self) {
+        if self.state != State::Closed {
+            self.end();
+        }
+    }
+}
+
+impl fmt::Debug for Rows<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rows")
+            .field("columns", &self.columns().names().collect::<Vec<_>>())
+            .field("state", &self.state)
+            .field("rows", &self.watch.rows)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cold]
+fn closed() -> Error {
+    Error::new(ErrorKind::ConnDone, "the rows are closed")
+}

@@ -1,0 +1,118 @@
+//! [`Source`]: where a `Db` gets its connections from.
+//!
+//! A `Db` asks its source for a pool suited to an intent. One pool, or a writer with its readers, are the
+//! sources there are; a cluster or a set of shards is another one, and nothing above this seam changes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aquifer_driver::{Access, Connector, Layout, Result};
+use aquifer_pool::{Hooks, Pool, PoolOptions};
+
+use crate::errors;
+use crate::manage::Manager;
+
+/// A lent connection.
+pub(crate) type Lease = aquifer_pool::Lease<Manager>;
+
+/// What a call is going to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Intent {
+    pub(crate) access: Access,
+}
+
+#[derive(Debug)]
+pub(crate) enum Source {
+    /// Every connection can do everything.
+    Equal(Named),
+    /// One connection writes, in turn; the others read beside it.
+    ReadersAndWriter { readers: Named, writer: Named },
+}
+
+/// A pool and what it is called in statistics and messages.
+#[derive(Debug)]
+pub(crate) struct Named {
+    pub(crate) name: Arc<str>,
+    pub(crate) pool: Pool<Manager>,
+}
+
+impl Source {
+    /// The pools for a connector, as its layout and the limit allow.
+    pub(crate) fn new(
+        connector: &Arc<dyn Connector>,
+        options: &PoolOptions,
+        cancel_after: Duration,
+        check_query: Option<Arc<str>>,
+        hooks: impl Fn(&Arc<str>) -> Hooks<Manager>,
+    ) -> Result<Self> {
+        let pool = |name: &str, access, options: PoolOptions| -> Result<Named> {
+            let name: Arc<str> = name.into();
+            let manager =
+                Manager::new(Arc::clone(connector), access, cancel_after, check_query.clone());
+            let pool =
+                Pool::new(Arc::new(manager), options, hooks(&name)).map_err(errors::options)?;
+            Ok(Named { name, pool })
+        };
+        match connector.layout() {
+            Layout::One => {
+                // Closing the connection would lose the data: it is opened once and kept.
+                let kept = PoolOptions {
+                    max_open: 1,
+                    min_idle: 0,
+                    max_idle: None,
+                    max_lifetime: None,
+                    max_idle_time: None,
+                    adaptive: false,
+                    reclaim_after: None,
+                    ..options.clone()
+                };
+                Ok(Self::Equal(pool("primary", Access::ReadWrite, kept)?))
+            }
+            Layout::ReadersAndWriter if options.max_open > 1 => {
+                let one = PoolOptions {
+                    max_open: 1,
+                    min_idle: options.min_idle.min(1),
+                    adaptive: false,
+                    ..options.clone()
+                };
+                let rest = PoolOptions {
+                    max_open: options.max_open - 1,
+                    min_idle: options.min_idle.saturating_sub(1),
+                    adaptive_min: options.adaptive_min.min(options.max_open - 1),
+                    ..options.clone()
+                };
+                Ok(Self::ReadersAndWriter {
+                    readers: pool("readers", Access::ReadOnly, rest)?,
+                    writer: pool("writer", Access::ReadWrite, one)?,
+                })
+            }
+            _ => Ok(Self::Equal(pool("primary", Access::ReadWrite, options.clone())?)),
+        }
+    }
+
+    /// The pool that serves this intent.
+    #[inline]
+    pub(crate) fn route(&self, intent: Intent) -> &Pool<Manager> {
+        match self {
+            Self::Equal(pool) => &pool.pool,
+            Self::ReadersAndWriter { readers, writer } => match intent.access {
+                Access::ReadOnly => &readers.pool,
+                Access::ReadWrite => &writer.pool,
+            },
+        }
+    }
+
+    /// True if a call refused as a write can be served by another pool.
+    pub(crate) fn splits(&self) -> bool {
+        matches!(self, Self::ReadersAndWriter { .. })
+    }
+
+    pub(crate) fn pools(&self) -> impl Iterator<Item = &Named> {
+        match self {
+            Self::Equal(pool) => [Some(pool), None],
+            Self::ReadersAndWriter { readers, writer } => [Some(readers), Some(writer)],
+        }
+        .into_iter()
+        .flatten()
+    }
+}

@@ -1,0 +1,279 @@
+//! [`Stmt`] and [`NamedStmt`]: statements kept by the caller.
+
+use std::sync::Arc;
+
+use aquifer_driver::{Columns, Command, Description, FromRow, Parameter, Params, Result, Want};
+
+use crate::db::Db;
+use crate::deadline::before;
+use crate::done::Done;
+use crate::executor::Executor;
+use crate::named::{self, NamedArgs};
+use crate::rows::Rows;
+use crate::target::Target;
+use crate::text::Text;
+
+/// A statement that the engine has checked. Cheap to clone; usable from any task.
+///
+/// It holds the text and what the engine said of it, and no server object: each connection prepares it
+/// when it first runs there, and keeps it in a bounded cache.
+#[derive(Debug, Clone)]
+pub struct Stmt {
+    db: Db,
+    text: Arc<Text>,
+    description: Arc<Description>,
+}
+
+impl Stmt {
+    pub(crate) async fn prepare(db: Db, text: Arc<Text>) -> Result<Self> {
+        let description = describe(&db, &text).await.map_err(|error| db.named(error))?;
+        Ok(Self { db, text, description: Arc::new(description) })
+    }
+
+    /// The text as it was written.
+    pub fn sql(&self) -> &str {
+        self.text.source()
+    }
+
+    /// The text as the engine gets it, in its own placeholder form.
+    pub fn engine_sql(&self) -> &str {
+        self.text.sql()
+    }
+
+    /// The placeholders, in order.
+    pub fn parameters(&self) -> &[Parameter] {
+        &self.description.parameters
+    }
+
+    /// The columns of its rows; none for a statement that gives no rows.
+    pub fn columns(&self) -> &Columns {
+        &self.description.columns
+    }
+
+    /// Whether the engine says that it only reads; `None` where the engine does not say.
+    pub fn is_read_only(&self) -> Option<bool> {
+        self.description.read_only
+    }
+
+    /// The same statement run elsewhere: in a transaction, on a connection.
+    pub fn on<'a>(&'a self, executor: &'a mut impl Executor) -> StmtOn<'a> {
+        StmtOn { text: &self.text, target: executor.target() }
+    }
+
+    fn here(&self) -> StmtOn<'_> {
+        StmtOn { text: &self.text, target: Target::db(&self.db) }
+    }
+
+    /// As [`Db::exec`].
+    ///
+    /// # Errors
+    ///
+    /// As `Db::exec`.
+    pub async fn exec(&self, params: impl Params) -> Result<Done> {
+        self.here().exec(params).await
+    }
+
+    /// As [`Db::query`].
+    ///
+    /// # Errors
+    ///
+    /// As `Db::query`.
+    pub async fn query(&self, params: impl Params) -> Result<Rows<'static>> {
+        if params.has_lists() {
+            return self.db.query(self.text.source(), params).await;
+        }
+        self.db.open_text(Arc::clone(&self.text), params, Want::All).await
+    }
+
+    /// As [`Db::get`].
+    ///
+    /// # Errors
+    ///
+    /// As `Db::get`.
+    pub async fn get<T: for<'r> FromRow<'r>>(&self, params: impl Params) -> Result<T> {
+        self.here().get(params).await
+    }
+
+    /// As [`Db::get_optional`].
+    ///
+    /// # Errors
+    ///
+    /// As `Db::get_optional`.
+    pub async fn get_optional<T: for<'r> FromRow<'r>>(
+        &self,
+        params: impl Params,
+    ) -> Result<Option<T>> {
+        self.here().get_optional(params).await
+    }
+
+    /// As [`Db::select`].
+    ///
+    /// # Errors
+    ///
+    /// As `Db::select`.
+    pub async fn select<T: for<'r> FromRow<'r>>(&self, params: impl Params) -> Result<Vec<T>> {
+        self.here().select(params).await
+    }
+}
+
+async fn describe(db: &Db, text: &Text) -> Result<Description> {
+    let deadline = db.deadline();
+    let mut lease = db.lease_for(text.access()).await?;
+    lease.start(Command::Prepare { sql: text.sql() })?;
+    before(deadline, lease.finish()).await?;
+    Ok(lease.connection().take_description().unwrap_or_default())
+}
+
+/// A [`Stmt`] bound to where it will run once.
+#[derive(Debug)]
+pub struct StmtOn<'a> {
+    text: &'a Arc<Text>,
+    target: Target<'a>,
+}
+
+impl<'a> StmtOn<'a> {
+    async fn open(self, params: impl Params, want: Want) -> Result<Rows<'a>> {
+        // A list changes the text, so the kept one does not serve.
+        if params.has_lists() {
+            let source: Box<str> = self.text.source().into();
+            let db = self.target.handle();
+            let (text, buf) =
+                db.texts().expand(&source, &params).map_err(|error| db.named(error))?;
+            return self.target.open_text(text, buf, want).await;
+        }
+        self.target.open_text(Arc::clone(self.text), params, want).await
+    }
+
+    /// As [`Db::exec`].
+    ///
+    /// # Errors
+    ///
+    /// As `Db::exec`.
+    pub async fn exec(self, params: impl Params) -> Result<Done> {
+        self.open(params, Want::Outcome).await?.finish().await.map(Done::new)
+    }
+
+    /// As [`Db::query`].
+    ///
+    /// # Errors
+    ///
+    /// As `Db::query`.
+    pub async fn query(self, params: impl Params) -> Result<Rows<'a>> {
+        self.open(params, Want::All).await
+    }
+
+    /// As [`Db::get`].
+    ///
+    /// # Errors
+    ///
+    /// As `Db::get`.
+    pub async fn get<T: for<'r> FromRow<'r>>(self, params: impl Params) -> Result<T> {
+        self.open(params, Want::First).await?.one().await
+    }
+
+    /// As [`Db::get_optional`].
+    ///
+    /// # Errors
+    ///
+    /// As `Db::get_optional`.
+    pub async fn get_optional<T: for<'r> FromRow<'r>>(
+        self,
+        params: impl Params,
+    ) -> Result<Option<T>> {
+        self.open(params, Want::First).await?.first().await
+    }
+
+    /// As [`Db::select`].
+    ///
+    /// # Errors
+    ///
+    /// As `Db::select`.
+    pub async fn select<T: for<'r> FromRow<'r>>(self, params: impl Params) -> Result<Vec<T>> {
+        self.open(params, Want::All).await?.collect().await
+    }
+}
+
+/// A statement with `:name` placeholders that the engine has checked.
+#[derive(Debug, Clone)]
+pub struct NamedStmt {
+    db: Db,
+    sql: Arc<str>,
+    names: Arc<[String]>,
+    description: Arc<Description>,
+}
+
+impl NamedStmt {
+    pub(crate) async fn prepare(db: Db, sql: &str) -> Result<Self> {
+        let (names, text) = named::prepared(&db, sql)?;
+        let description = describe(&db, &text).await.map_err(|error| db.named(error))?;
+        Ok(Self { db, sql: sql.into(), names: names.into(), description: Arc::new(description) })
+    }
+
+    /// The text as it was written.
+    pub fn sql(&self) -> &str {
+        &self.sql
+    }
+
+    /// The names, in order of first appearance, without the colon.
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// The columns of its rows; none for a statement that gives no rows.
+    pub fn columns(&self) -> &Columns {
+        &self.description.columns
+    }
+
+    /// Whether the engine says that it only reads; `None` where the engine does not say.
+    pub fn is_read_only(&self) -> Option<bool> {
+        self.description.read_only
+    }
+
+    /// As [`Db::exec_named`].
+    ///
+    /// # Errors
+    ///
+    /// As `Db::exec_named`.
+    pub async fn exec(&self, args: impl NamedArgs) -> Result<Done> {
+        self.db.exec_named(&self.sql, args).await
+    }
+
+    /// As [`Db::query_named`].
+    ///
+    /// # Errors
+    ///
+    /// As `Db::query_named`.
+    pub async fn query(&self, args: impl NamedArgs) -> Result<Rows<'static>> {
+        self.db.query_named(&self.sql, args).await
+    }
+
+    /// As [`Db::get_named`].
+    ///
+    /// # Errors
+    ///
+    /// As `Db::get_named`.
+    pub async fn get<T: for<'r> FromRow<'r>>(&self, args: impl NamedArgs) -> Result<T> {
+        self.db.get_named(&self.sql, args).await
+    }
+
+    /// As [`Db::get_optional_named`].
+    ///
+    /// # Errors
+    ///
+    /// As `Db::get_optional_named`.
+    pub async fn get_optional<T: for<'r> FromRow<'r>>(
+        &self,
+        args: impl NamedArgs,
+    ) -> Result<Option<T>> {
+        self.db.get_optional_named(&self.sql, args).await
+    }
+
+    /// As [`Db::select_named`].
+    ///
+    /// # Errors
+    ///
+    /// As `Db::select_named`.
+    pub async fn select<T: for<'r> FromRow<'r>>(&self, args: impl NamedArgs) -> Result<Vec<T>> {
+        self.db.select_named(&self.sql, args).await
+    }
+}

@@ -1,0 +1,315 @@
+//! [`Target`]: where a call runs, a `Db` or a connection in hand; and every call, written once.
+
+use std::sync::Arc;
+
+use aquifer_driver::{FromRow, Params, Result, Want};
+
+use crate::Db;
+use crate::batch::Batch;
+use crate::done::Done;
+use crate::named::{self, NamedArgs};
+use crate::rows::Rows;
+use crate::session::Session;
+use crate::stream::RowStream;
+use crate::text::{Text, Texts};
+
+/// Where a call runs. Users meet it as `Db`, `Conn`, `Tx`, `Savepoint`, or any
+/// [`Executor`](crate::Executor).
+#[derive(Debug)]
+pub struct Target<'e>(pub(crate) Place<'e>);
+
+#[derive(Debug)]
+pub(crate) enum Place<'e> {
+    Db(&'e Db),
+    Session(&'e mut Session),
+}
+
+impl<'e> Target<'e> {
+    pub(crate) fn db(db: &'e Db) -> Self {
+        Self(Place::Db(db))
+    }
+
+    pub(crate) fn session(session: &'e mut Session) -> Self {
+        Self(Place::Session(session))
+    }
+
+    /// The handle whose scope the call has.
+    pub(crate) fn handle(&self) -> &Db {
+        match &self.0 {
+            Place::Db(db) => db,
+            Place::Session(session) => session.db(),
+        }
+    }
+
+    fn texts(&self) -> &Texts {
+        self.handle().texts()
+    }
+
+    #[inline]
+    async fn open<P: Params>(self, sql: &str, params: P, want: Want) -> Result<Rows<'e>> {
+        if params.has_lists() {
+            let expanded = self.texts().expand(sql, &params);
+            let (text, buf) = expanded.map_err(|error| self.handle().named(error))?;
+            return self.open_text(text, buf, want).await;
+        }
+        let text = self.texts().get(sql).map_err(|error| self.handle().named(error))?;
+        self.open_text(text, params, want).await
+    }
+
+    /// The rows of a text that is already worked out.
+    #[inline]
+    pub(crate) async fn open_text<P: Params>(
+        self,
+        text: Arc<Text>,
+        params: P,
+        want: Want,
+    ) -> Result<Rows<'e>> {
+        match self.0 {
+            Place::Db(db) => db.open_text(text, params, want).await,
+            Place::Session(session) => session.open(text, params, want).await,
+        }
+    }
+
+    #[inline]
+    pub(crate) async fn exec<P: Params>(self, sql: &str, params: P) -> Result<Done> {
+        self.open(sql, params, Want::Outcome).await?.finish().await.map(Done::new)
+    }
+
+    #[inline]
+    pub(crate) async fn query<P: Params>(self, sql: &str, params: P) -> Result<Rows<'e>> {
+        self.open(sql, params, Want::All).await
+    }
+
+    #[inline]
+    pub(crate) async fn get<T, P>(self, sql: &str, params: P) -> Result<T>
+    where
+        T: for<'r> FromRow<'r>,
+        P: Params,
+    {
+        self.open(sql, params, Want::First).await?.one().await
+    }
+
+    #[inline]
+    pub(crate) async fn get_optional<T, P>(self, sql: &str, params: P) -> Result<Option<T>>
+    where
+        T: for<'r> FromRow<'r>,
+        P: Params,
+    {
+        self.open(sql, params, Want::First).await?.first().await
+    }
+
+    #[inline]
+    pub(crate) async fn select<T, P>(self, sql: &str, params: P) -> Result<Vec<T>>
+    where
+        T: for<'r> FromRow<'r>,
+        P: Params,
+    {
+        self.open(sql, params, Want::All).await?.collect().await
+    }
+
+    pub(crate) async fn exec_named(self, sql: &str, args: impl NamedArgs) -> Result<Done> {
+        named::exec(self, sql, args).await
+    }
+
+    pub(crate) async fn query_named(self, sql: &str, args: impl NamedArgs) -> Result<Rows<'e>> {
+        let (text, buf) = named::bind(self.handle(), sql, &args)?;
+        self.open_text(text, buf, Want::All).await
+    }
+
+    pub(crate) async fn get_named<T>(self, sql: &str, args: impl NamedArgs) -> Result<T>
+    where
+        T: for<'r> FromRow<'r>,
+    {
+        let (text, buf) = named::bind(self.handle(), sql, &args)?;
+        self.open_text(text, buf, Want::First).await?.one().await
+    }
+
+    pub(crate) async fn get_optional_named<T>(
+        self,
+        sql: &str,
+        args: impl NamedArgs,
+    ) -> Result<Option<T>>
+    where
+        T: for<'r> FromRow<'r>,
+    {
+        let (text, buf) = named::bind(self.handle(), sql, &args)?;
+        self.open_text(text, buf, Want::First).await?.first().await
+    }
+
+    pub(crate) async fn select_named<T>(self, sql: &str, args: impl NamedArgs) -> Result<Vec<T>>
+    where
+        T: for<'r> FromRow<'r>,
+    {
+        let (text, buf) = named::bind(self.handle(), sql, &args)?;
+        self.open_text(text, buf, Want::All).await?.collect().await
+    }
+
+    pub(crate) fn stream<T>(self, sql: &str, params: &impl Params) -> RowStream<'e, T>
+    where
+        T: for<'r> FromRow<'r>,
+    {
+        let prepared = self.handle().prepared(sql, params);
+        RowStream::new(Box::pin(async move {
+            let (text, buf) = prepared?;
+            self.open_text(text, buf, Want::All).await
+        }))
+    }
+
+    pub(crate) fn batch(self) -> Batch<'e> {
+        Batch::new(self)
+    }
+}
+
+/// The calls, as methods: on `&self` for a `Db`, on `&mut self` where a connection is in hand.
+macro_rules! calls {
+    ($self:ident, $($receiver:tt)+) => {
+        /// Runs a statement and says what it did; rows that it gives are discarded.
+        ///
+        /// Without arguments the text may have several statements; the outcome is then the sum of
+        /// theirs.
+        ///
+        /// # Errors
+        ///
+        /// No connection in time, the engine's error, or the deadline.
+        pub async fn exec<P: $crate::Params>($($receiver)+, sql: &str, params: P) -> $crate::Result<$crate::Done> {
+            $self.target().exec(sql, params).await
+        }
+
+        /// The first row as `T`: a scalar, a tuple, or a struct. Further rows are discarded unread.
+        ///
+        /// # Errors
+        ///
+        /// [`NoRows`](crate::ErrorKind::NoRows) without a row; else as [`query`](Self::query), and if
+        /// the row does not convert.
+        pub async fn get<T>($($receiver)+, sql: &str, params: impl $crate::Params) -> $crate::Result<T>
+        where
+            T: for<'r> $crate::FromRow<'r>,
+        {
+            $self.target().get(sql, params).await
+        }
+
+        /// The first row as `T`, or `None` if there is none.
+        ///
+        /// # Errors
+        ///
+        /// As [`query`](Self::query), and if the row does not convert.
+        pub async fn get_optional<T>($($receiver)+, sql: &str, params: impl $crate::Params) -> $crate::Result<Option<T>>
+        where
+            T: for<'r> $crate::FromRow<'r>,
+        {
+            $self.target().get_optional(sql, params).await
+        }
+
+        /// All rows as `T`s, in memory; for results that may be large, see [`query`](Self::query).
+        ///
+        /// # Errors
+        ///
+        /// As [`query`](Self::query), and if a row does not convert.
+        pub async fn select<T>($($receiver)+, sql: &str, params: impl $crate::Params) -> $crate::Result<Vec<T>>
+        where
+            T: for<'r> $crate::FromRow<'r>,
+        {
+            $self.target().select(sql, params).await
+        }
+
+        /// As [`exec`](Self::exec), with `:name` placeholders filled from a struct, a map, or, for a bulk
+        /// `INSERT ... VALUES (...)`, a slice of them.
+        ///
+        /// A bulk that needs more than one statement is all or nothing.
+        ///
+        /// # Errors
+        ///
+        /// As [`exec`](Self::exec), and if a name has no value.
+        pub async fn exec_named($($receiver)+, sql: &str, args: impl $crate::NamedArgs) -> $crate::Result<$crate::Done> {
+            $self.target().exec_named(sql, args).await
+        }
+
+        /// As [`get`](Self::get), with `:name` placeholders.
+        ///
+        /// # Errors
+        ///
+        /// As [`get`](Self::get), and if a name has no value.
+        pub async fn get_named<T>($($receiver)+, sql: &str, args: impl $crate::NamedArgs) -> $crate::Result<T>
+        where
+            T: for<'r> $crate::FromRow<'r>,
+        {
+            $self.target().get_named(sql, args).await
+        }
+
+        /// As [`get_optional`](Self::get_optional), with `:name` placeholders.
+        ///
+        /// # Errors
+        ///
+        /// As [`get_optional`](Self::get_optional), and if a name has no value.
+        pub async fn get_optional_named<T>($($receiver)+, sql: &str, args: impl $crate::NamedArgs) -> $crate::Result<Option<T>>
+        where
+            T: for<'r> $crate::FromRow<'r>,
+        {
+            $self.target().get_optional_named(sql, args).await
+        }
+
+        /// As [`select`](Self::select), with `:name` placeholders.
+        ///
+        /// # Errors
+        ///
+        /// As [`select`](Self::select), and if a name has no value.
+        pub async fn select_named<T>($($receiver)+, sql: &str, args: impl $crate::NamedArgs) -> $crate::Result<Vec<T>>
+        where
+            T: for<'r> $crate::FromRow<'r>,
+        {
+            $self.target().select_named(sql, args).await
+        }
+
+        /// Collects statements to be sent in as few flights as the driver can.
+        pub fn batch($($receiver)+) -> $crate::Batch<'_> {
+            $self.target().batch()
+        }
+    };
+}
+pub(crate) use calls;
+
+/// The calls whose rows borrow the connection in hand.
+macro_rules! borrowing_calls {
+    () => {
+        /// Runs a query and gives its rows, one at a time and borrowed.
+        ///
+        /// When this returns, the engine has accepted the statement and its first rows are here.
+        ///
+        /// # Errors
+        ///
+        /// No connection in time, the engine's error, or the deadline.
+        pub async fn query<P: $crate::Params>(
+            &mut self,
+            sql: &str,
+            params: P,
+        ) -> $crate::Result<$crate::Rows<'_>> {
+            self.target().query(sql, params).await
+        }
+
+        /// As [`query`](Self::query), with `:name` placeholders.
+        ///
+        /// # Errors
+        ///
+        /// As [`query`](Self::query), and if a name has no value.
+        pub async fn query_named(
+            &mut self,
+            sql: &str,
+            args: impl $crate::NamedArgs,
+        ) -> $crate::Result<$crate::Rows<'_>> {
+            self.target().query_named(sql, args).await
+        }
+
+        /// The rows of a query as a `Stream` of owned values. Lazy.
+        pub fn stream<T>(
+            &mut self,
+            sql: &str,
+            params: impl $crate::Params,
+        ) -> $crate::RowStream<'_, T>
+        where
+            T: for<'r> $crate::FromRow<'r>,
+        {
+            self.target().stream(sql, &params)
+        }
+    };
+}
+pub(crate) use borrowing_calls;

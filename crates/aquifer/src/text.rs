@@ -1,0 +1,233 @@
+//! [`Text`]: a statement's text, worked out once and kept.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use aquifer_driver::{
+    Access, Dialect, Error, ErrorKind, Grammar, ParamBuf, Params, Placeholder, Result,
+};
+use hashlink::LruCache;
+
+use crate::list;
+use crate::sql::{self, Arg, Form, Lexis, Padding, SqlTextError, SqlTextErrorKind, Style};
+
+/// A text in the engine's own placeholder form, with what routing and checking need to know about it.
+pub(crate) struct Text {
+    /// As the user wrote it.
+    source: Arc<str>,
+    /// As the engine gets it, and the key of the statement caches.
+    sql: Arc<str>,
+    params: usize,
+    /// Only `?` can be counted with certainty; the engine's own form is left to the engine.
+    counted: bool,
+    script: bool,
+    /// False until the engine has refused it on a reader.
+    writes: AtomicBool,
+}
+
+impl Text {
+    /// As the user wrote it.
+    #[inline]
+    pub(crate) fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// As the engine gets it.
+    #[inline]
+    pub(crate) fn sql(&self) -> &str {
+        &self.sql
+    }
+
+    pub(crate) fn shared_sql(&self) -> &Arc<str> {
+        &self.sql
+    }
+
+    /// True if it has several statements.
+    #[inline]
+    pub(crate) fn is_script(&self) -> bool {
+        self.script
+    }
+
+    /// What kind of connection it needs, as far as is known.
+    #[inline]
+    pub(crate) fn access(&self) -> Access {
+        if self.writes.load(Ordering::Relaxed) { Access::ReadWrite } else { Access::ReadOnly }
+    }
+
+    /// Remembers that the engine took it for a write after all.
+    pub(crate) fn is_a_write(&self) {
+        self.writes.store(true, Ordering::Relaxed);
+    }
+
+    /// Refuses a wrong number of arguments before a connection is taken.
+    #[inline]
+    pub(crate) fn check(&self, arguments: usize) -> Result<()> {
+        if self.params == arguments || !self.counted || self.script {
+            return Ok(());
+        }
+        Err(wrong_count(self.params, arguments))
+    }
+}
+
+impl fmt::Debug for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Text").field(&self.sql).finish()
+    }
+}
+
+#[cold]
+fn wrong_count(placeholders: usize, arguments: usize) -> Error {
+    Error::new(
+        ErrorKind::Arguments,
+        format!(
+            "the statement has {placeholders} placeholder{}, but {arguments} argument{} given",
+            if placeholders == 1 { "" } else { "s" },
+            if arguments == 1 { " was" } else { "s were" },
+        ),
+    )
+}
+
+/// The engine's lexical rules and placeholder form, and the texts worked out so far.
+pub(crate) struct Texts {
+    lexis: Lexis,
+    style: Style,
+    params_max: usize,
+    kept: Mutex<LruCache<Arc<str>, Arc<Text>, foldhash::fast::RandomState>>,
+}
+
+impl fmt::Debug for Texts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Texts").field("style", &self.style).finish_non_exhaustive()
+    }
+}
+
+impl Texts {
+    pub(crate) fn new(dialect: &Dialect, capacity: usize) -> Self {
+        Self {
+            lexis: lexis(dialect.grammar),
+            style: match dialect.placeholder {
+                Placeholder::Dollar => Style::Dollar,
+                _ => Style::Question,
+            },
+            params_max: dialect.params_max,
+            kept: Mutex::new(LruCache::with_hasher(
+                capacity.max(1),
+                foldhash::fast::RandomState::default(),
+            )),
+        }
+    }
+
+    pub(crate) fn lexis(&self) -> &Lexis {
+        &self.lexis
+    }
+
+    pub(crate) fn style(&self) -> Style {
+        self.style
+    }
+
+    pub(crate) fn params_max(&self) -> usize {
+        self.params_max
+    }
+
+    /// The text of that source, from the cache or worked out now.
+    ///
+    /// # Errors
+    ///
+    /// If the text cannot be rewritten; the message names line and column.
+    #[inline]
+    pub(crate) fn get(&self, source: &str) -> Result<Arc<Text>> {
+        {
+            let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(text) = kept.get(source) {
+                return Ok(Arc::clone(text));
+            }
+        }
+        self.work_out(source)
+    }
+
+    #[cold]
+    fn work_out(&self, source: &str) -> Result<Arc<Text>> {
+        let rewritten = sql::rewrite(source, &self.lexis, self.style).map_err(refused)?;
+        let counted = rewritten.form != Form::Native;
+        let params = rewritten.params;
+        let text = Arc::new(self.made(source.into(), rewritten.text, params, counted));
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.insert(Arc::clone(&text.source), Arc::clone(&text));
+        Ok(text)
+    }
+
+    /// A text that is already in the engine's form (an expanded list, a named or bulk statement). Not
+    /// kept: its length varies with its arguments, and the statement caches of the connections see the
+    /// few texts that repeat.
+    pub(crate) fn made(
+        &self,
+        source: Arc<str>,
+        text: Cow<'_, str>,
+        params: usize,
+        counted: bool,
+    ) -> Text {
+        let class = sql::classify(&text, &self.lexis);
+        let sql = if *text == *source { Arc::clone(&source) } else { text.into() };
+        Text {
+            source,
+            sql,
+            params,
+            counted,
+            script: class.several,
+            writes: AtomicBool::new(class.access != sql::Access::Read),
+        }
+    }
+
+    /// Expands the lists among `params`.
+    ///
+    /// # Errors
+    ///
+    /// An empty list, a list in a text of the engine's own form, or more arguments than the engine takes.
+    pub(crate) fn expand(
+        &self,
+        source: &str,
+        params: &impl Params,
+    ) -> Result<(Arc<Text>, ParamBuf)> {
+        let lengths = list::lengths(params);
+        let args: Vec<_> = lengths.iter().map(|len| len.map_or(Arg::One, Arg::List)).collect();
+        let padding = Padding::UpTo(self.params_max);
+        let expanded =
+            sql::expand(source, &self.lexis, self.style, &args, padding).map_err(refused)?;
+        let buf = list::padded(params, &lengths, &expanded.slots)?;
+        let text = self.made(source.into(), expanded.text, expanded.params, true);
+        Ok((Arc::new(text), buf))
+    }
+}
+
+fn lexis(grammar: Grammar) -> Lexis {
+    match grammar {
+        Grammar::Postgres => Lexis::postgres(),
+        Grammar::MySql => Lexis::mysql(),
+        Grammar::MariaDb => Lexis::mariadb(),
+        _ => Lexis::sqlite(),
+    }
+}
+
+/// The text layer's error as ours.
+#[cold]
+pub(crate) fn refused(error: SqlTextError) -> Error {
+    let kind = match error.kind() {
+        SqlTextErrorKind::ArgumentCount { .. }
+        | SqlTextErrorKind::UnknownName { .. }
+        | SqlTextErrorKind::ListInNativeForm
+        | SqlTextErrorKind::TooManyParams { .. }
+        | SqlTextErrorKind::NoRows => ErrorKind::Arguments,
+        SqlTextErrorKind::EmptyList(_)
+        | SqlTextErrorKind::InvalidIdentifier(_)
+        | SqlTextErrorKind::InvalidQuote(_)
+        | SqlTextErrorKind::NulByte => ErrorKind::Argument,
+        _ => ErrorKind::Syntax,
+    };
+    let out = Error::new(kind, error.to_string()).with_nothing_sent(true);
+    match error.offset().and_then(|offset| u32::try_from(offset).ok()) {
+        Some(offset) => out.with_position(offset),
+        None => out,
+    }
+}
