@@ -118,6 +118,6 @@ impl std::ops::Deref for Columns {
 
 impl From<Vec<Column>> for Columns {
     fn from(columns: Vec<Column>) -> Self {
-        Self(columns.into())
+        Self(columns)
     }
 }
