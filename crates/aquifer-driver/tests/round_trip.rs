@@ -9,9 +9,24 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use aquifer_driver::{Date, ErrorKind, FromValue, Interval, Json, ToValue, Value};
-use cells::{Engine, read, returned, stored};
+use aquifer_driver::{
+    Date, Error, ErrorKind, FromValue, Interval, Json, Result, RowBatch, ToValue, Value,
+};
+use cells::{Engine, stored};
 use proptest::prelude::*;
+
+/// Reads the only cell.
+fn read<'r, T: FromValue<'r>>(batch: &'r RowBatch) -> Result<T> {
+    match batch.row(0) {
+        Some(row) => row.get(0),
+        None => Err(Error::new(ErrorKind::NoRows, "no value was stored")),
+    }
+}
+
+/// There and back.
+fn returned<T: ToValue + for<'r> FromValue<'r>>(value: &T, engine: Engine) -> Result<T> {
+    read(&stored(value, engine)?)
+}
 
 const BOTH: [Engine; 2] = [Engine::Typed, Engine::Sqlite];
 const DAY_NANOS: i64 = 86_400_000_000_000;

@@ -1,8 +1,8 @@
 //! Arguments into cells, as an engine does between storing a value and giving it back.
 
 use aquifer_driver::{
-    Column, Encoding, Error, ErrorKind, FromValue, ParamBuf, ParamSink, Params, Result, RowBatch,
-    Tag, ToValue, ValueRef, notation,
+    Column, Encoding, Error, ErrorKind, ParamBuf, ParamSink, Params, Result, RowBatch, Tag,
+    ToValue, ValueRef, notation,
 };
 
 /// What the engine has for a value.
@@ -20,19 +20,6 @@ pub(crate) fn stored(value: &dyn ToValue, engine: Engine) -> Result<RowBatch> {
     // By way of the owned form, which a hop to another thread takes.
     ParamBuf::of(&(value,))?.bind(&mut store)?;
     Ok(store.batch)
-}
-
-/// Reads the only cell.
-pub(crate) fn read<'r, T: FromValue<'r>>(batch: &'r RowBatch) -> Result<T> {
-    match batch.row(0) {
-        Some(row) => row.get(0),
-        None => Err(Error::new(ErrorKind::NoRows, "no value was stored")),
-    }
-}
-
-/// There and back.
-pub(crate) fn returned<T: ToValue + for<'r> FromValue<'r>>(value: &T, engine: Engine) -> Result<T> {
-    read(&stored(value, engine)?)
 }
 
 struct Store {
