@@ -34,14 +34,17 @@ pub enum BackupEnd {
     Stopped,
 }
 
-/// Copies schema `source_schema` of `source` over schema `target_schema` of `target`, a few pages at a time.
+/// Copies schema `source_schema` of `source` over schema `target_schema` of `target`, a few pages
+/// at a time.
 ///
-/// `observe` is called after every step that was not the last, with no lock held on the source: it may sleep, so that others can write, and
-/// end the backup. The target is written in one transaction: it changes at the end, and not at all if there is an error or the observer ends it.
+/// `observe` is called after every step that was not the last, with no lock held on the source: it
+/// may sleep, so that others can write, and end the backup. The target is written in one
+/// transaction: it changes at the end, and not at all if there is an error or the observer ends it.
 ///
 /// # Errors
 ///
-/// SQLite's. An interrupt of the current operation of either handle ends the backup between two steps.
+/// SQLite's. An interrupt of the current operation of either handle ends the backup between two
+/// steps.
 pub fn backup(
     source: &mut Handle,
     source_schema: &str,
@@ -53,7 +56,8 @@ pub fn backup(
     let from = source.schema(source_schema)?;
     let to = target.schema(target_schema)?;
     let pages = c_int::try_from(pages_per_step.get()).unwrap_or(c_int::MAX);
-    // SAFETY: both connections are open and ours, they are two because both are borrowed exclusively, and the names are C strings.
+    // SAFETY: both connections are open and ours, they are two because both are borrowed
+    // exclusively, and the names are C strings.
     let raw = unsafe {
         ffi::sqlite3_backup_init(target.db.as_ptr(), to.as_ptr(), source.db.as_ptr(), from.as_ptr())
     };
@@ -89,7 +93,8 @@ pub fn backup(
     }
 }
 
-/// A backup in progress. It lives in the frame of `backup` only, so that it cannot outlive the borrows of its connections by being forgotten.
+/// A backup in progress. It lives in the frame of `backup` only, so that it cannot outlive the
+/// borrows of its connections by being forgotten.
 struct Copy<'h> {
     /// `None` once it is finished.
     raw: Option<NonNull<ffi::sqlite3_backup>>,

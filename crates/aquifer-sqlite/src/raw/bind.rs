@@ -1,6 +1,7 @@
 //! Giving parameters their values.
 //!
-//! Indices count from 1, as SQLite's do. Binding to a statement in the middle of its rows resets it first.
+//! Indices count from 1, as SQLite's do. Binding to a statement in the middle of its rows resets it
+//! first.
 
 use std::ffi::{CString, c_int};
 
@@ -20,11 +21,13 @@ impl Statement<'_> {
         usize::try_from(count).unwrap_or(0)
     }
 
-    /// The name of a parameter with its prefix (`:id`, `@id`, `$id`, `?7`); `None` for a bare `?` and for an index without a parameter.
+    /// The name of a parameter with its prefix (`:id`, `@id`, `$id`, `?7`); `None` for a bare `?`
+    /// and for an index without a parameter.
     #[must_use]
     pub fn parameter_name(&self, index: usize) -> Option<String> {
         let index = c_int::try_from(index).ok()?;
-        // SAFETY: a statement of ours that is not finalised; SQLite checks the index, and the name is copied at once.
+        // SAFETY: a statement of ours that is not finalised; SQLite checks the index, and the name
+        // is copied at once.
         unsafe { text(ffi::sqlite3_bind_parameter_name(self.stmt.as_ptr(), index)) }
     }
 
@@ -41,7 +44,8 @@ impl Statement<'_> {
     ///
     /// # Errors
     ///
-    /// `SQLITE_RANGE` if there is no such parameter, for this and every other binding; what [`reset`](Self::reset) brings up.
+    /// `SQLITE_RANGE` if there is no such parameter, for this and every other binding; what
+    /// [`reset`](Self::reset) brings up.
     #[inline]
     pub fn bind_null(&mut self, index: usize) -> Result<()> {
         let index = self.parameter(index)?;
@@ -80,7 +84,8 @@ impl Statement<'_> {
     ///
     /// # Errors
     ///
-    /// As [`bind_null`](Self::bind_null); `SQLITE_TOOBIG` beyond [`Limit::Length`](super::Limit::Length).
+    /// As [`bind_null`](Self::bind_null); `SQLITE_TOOBIG` beyond
+    /// [`Limit::Length`](super::Limit::Length).
     #[inline]
     pub fn bind_text(&mut self, index: usize, value: &str) -> Result<()> {
         self.text(index, value, ffi::SQLITE_TRANSIENT())
@@ -103,7 +108,8 @@ impl Statement<'_> {
     /// As [`bind_text`](Self::bind_text).
     pub fn bind_zeroblob(&mut self, index: usize, length: u64) -> Result<()> {
         let index = self.parameter(index)?;
-        // SAFETY: a statement of ours that is not finalised; SQLite checks the index and the length.
+        // SAFETY: a statement of ours that is not finalised; SQLite checks the index and the
+        // length.
         let code = unsafe { ffi::sqlite3_bind_zeroblob64(self.stmt.as_ptr(), index, length) };
         self.bound(code)
     }
@@ -121,14 +127,16 @@ impl Statement<'_> {
         Ok(())
     }
 
-    /// Runs `work` with a view of this statement that can bind texts and blobs without copying them. When `work` is over, also by a panic, the
-    /// statement is reset and all its parameters are NULL.
+    /// Runs `work` with a view of this statement that can bind texts and blobs without copying
+    /// them. When `work` is over, also by a panic, the statement is reset and all its parameters
+    /// are NULL.
     pub fn with_borrowed<'p, R>(&mut self, work: impl FnOnce(&mut Borrowed<'_, '_, 'p>) -> R) -> R {
         let mut borrowed = Borrowed { statement: Unbind(self), _values: std::marker::PhantomData };
         work(&mut borrowed)
     }
 
-    /// Makes the statement ready for binding; the index as SQLite wants it. SQLite checks it against the statement.
+    /// Makes the statement ready for binding; the index as SQLite wants it. SQLite checks it
+    /// against the statement.
     #[inline]
     fn parameter(&mut self, index: usize) -> Result<c_int> {
         if self.slot.phase != Phase::Ready {
@@ -151,8 +159,9 @@ impl Statement<'_> {
         destructor: ffi::sqlite3_destructor_type,
     ) -> Result<()> {
         let index = self.parameter(index)?;
-        // SAFETY: a statement of ours that is not finalised; SQLite checks the index and the length, reads `value` now and, if it is not told to
-        // copy it, for as long as the caller vouches for. The pointer of an empty string is not null.
+        // SAFETY: a statement of ours that is not finalised; SQLite checks the index and the
+        // length, reads `value` now and, if it is not told to copy it, for as long as the caller
+        // vouches for. The pointer of an empty string is not null.
         let code = unsafe {
             ffi::sqlite3_bind_text64(
                 self.stmt.as_ptr(),
@@ -192,7 +201,8 @@ impl Statement<'_> {
 /// A statement whose texts and blobs may be borrowed for `'p`; see [`Statement::with_borrowed`].
 pub struct Borrowed<'s, 'h, 'p> {
     statement: Unbind<'s, 'h>,
-    /// Values are taken for exactly this long: it must not be shortened while the statement holds them.
+    /// Values are taken for exactly this long: it must not be shortened while the statement holds
+    /// them.
     _values: std::marker::PhantomData<fn(&'p ()) -> &'p ()>,
 }
 
@@ -219,7 +229,8 @@ impl<'p> Borrowed<'_, '_, 'p> {
 
     /// The statement, for everything else.
     ///
-    /// It is a value of its own, not a reference to the one inside: that could be swapped with another statement, and this one would keep its bindings.
+    /// It is a value of its own, not a reference to the one inside: that could be swapped with
+    /// another statement, and this one would keep its bindings.
     #[inline]
     pub fn statement(&mut self) -> Statement<'_> {
         let inner = &mut *self.statement.0;
@@ -233,14 +244,16 @@ impl std::fmt::Debug for Borrowed<'_, '_, '_> {
     }
 }
 
-/// Takes all bindings back when it goes. It lives in the frame of `with_borrowed`, which user code cannot forget.
+/// Takes all bindings back when it goes. It lives in the frame of `with_borrowed`, which user code
+/// cannot forget.
 struct Unbind<'s, 'h>(&'s mut Statement<'h>);
 
 impl Drop for Unbind<'_, '_> {
     fn drop(&mut self) {
         // An error of an abandoned run; after it the statement is reset all the same.
         let _ = self.0.reset();
-        // SAFETY: a statement of ours that is not finalised and has been reset, so no register points to a value.
+        // SAFETY: a statement of ours that is not finalised and has been reset, so no register
+        // points to a value.
         unsafe { ffi::sqlite3_clear_bindings(self.0.stmt.as_ptr()) };
     }
 }

@@ -1,7 +1,7 @@
 //! Waiting for a lock that another connection holds.
 //!
-//! SQLite's own `sqlite3_busy_timeout` sleeps through an interrupt. This handler keeps its schedule, but an interrupt ends the wait at once, and
-//! changing the timeout is one store.
+//! SQLite's own `sqlite3_busy_timeout` sleeps through an interrupt. This handler keeps its
+//! schedule, but an interrupt ends the wait at once, and changing the timeout is one store.
 
 use std::ffi::{c_int, c_void};
 use std::ptr::NonNull;
@@ -37,7 +37,8 @@ impl Control {
             return false;
         };
         let connection = self.lock();
-        // Interrupts hold this lock while they set the flag, so none can slip in between this look and the wait.
+        // Interrupts hold this lock while they set the flag, so none can slip in between this look
+        // and the wait.
         if self.is_cancelled() {
             return false;
         }
@@ -49,7 +50,8 @@ impl Control {
 }
 
 unsafe extern "C" fn busy(control: *mut c_void, tries: c_int) -> c_int {
-    // SAFETY: `install` was given a pointer that outlives the connection, and `Control` is `Sync` with interior mutability only.
+    // SAFETY: `install` was given a pointer that outlives the connection, and `Control` is `Sync`
+    // with interior mutability only.
     let control = unsafe { &*control.cast::<Control>() };
     c_int::from(control.wait(u32::try_from(tries).unwrap_or(u32::MAX)))
 }
@@ -58,9 +60,11 @@ unsafe extern "C" fn busy(control: *mut c_void, tries: c_int) -> c_int {
 ///
 /// # Safety
 ///
-/// `db` is open and used by this thread only; `control` stays valid until `db` has been closed or another handler is installed.
+/// `db` is open and used by this thread only; `control` stays valid until `db` has been closed or
+/// another handler is installed.
 pub(super) unsafe fn install(db: NonNull<ffi::sqlite3>, control: *const Control) {
-    // SAFETY: as the caller promises; `busy` only reads through the pointer. The call cannot fail on an open connection.
+    // SAFETY: as the caller promises; `busy` only reads through the pointer. The call cannot fail
+    // on an open connection.
     unsafe {
         ffi::sqlite3_busy_handler(db.as_ptr(), Some(busy), control.cast_mut().cast::<c_void>());
     }

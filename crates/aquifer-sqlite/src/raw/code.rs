@@ -1,6 +1,7 @@
 //! Result codes and their symbolic names.
 //!
-//! The numbers are written out because the bindings of an older library in the supported range lack the newest names.
+//! The numbers are written out because the bindings of an older library in the supported range lack
+//! the newest names.
 
 use std::fmt;
 
@@ -11,7 +12,8 @@ use libsqlite3_sys as ffi;
 pub struct Code(i32);
 
 impl Code {
-    /// A statement could not be prepared or run: bad SQL, a missing table, and whatever has no code of its own.
+    /// A statement could not be prepared or run: bad SQL, a missing table, and whatever has no code
+    /// of its own.
     pub const ERROR: Self = Self(ffi::SQLITE_ERROR);
     /// Another connection holds the lock that is needed.
     pub const BUSY: Self = Self(ffi::SQLITE_BUSY);
@@ -46,8 +48,9 @@ impl Code {
         Self(self.0 & 0xff)
     }
 
-    /// The symbolic name, such as `SQLITE_CONSTRAINT_UNIQUE`. An extended code newer than this table has the name of its primary code,
-    /// and a primary code newer than it is `SQLITE_UNKNOWN`.
+    /// The symbolic name, such as `SQLITE_CONSTRAINT_UNIQUE`. An extended code newer than this
+    /// table has the name of its primary code, and a primary code newer than it is
+    /// `SQLITE_UNKNOWN`.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match exact_name(self.0) {

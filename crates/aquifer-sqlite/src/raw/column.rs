@@ -1,7 +1,8 @@
 //! What a statement's result columns are called and where they come from.
 //!
-//! Read it once per statement: every call copies a name. A schema change may give a statement other columns at its first step;
-//! [`StatementCounter::Reprepare`](super::StatementCounter::Reprepare) tells when to read again.
+//! Read it once per statement: every call copies a name. A schema change may give a statement other
+//! columns at its first step; [`StatementCounter::Reprepare`](super::StatementCounter::Reprepare)
+//! tells when to read again.
 
 use std::ffi::{c_char, c_int};
 
@@ -31,13 +32,15 @@ impl Statement<'_> {
         self.count_columns() as usize
     }
 
-    /// The name: what follows `AS`, else the text of the expression as SQLite gives it. `None` if there is no such column, for this and the following.
+    /// The name: what follows `AS`, else the text of the expression as SQLite gives it. `None` if
+    /// there is no such column, for this and the following.
     #[must_use]
     pub fn column_name(&self, index: usize) -> Option<String> {
         self.column_text(index, ffi::sqlite3_column_name)
     }
 
-    /// The declared type, as it was written in `CREATE TABLE`; `None` also for an expression and for a column without a type.
+    /// The declared type, as it was written in `CREATE TABLE`; `None` also for an expression and
+    /// for a column without a type.
     #[must_use]
     pub fn column_decltype(&self, index: usize) -> Option<String> {
         self.column_text(index, ffi::sqlite3_column_decltype)
@@ -62,7 +65,8 @@ impl Statement<'_> {
 
     fn column_text(&self, index: usize, getter: Getter) -> Option<String> {
         let index = c_int::try_from(index).ok()?;
-        // SAFETY: `getter` is one of the functions above, all of which check the index; the statement is not finalised, and the text is copied before the next call.
+        // SAFETY: `getter` is one of the functions above, all of which check the index; the
+        // statement is not finalised, and the text is copied before the next call.
         unsafe { text(getter(self.stmt.as_ptr(), index)) }
     }
 }

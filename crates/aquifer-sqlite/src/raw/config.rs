@@ -16,7 +16,8 @@ pub enum Config {
     Triggers,
     /// Allow views.
     Views,
-    /// Refuse what could corrupt the file: `writable_schema`, writes to shadow tables, `journal_mode=OFF`. On at [`Handle::open`].
+    /// Refuse what could corrupt the file: `writable_schema`, writes to shadow tables,
+    /// `journal_mode=OFF`. On at [`Handle::open`].
     Defensive,
     /// Allow SQL functions with side effects in schemas. Off at [`Handle::open`].
     TrustedSchema,
@@ -123,10 +124,12 @@ impl Handle {
         self.db_config(config.op(), -1)
     }
 
-    /// Sets one of the switches that take an integer and a place for the result; its state after that.
+    /// Sets one of the switches that take an integer and a place for the result; its state after
+    /// that.
     pub(super) fn db_config(&self, op: c_int, value: c_int) -> Result<bool> {
         let mut state: c_int = 0;
-        // SAFETY: `db` is open and we own it; every `op` we pass takes exactly an `int` and a pointer to an `int`.
+        // SAFETY: `db` is open and we own it; every `op` we pass takes exactly an `int` and a
+        // pointer to an `int`.
         let code = unsafe { ffi::sqlite3_db_config(self.db.as_ptr(), op, value, &raw mut state) };
         self.check(code)?;
         Ok(state != 0)

@@ -11,7 +11,8 @@ use super::code::Code;
 /// The result of a call into this layer.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// A failed call. It never contains a bound parameter; SQLite's message may quote names and fragments of the SQL text.
+/// A failed call. It never contains a bound parameter; SQLite's message may quote names and
+/// fragments of the SQL text.
 #[derive(Clone)]
 pub struct Error {
     inner: Box<Inner>,
@@ -28,9 +29,11 @@ struct Inner {
 /// Who stopped a statement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Interruption {
-    /// The budget of [`Handle::set_budget`](super::Handle::set_budget) was spent: the same statement may be run again with a larger one.
+    /// The budget of [`Handle::set_budget`](super::Handle::set_budget) was spent: the same
+    /// statement may be run again with a larger one.
     Budget,
-    /// [`Interrupter::interrupt`](super::Interrupter::interrupt) named the operation: its caller is gone.
+    /// [`Interrupter::interrupt`](super::Interrupter::interrupt) named the operation: its caller is
+    /// gone.
     Cancelled,
 }
 
@@ -53,7 +56,8 @@ impl Error {
         self.inner.offset
     }
 
-    /// Who stopped the statement, if it was stopped. A cancelled wait for a lock has the code `SQLITE_BUSY` and says so here.
+    /// Who stopped the statement, if it was stopped. A cancelled wait for a lock has the code
+    /// `SQLITE_BUSY` and says so here.
     #[must_use]
     pub fn interruption(&self) -> Option<Interruption> {
         self.inner.interruption
@@ -79,14 +83,16 @@ impl Error {
         error
     }
 
-    /// The error of the call on `db` that has just returned `code`; it must be asked for before any other call on `db`.
+    /// The error of the call on `db` that has just returned `code`; it must be asked for before any
+    /// other call on `db`.
     ///
     /// # Safety
     ///
     /// `db` is an open connection that no other thread is using.
     #[cold]
     pub(super) unsafe fn last(db: NonNull<ffi::sqlite3>, code: c_int) -> Self {
-        // SAFETY: the caller promises an open connection of ours; the message is a C string that lives until the next call on it, and is copied at once.
+        // SAFETY: the caller promises an open connection of ours; the message is a C string that
+        // lives until the next call on it, and is copied at once.
         let message = unsafe { text(ffi::sqlite3_errmsg(db.as_ptr())) };
         // SAFETY: as above.
         let offset = unsafe { ffi::sqlite3_error_offset(db.as_ptr()) };
@@ -100,7 +106,8 @@ impl Error {
         self
     }
 
-    /// Counts the offset from the start of a longer text, of which the failed statement began at `base`.
+    /// Counts the offset from the start of a longer text, of which the failed statement began at
+    /// `base`.
     pub(super) fn shifted(mut self, base: usize) -> Self {
         self.inner.offset = self.inner.offset.map(|offset| offset + base);
         self

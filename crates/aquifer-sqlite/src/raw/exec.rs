@@ -14,11 +14,13 @@ pub struct Executed {
 }
 
 impl Handle {
-    /// Runs every statement of `sql` to its end, in order, and drops their rows. Parameters are NULL.
+    /// Runs every statement of `sql` to its end, in order, and drops their rows. Parameters are
+    /// NULL.
     ///
     /// # Errors
     ///
-    /// Stops at the first statement that fails; what ran before stays done, unless a transaction around it is rolled back. The place is counted from the start of `sql`.
+    /// Stops at the first statement that fails; what ran before stays done, unless a transaction
+    /// around it is rolled back. The place is counted from the start of `sql`.
     pub fn exec(&mut self, sql: &str) -> Result<Executed> {
         let before = self.total_changes();
         let mut at = 0;

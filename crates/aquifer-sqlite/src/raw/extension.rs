@@ -10,10 +10,13 @@ use super::error::{Error, Result, text};
 use super::handle::{Handle, c_string};
 
 impl Handle {
-    /// Loads an extension into this connection. `entry` is its entry point; SQLite derives one from the file name for `None`.
+    /// Loads an extension into this connection. `entry` is its entry point; SQLite derives one from
+    /// the file name for `None`.
     ///
-    /// The file is native code that becomes part of the process: nothing here can check it, and what it does, the caller answers for. Its path
-    /// must come from the program's own configuration, never from data. Loading is possible during this call only, and never from SQL.
+    /// The file is native code that becomes part of the process: nothing here can check it, and
+    /// what it does, the caller answers for. Its path must come from the program's own
+    /// configuration, never from data. Loading is possible during this call only, and never from
+    /// SQL.
     ///
     /// # Errors
     ///
@@ -23,7 +26,8 @@ impl Handle {
         let entry = entry.map(c_string).transpose()?;
         self.db_config(ffi::SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 1)?;
         let mut message = ptr::null_mut();
-        // SAFETY: `db` is open and we own it; both names are C strings or null. What the library does is the caller's to answer for, as documented.
+        // SAFETY: `db` is open and we own it; both names are C strings or null. What the library
+        // does is the caller's to answer for, as documented.
         let code = unsafe {
             ffi::sqlite3_load_extension(
                 self.db.as_ptr(),

@@ -28,14 +28,16 @@ pub struct Handle {
     pub(super) control: Arc<Control>,
 }
 
-// SAFETY: SQLite allows a connection and its statements to be used from any thread, one at a time (`open` checks that the library is built for
-// threads). All pointers to them are in this value, or in borrows of it; what is shared (`control`) is `Send + Sync`.
+// SAFETY: SQLite allows a connection and its statements to be used from any thread, one at a time
+// (`open` checks that the library is built for threads). All pointers to them are in this value, or
+// in borrows of it; what is shared (`control`) is `Send + Sync`.
 unsafe impl Send for Handle {}
 
 /// What a connection is doing in a transaction, as `sqlite3_txn_state` tells it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TransactionState {
-    /// Nothing is read or written: a `BEGIN` may have been given, but no statement has touched the database since.
+    /// Nothing is read or written: a `BEGIN` may have been given, but no statement has touched the
+    /// database since.
     None,
     /// A read transaction is open.
     Read,
@@ -50,12 +52,14 @@ pub struct Closed {
     pub statements_left: usize,
     /// SQL texts of statements that this layer does not know: a loaded extension left them.
     pub foreign: Vec<String>,
-    /// Whether the connection could not be closed, because of `foreign`: its memory, file and locks stay until the process ends.
+    /// Whether the connection could not be closed, because of `foreign`: its memory, file and locks
+    /// stay until the process ends.
     pub lingers: bool,
 }
 
 impl Handle {
-    /// Finalises what is left, closes the connection, and says what was left. The last connection to a WAL database checkpoints it.
+    /// Finalises what is left, closes the connection, and says what was left. The last connection
+    /// to a WAL database checkpoints it.
     pub fn close(mut self) -> Closed {
         self.shut()
     }
@@ -67,17 +71,20 @@ impl Handle {
         let mut closed = Closed::default();
         for slot in self.statements.drain() {
             closed.statements_left += 1;
-            // SAFETY: the slab held a statement of `db` that was not finalised, and has given it up.
+            // SAFETY: the slab held a statement of `db` that was not finalised, and has given it
+            // up.
             unsafe { ffi::sqlite3_finalize(slot.stmt.as_ptr()) };
         }
         // SAFETY: we own `db`, no statement or row borrows it, and interrupters have been cut off.
         if unsafe { ffi::sqlite3_close(self.db.as_ptr()) } == ffi::SQLITE_OK {
             return closed;
         }
-        // Statements of virtual tables are gone by now, so what is left belongs to an extension and is not ours to finalise.
+        // Statements of virtual tables are gone by now, so what is left belongs to an extension and
+        // is not ours to finalise.
         closed.lingers = true;
         closed.foreign = self.sql_of_open_statements();
-        // The connection stays open, and SQLite may call the handlers for as long as it does: the memory they point to is given away for good.
+        // The connection stays open, and SQLite may call the handlers for as long as it does: the
+        // memory they point to is given away for good.
         mem::forget(Arc::clone(&self.control));
         closed
     }
@@ -86,7 +93,8 @@ impl Handle {
         let mut found = Vec::new();
         let mut stmt = ptr::null_mut();
         loop {
-            // SAFETY: `db` is open; `stmt` is null or one of its statements, and nothing is finalised during the walk.
+            // SAFETY: `db` is open; `stmt` is null or one of its statements, and nothing is
+            // finalised during the walk.
             stmt = unsafe { ffi::sqlite3_next_stmt(self.db.as_ptr(), stmt) };
             if stmt.is_null() {
                 return found;
@@ -114,7 +122,8 @@ impl Handle {
         match self.statements.remove(id) {
             Some(slot) => {
                 // The result repeats the error of the last step.
-                // SAFETY: the slab held a statement of `db` that was not finalised, and has given it up.
+                // SAFETY: the slab held a statement of `db` that was not finalised, and has given
+                // it up.
                 unsafe { ffi::sqlite3_finalize(slot.stmt.as_ptr()) };
                 true
             }
@@ -134,7 +143,8 @@ impl Handle {
         Interrupter::new(Arc::clone(&self.control))
     }
 
-    /// Starts the next operation: interrupts of earlier ones have no effect any more, and a spent budget is no longer reported.
+    /// Starts the next operation: interrupts of earlier ones have no effect any more, and a spent
+    /// budget is no longer reported.
     #[inline]
     pub fn begin(&mut self) -> Operation {
         self.control.budget_spent.store(false, Ordering::Relaxed);
@@ -155,8 +165,10 @@ impl Handle {
         self.control.is_cancelled()
     }
 
-    /// What the following statements may do together, in virtual-machine operations, before one of them is stopped with [`Interruption::Budget`](super::Interruption::Budget);
-    /// `None` for no limit. A limit is kept to within [`TICK_OPS`](super::TICK_OPS): no statement is stopped before `ops` operations, none goes on after `ops + 2 * TICK_OPS`.
+    /// What the following statements may do together, in virtual-machine operations, before one of
+    /// them is stopped with [`Interruption::Budget`](super::Interruption::Budget); `None` for no
+    /// limit. A limit is kept to within [`TICK_OPS`](super::TICK_OPS): no statement is stopped
+    /// before `ops` operations, none goes on after `ops + 2 * TICK_OPS`.
     ///
     /// The cost is two stores. A spent budget stops every further statement until it is set again.
     #[inline]
@@ -164,7 +176,8 @@ impl Handle {
         self.control.set_budget(ops);
     }
 
-    /// How long a step waits for a lock before it fails with `SQLITE_BUSY`, in milliseconds of sleep; 0, the default, is not at all. An interrupt ends the wait.
+    /// How long a step waits for a lock before it fails with `SQLITE_BUSY`, in milliseconds of
+    /// sleep; 0, the default, is not at all. An interrupt ends the wait.
     ///
     /// The cost is one store.
     #[inline]
@@ -172,7 +185,8 @@ impl Handle {
         self.control.busy_timeout_ms.store(ms, Ordering::Relaxed);
     }
 
-    /// Whether the connection is *not* in a transaction that `BEGIN` or `SAVEPOINT` opened. SQLite itself ends a transaction on some errors; this is the truth about it.
+    /// Whether the connection is *not* in a transaction that `BEGIN` or `SAVEPOINT` opened. SQLite
+    /// itself ends a transaction on some errors; this is the truth about it.
     #[inline]
     #[must_use]
     pub fn autocommit(&self) -> bool {
@@ -180,7 +194,8 @@ impl Handle {
         unsafe { ffi::sqlite3_get_autocommit(self.db.as_ptr()) != 0 }
     }
 
-    /// Rows that the last completed `INSERT`, `UPDATE` or `DELETE` changed by itself, without triggers and foreign-key actions.
+    /// Rows that the last completed `INSERT`, `UPDATE` or `DELETE` changed by itself, without
+    /// triggers and foreign-key actions.
     #[inline]
     #[must_use]
     pub fn changes(&self) -> i64 {
@@ -188,7 +203,8 @@ impl Handle {
         unsafe { ffi::sqlite3_changes64(self.db.as_ptr()) }
     }
 
-    /// Rows that all statements since the connection was opened have changed, with triggers and foreign-key actions.
+    /// Rows that all statements since the connection was opened have changed, with triggers and
+    /// foreign-key actions.
     #[inline]
     #[must_use]
     pub fn total_changes(&self) -> i64 {
@@ -204,7 +220,8 @@ impl Handle {
         unsafe { ffi::sqlite3_last_insert_rowid(self.db.as_ptr()) }
     }
 
-    /// The absolute path of a schema's file; `None` for a database in memory or in a temporary file.
+    /// The absolute path of a schema's file; `None` for a database in memory or in a temporary
+    /// file.
     ///
     /// # Errors
     ///
@@ -216,12 +233,14 @@ impl Handle {
         if path.is_null() {
             return Ok(None);
         }
-        // SAFETY: not null: a C string that lives until the schema is detached, which nobody can do during this call.
+        // SAFETY: not null: a C string that lives until the schema is detached, which nobody can do
+        // during this call.
         let path = unsafe { CStr::from_ptr(path) }.to_bytes();
         Ok((!path.is_empty()).then(|| path.to_vec()))
     }
 
-    /// Whether a schema cannot be written: it was opened read-only, or its file does not allow more.
+    /// Whether a schema cannot be written: it was opened read-only, or its file does not allow
+    /// more.
     ///
     /// # Errors
     ///

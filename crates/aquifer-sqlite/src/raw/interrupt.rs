@@ -1,7 +1,8 @@
 //! Stopping an operation from another thread.
 //!
-//! `sqlite3_interrupt` alone has two holes: it does nothing between two steps, and it hits whatever runs when it arrives, which may be the *next*
-//! caller's statement. So an interrupt names an [`Operation`]: it is remembered until that operation is over, and it cannot touch another one.
+//! `sqlite3_interrupt` alone has two holes: it does nothing between two steps, and it hits whatever
+//! runs when it arrives, which may be the *next* caller's statement. So an interrupt names an
+//! [`Operation`]: it is remembered until that operation is over, and it cannot touch another one.
 
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
@@ -16,7 +17,8 @@ use super::progress;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Operation(u64);
 
-/// Stops operations of one handle, from any thread and at any time, also after the handle has been closed.
+/// Stops operations of one handle, from any thread and at any time, also after the handle has been
+/// closed.
 #[derive(Clone)]
 pub struct Interrupter {
     control: Arc<Control>,
@@ -29,12 +31,14 @@ impl Interrupter {
 
     /// Stops `operation` if it is still the current one of its handle, and says whether it was.
     ///
-    /// Its running step fails soon, its wait for a lock ends at once, and every later step of it fails without starting. Another operation is never touched.
+    /// Its running step fails soon, its wait for a lock ends at once, and every later step of it
+    /// fails without starting. Another operation is never touched.
     pub fn interrupt(&self, operation: Operation) -> bool {
         self.control.interrupt(Some(operation.0))
     }
 
-    /// Stops the current operation, whichever that is. `false` if the handle is closed or no operation was begun.
+    /// Stops the current operation, whichever that is. `false` if the handle is closed or no
+    /// operation was begun.
     pub fn interrupt_current(&self) -> bool {
         self.control.interrupt(None)
     }
@@ -46,7 +50,8 @@ impl std::fmt::Debug for Interrupter {
     }
 }
 
-/// What the handle, its interrupters and the two C callbacks share. Every field may be touched from any thread.
+/// What the handle, its interrupters and the two C callbacks share. Every field may be touched from
+/// any thread.
 pub(super) struct Control {
     /// The operation the owner is in; 0 before the first. Written by the owner only.
     current: AtomicU64,
@@ -54,9 +59,11 @@ pub(super) struct Control {
     cancelled: AtomicU64,
     /// An interrupt is between reading `current` and calling SQLite.
     interrupting: AtomicBool,
-    /// Calls of the progress handler until the budget is spent. Written by the owner only (the handler runs inside its calls).
+    /// Calls of the progress handler until the budget is spent. Written by the owner only (the
+    /// handler runs inside its calls).
     pub(super) ticks_left: AtomicI64,
-    /// Whether the progress handler has stopped a statement because the budget was spent. Written by the owner only.
+    /// Whether the progress handler has stopped a statement because the budget was spent. Written
+    /// by the owner only.
     pub(super) budget_spent: AtomicBool,
     /// How long to wait for a lock, in milliseconds.
     pub(super) busy_timeout_ms: AtomicU32,
@@ -69,8 +76,9 @@ pub(super) struct Control {
 /// The connection as an interrupter sees it: good for `sqlite3_interrupt` and nothing else.
 pub(super) struct Connection(NonNull<ffi::sqlite3>);
 
-// SAFETY: the pointer is used for `sqlite3_interrupt` only, which SQLite allows from any thread while the connection is open; the mutex around
-// this value keeps it open, because closing takes the value out first.
+// SAFETY: the pointer is used for `sqlite3_interrupt` only, which SQLite allows from any thread
+// while the connection is open; the mutex around this value keeps it open, because closing takes
+// the value out first.
 unsafe impl Send for Connection {}
 
 impl Control {
@@ -91,8 +99,9 @@ impl Control {
     #[inline]
     pub(super) fn begin(&self) -> Operation {
         let next = self.current.load(Ordering::Relaxed) + 1;
-        // Either the interrupt sees the new operation, and leaves it alone, or we see that it is at work and let it finish: then its flag is
-        // set before our first step, which clears it. Both sides store, then load the other's: that needs sequential consistency.
+        // Either the interrupt sees the new operation, and leaves it alone, or we see that it is at
+        // work and let it finish: then its flag is set before our first step, which clears it. Both
+        // sides store, then load the other's: that needs sequential consistency.
         self.current.store(next, Ordering::SeqCst);
         if self.interrupting.load(Ordering::SeqCst) {
             drop(self.lock());
@@ -133,7 +142,8 @@ impl Control {
         let hit = current != 0 && operation.is_none_or(|operation| operation == current);
         if hit {
             self.cancelled.store(current, Ordering::Release);
-            // SAFETY: the connection is open: `disconnect` would have taken it out, and cannot before we release the lock. Any thread may interrupt.
+            // SAFETY: the connection is open: `disconnect` would have taken it out, and cannot
+            // before we release the lock. Any thread may interrupt.
             unsafe { ffi::sqlite3_interrupt(connection.0.as_ptr()) };
             self.stopped.notify_all();
         }

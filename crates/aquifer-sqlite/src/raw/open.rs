@@ -32,7 +32,8 @@ pub enum Location<'a> {
 pub enum Mode {
     /// Read it; it must exist.
     ReadOnly,
-    /// Read and write it; it must exist. A file that is not writable is opened read-only ([`Handle::is_readonly`] tells).
+    /// Read and write it; it must exist. A file that is not writable is opened read-only
+    /// ([`Handle::is_readonly`] tells).
     ReadWrite,
     /// Read and write it; it is created if it is missing.
     #[default]
@@ -58,7 +59,8 @@ impl Location<'_> {
             Self::Path([]) => {
                 return Err(Error::local(Code::CANTOPEN, "the path of the database is empty"));
             }
-            // SQLite keeps names that begin with a colon for itself, and the bundled library reads `file:` as a URI even without the flag.
+            // SQLite keeps names that begin with a colon for itself, and the bundled library reads
+            // `file:` as a URI even without the flag.
             Self::Path(path) if path.starts_with(b":") || path.starts_with(b"file:") => {
                 ([b"./", path].concat(), 0)
             }
@@ -79,10 +81,12 @@ impl Location<'_> {
 }
 
 impl Handle {
-    /// Opens a database. SQLite reads the file lazily: that it is no database shows at the first statement.
+    /// Opens a database. SQLite reads the file lazily: that it is no database shows at the first
+    /// statement.
     ///
-    /// The connection starts defensive: no writes to SQLite's own structures, no unsafe functions in schemas, no double-quoted strings, no
-    /// extension loading, no wait for locks. [`set_config`](Self::set_config) relaxes that.
+    /// The connection starts defensive: no writes to SQLite's own structures, no unsafe functions
+    /// in schemas, no double-quoted strings, no extension loading, no wait for locks.
+    /// [`set_config`](Self::set_config) relaxes that.
     ///
     /// # Errors
     ///
@@ -98,13 +102,15 @@ impl Handle {
         let (name, flags) = location.name()?;
         let flags = flags | mode.flags() | ffi::SQLITE_OPEN_NOMUTEX | ffi::SQLITE_OPEN_EXRESCODE;
         let mut db = ptr::null_mut();
-        // SAFETY: `name` is a C string, `db` a place for the result, and the default VFS is asked for.
+        // SAFETY: `name` is a C string, `db` a place for the result, and the default VFS is asked
+        // for.
         let code = unsafe { ffi::sqlite3_open_v2(name.as_ptr(), &raw mut db, flags, ptr::null()) };
         let Some(db) = NonNull::new(db) else {
             return Err(Error::local(Code::new(code), "SQLite could not allocate a connection"));
         };
         if code != ffi::SQLITE_OK {
-            // SAFETY: also after a failure `db` is a connection that can be asked for its error and must be closed; nothing was prepared on it.
+            // SAFETY: also after a failure `db` is a connection that can be asked for its error and
+            // must be closed; nothing was prepared on it.
             let error = unsafe {
                 let error = Error::last(db, code);
                 ffi::sqlite3_close(db.as_ptr());
@@ -123,11 +129,13 @@ impl Handle {
         Ok(handle)
     }
 
-    /// Puts back this layer's progress and busy handlers, which `PRAGMA busy_timeout` or a loaded extension may have replaced.
+    /// Puts back this layer's progress and busy handlers, which `PRAGMA busy_timeout` or a loaded
+    /// extension may have replaced.
     pub fn restore_handlers(&mut self) {
         let control = Arc::as_ptr(&self.control);
-        // SAFETY: `db` is open and we own it. `control` stays valid until it is closed: `Handle` keeps its `Arc` until after `sqlite3_close`, and
-        // leaks a count of it if the connection has to stay open (see `shut`).
+        // SAFETY: `db` is open and we own it. `control` stays valid until it is closed: `Handle`
+        // keeps its `Arc` until after `sqlite3_close`, and leaks a count of it if the connection
+        // has to stay open (see `shut`).
         unsafe {
             progress::install(self.db, control);
             busy::install(self.db, control);

@@ -34,12 +34,14 @@ impl Handle {
     ///
     /// # Errors
     ///
-    /// SQLite's, with the place in the text where it knows it; `SQLITE_ERROR` for a NUL byte outside strings, where SQLite would stop reading.
+    /// SQLite's, with the place in the text where it knows it; `SQLITE_ERROR` for a NUL byte
+    /// outside strings, where SQLite would stop reading.
     pub fn prepare(&mut self, sql: &str, persistence: Persistence) -> Result<Prepared> {
         if self.control.is_cancelled() {
             return Err(Error::cancelled());
         }
-        // SQLite ends the text at a NUL byte, wherever it stands: what follows would be dropped without a word.
+        // SQLite ends the text at a NUL byte, wherever it stands: what follows would be dropped
+        // without a word.
         if let Some(at) = sql.bytes().position(|byte| byte == 0) {
             return Err(Error::local(Code::ERROR, "the SQL text contains a NUL byte").at(at));
         }
@@ -53,7 +55,8 @@ impl Handle {
         let start = sql.as_ptr();
         let mut stmt = ptr::null_mut();
         let mut tail = ptr::null();
-        // SAFETY: `db` is open and we own it; SQLite reads `length` bytes from `start` and writes both results.
+        // SAFETY: `db` is open and we own it; SQLite reads `length` bytes from `start` and writes
+        // both results.
         let code = unsafe {
             ffi::sqlite3_prepare_v3(
                 self.db.as_ptr(),
@@ -65,7 +68,8 @@ impl Handle {
             )
         };
         self.check(code)?;
-        // SQLite points `tail` into the text it was given; compared as numbers, nothing depends on it for soundness.
+        // SQLite points `tail` into the text it was given; compared as numbers, nothing depends on
+        // it for soundness.
         let tail = if tail.is_null() {
             sql.len()
         } else {

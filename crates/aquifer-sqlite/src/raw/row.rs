@@ -1,7 +1,8 @@
 //! Reading the current row.
 //!
-//! A cell costs one `sqlite3_column_value`, which checks the index, and then the light `sqlite3_value_*` calls, instead of two or three
-//! `sqlite3_column_*` calls that each check, lock and look for failed allocations.
+//! A cell costs one `sqlite3_column_value`, which checks the index, and then the light
+//! `sqlite3_value_*` calls, instead of two or three `sqlite3_column_*` calls that each check, lock
+//! and look for failed allocations.
 
 use std::marker::PhantomData;
 use std::ptr::NonNull;
@@ -88,7 +89,8 @@ impl<'s> Row<'s> {
     ///
     /// # Errors
     ///
-    /// `SQLITE_RANGE` if there is no such column, `SQLITE_NOMEM` if memory ran out while a text was converted to UTF-8.
+    /// `SQLITE_RANGE` if there is no such column, `SQLITE_NOMEM` if memory ran out while a text was
+    /// converted to UTF-8.
     #[inline]
     pub fn cell(&self, index: usize) -> Result<Cell<'s>> {
         match u32::try_from(index) {
@@ -113,11 +115,14 @@ impl<'s> Row<'s> {
     #[inline]
     fn read(&self, index: u32) -> Result<Cell<'s>> {
         let index = index.cast_signed();
-        // SAFETY: the statement is not finalised and nothing else uses it; SQLite checks the index and gives a NULL value outside the row. The value
-        // is unprotected, which makes no difference in a connection without a mutex ("interchangeable", says its documentation).
+        // SAFETY: the statement is not finalised and nothing else uses it; SQLite checks the index
+        // and gives a NULL value outside the row. The value is unprotected, which makes no
+        // difference in a connection without a mutex ("interchangeable", says its documentation).
         let value = unsafe { ffi::sqlite3_column_value(self.stmt.as_ptr(), index) };
-        // SAFETY: `value` is a value of the current row, valid until the next step. Only calls that fit its type follow, so none converts it in
-        // place, and what an earlier `Cell` points to stays where it is. (The first read of a UTF-16 text turns it into UTF-8; later ones find it so.)
+        // SAFETY: `value` is a value of the current row, valid until the next step. Only calls that
+        // fit its type follow, so none converts it in place, and what an earlier `Cell` points to
+        // stays where it is. (The first read of a UTF-16 text turns it into UTF-8; later ones find
+        // it so.)
         unsafe {
             Ok(match ffi::sqlite3_value_type(value) {
                 ffi::SQLITE_INTEGER => Cell::Integer(ffi::sqlite3_value_int64(value)),
@@ -138,7 +143,8 @@ impl<'s> Row<'s> {
                         (false, length) => {
                             Cell::Blob(slice::from_raw_parts(start, length as usize))
                         }
-                        // An empty blob is a null pointer of length 0. A failed allocation turns the cell into NULL.
+                        // An empty blob is a null pointer of length 0. A failed allocation turns
+                        // the cell into NULL.
                         (true, _) if ffi::sqlite3_value_type(value) == ffi::SQLITE_BLOB => {
                             Cell::Blob(&[])
                         }

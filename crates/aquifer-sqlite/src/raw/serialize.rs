@@ -39,14 +39,17 @@ impl Handle {
         }
     }
 
-    /// Replaces a schema by a database in memory with these bytes. That they are no database shows at the first statement.
+    /// Replaces a schema by a database in memory with these bytes. That they are no database shows
+    /// at the first statement.
     ///
     /// # Errors
     ///
-    /// `SQLITE_NOMEM`; `SQLITE_BUSY` in a transaction or while a statement is in the middle of its rows.
+    /// `SQLITE_NOMEM`; `SQLITE_BUSY` in a transaction or while a statement is in the middle of its
+    /// rows.
     pub fn deserialize(&mut self, schema: &str, bytes: &[u8]) -> Result<()> {
         let name = self.schema(schema)?;
-        // Libraries before 3.52 do not look, and take the pages away from under a running statement.
+        // Libraries before 3.52 do not look, and take the pages away from under a running
+        // statement.
         let idle = TransactionState::None;
         if self.statements.any_running()
             || !self.autocommit()
@@ -64,7 +67,8 @@ impl Handle {
             return Err(Error::local(Code::NOMEM, "there is no memory for the database"));
         }
         let flags = ffi::SQLITE_DESERIALIZE_FREEONCLOSE | ffi::SQLITE_DESERIALIZE_RESIZEABLE;
-        // SAFETY: the fresh allocation has room for `bytes`. SQLite takes it over, and frees it in case of failure too (FREEONCLOSE).
+        // SAFETY: the fresh allocation has room for `bytes`. SQLite takes it over, and frees it in
+        // case of failure too (FREEONCLOSE).
         let code: c_int = unsafe {
             ptr::copy_nonoverlapping(bytes.as_ptr(), copy, bytes.len());
             ffi::sqlite3_deserialize(

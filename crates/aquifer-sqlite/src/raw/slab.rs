@@ -4,8 +4,8 @@ use std::ptr::NonNull;
 
 use libsqlite3_sys as ffi;
 
-/// The name of a prepared statement. It is good for the handle that prepared it, until it is finalised there; then it names nothing, even if
-/// its place is used again.
+/// The name of a prepared statement. It is good for the handle that prepared it, until it is
+/// finalised there; then it names nothing, even if its place is used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct StatementId {
     index: u32,

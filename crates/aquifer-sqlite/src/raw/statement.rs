@@ -15,7 +15,8 @@ use super::slab::{Phase, Slot};
 
 /// A prepared statement, borrowed from its [`Handle`] for exclusive use.
 ///
-/// It may be dropped at any point: what it was doing stays as it is, with its locks, until [`reset`](Self::reset), the next binding, or [`Handle::finalize`].
+/// It may be dropped at any point: what it was doing stays as it is, with its locks, until
+/// [`reset`](Self::reset), the next binding, or [`Handle::finalize`].
 pub struct Statement<'h> {
     pub(super) db: NonNull<ffi::sqlite3>,
     /// A copy of `slot.stmt`.
@@ -26,7 +27,8 @@ pub struct Statement<'h> {
     _handle: PhantomData<&'h mut Handle>,
 }
 
-// SAFETY: it stands for an exclusive borrow of a `Handle`, which is `Send`; nothing else can use the connection while it lives.
+// SAFETY: it stands for an exclusive borrow of a `Handle`, which is `Send`; nothing else can use
+// the connection while it lives.
 unsafe impl Send for Statement<'_> {}
 
 impl<'h> Statement<'h> {
@@ -35,11 +37,13 @@ impl<'h> Statement<'h> {
         Self { db, stmt: slot.stmt, slot, control, _handle: PhantomData }
     }
 
-    /// Steps to the next row; `None` after the last one, and from then on until the statement is reset. The first step starts the statement.
+    /// Steps to the next row; `None` after the last one, and from then on until the statement is
+    /// reset. The first step starts the statement.
     ///
     /// # Errors
     ///
-    /// SQLite's. The statement has then been reset and has kept its bindings: stepping starts it again. Whether a transaction survived tells [`Handle::autocommit`].
+    /// SQLite's. The statement has then been reset and has kept its bindings: stepping starts it
+    /// again. Whether a transaction survived tells [`Handle::autocommit`].
     #[inline]
     pub fn next_row(&mut self) -> Result<Option<Row<'_>>> {
         if self.slot.phase == Phase::Halted {
@@ -48,12 +52,14 @@ impl<'h> Statement<'h> {
         if self.control.is_cancelled() {
             return Err(self.cancelled());
         }
-        // SAFETY: a statement of ours that is not finalised; nothing else uses its connection; no row is borrowed.
+        // SAFETY: a statement of ours that is not finalised; nothing else uses its connection; no
+        // row is borrowed.
         let code = unsafe { ffi::sqlite3_step(self.stmt.as_ptr()) };
         if code == ffi::SQLITE_ROW {
             if self.slot.phase == Phase::Ready {
                 self.slot.phase = Phase::Running;
-                // Only now: the first step may have prepared the statement again, after the schema has changed.
+                // Only now: the first step may have prepared the statement again, after the schema
+                // has changed.
                 self.slot.columns = self.count_columns();
             }
             return Ok(Some(Row::new(self.stmt, self.slot.columns)));
@@ -76,11 +82,13 @@ impl<'h> Statement<'h> {
         Ok(())
     }
 
-    /// Back to the start: locks are released, bindings are kept. Nothing is done if it is there already.
+    /// Back to the start: locks are released, bindings are kept. Nothing is done if it is there
+    /// already.
     ///
     /// # Errors
     ///
-    /// What stopping in the middle brought up: `INSERT ... RETURNING` may have been left before its commit, which happens now.
+    /// What stopping in the middle brought up: `INSERT ... RETURNING` may have been left before its
+    /// commit, which happens now.
     #[inline]
     pub fn reset(&mut self) -> Result<()> {
         if self.slot.phase == Phase::Ready {
@@ -99,7 +107,8 @@ impl<'h> Statement<'h> {
         self.slot.phase == Phase::Running
     }
 
-    /// Whether it makes no direct change to the database file. `BEGIN`, `COMMIT` and `ROLLBACK` count as read-only, and so does a `SELECT` whose functions write.
+    /// Whether it makes no direct change to the database file. `BEGIN`, `COMMIT` and `ROLLBACK`
+    /// count as read-only, and so does a `SELECT` whose functions write.
     #[inline]
     #[must_use]
     pub fn readonly(&self) -> bool {
@@ -117,7 +126,8 @@ impl<'h> Statement<'h> {
     /// The SQL text, without what followed the statement.
     #[must_use]
     pub fn sql(&self) -> String {
-        // SAFETY: a statement of ours that is not finalised; the text lives as long as it does and is copied.
+        // SAFETY: a statement of ours that is not finalised; the text lives as long as it does and
+        // is copied.
         unsafe { text(ffi::sqlite3_sql(self.stmt.as_ptr())) }.unwrap_or_default()
     }
 
@@ -133,7 +143,8 @@ impl<'h> Statement<'h> {
     fn failed(&mut self, code: c_int) -> Error {
         let error = self.error(code);
         self.slot.phase = Phase::Ready;
-        // SAFETY: a statement of ours that is not finalised; no row is borrowed. The result repeats `code`.
+        // SAFETY: a statement of ours that is not finalised; no row is borrowed. The result repeats
+        // `code`.
         unsafe { ffi::sqlite3_reset(self.stmt.as_ptr()) };
         error
     }

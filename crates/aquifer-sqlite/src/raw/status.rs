@@ -19,7 +19,8 @@ pub enum StatementCounter {
     AutoIndex,
     /// Virtual-machine operations.
     VmStep,
-    /// How often it was prepared again by itself, after the schema or a telling parameter had changed.
+    /// How often it was prepared again by itself, after the schema or a telling parameter had
+    /// changed.
     Reprepare,
     /// Runs.
     Run,
@@ -48,7 +49,8 @@ impl StatementCounter {
 }
 
 impl Statement<'_> {
-    /// A counter since the statement was prepared, or since it was last read with `reset`. It may wrap around.
+    /// A counter since the statement was prepared, or since it was last read with `reset`. It may
+    /// wrap around.
     #[inline]
     #[must_use]
     pub fn status(&self, counter: StatementCounter, reset: bool) -> u32 {

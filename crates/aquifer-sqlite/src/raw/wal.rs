@@ -26,7 +26,8 @@ pub enum CheckpointMode {
 pub struct Checkpoint {
     /// Frames in the log; `None` if the database is not in WAL mode.
     pub log_frames: Option<u32>,
-    /// Frames of them that have been copied into the database; `None` if the database is not in WAL mode.
+    /// Frames of them that have been copied into the database; `None` if the database is not in WAL
+    /// mode.
     pub copied_frames: Option<u32>,
 }
 
@@ -35,7 +36,8 @@ impl Handle {
     ///
     /// # Errors
     ///
-    /// `SQLITE_BUSY` if the busy timeout ran out first (what could be copied has been), `SQLITE_LOCKED` inside a write transaction of this connection.
+    /// `SQLITE_BUSY` if the busy timeout ran out first (what could be copied has been),
+    /// `SQLITE_LOCKED` inside a write transaction of this connection.
     pub fn wal_checkpoint(
         &mut self,
         schema: Option<&str>,
@@ -50,7 +52,8 @@ impl Handle {
         };
         let mut log: c_int = -1;
         let mut copied: c_int = -1;
-        // SAFETY: `db` is open and we own it; the name is a C string or null, and both results have a place.
+        // SAFETY: `db` is open and we own it; the name is a C string or null, and both results have
+        // a place.
         let code = unsafe {
             ffi::sqlite3_wal_checkpoint_v2(
                 self.db.as_ptr(),

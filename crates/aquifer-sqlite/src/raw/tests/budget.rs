@@ -73,7 +73,8 @@ fn a_budget_is_shared_by_the_statements_that_follow() {
 #[test]
 fn preparing_counts_too() {
     let mut handle = memory();
-    // Making the names of a subquery's columns different is one of the few long loops in which SQLite looks up.
+    // Making the names of a subquery's columns different is one of the few long loops in which
+    // SQLite looks up.
     let sql = format!("SELECT * FROM (SELECT {})", vec!["1 AS a"; 1_000].join(", "));
     handle.set_budget(Some(0));
     let error = handle.prepare(&sql, Persistence::Transient).unwrap_err();
@@ -102,4 +103,44 @@ fn the_handlers_survive_what_sql_can_do_to_them() {
     handle.restore_handlers();
     handle.set_budget(Some(1_000));
     assert!(handle.exec(ENDLESS).is_err());
+}
+
+#[test]
+fn a_budget_has_no_say_in_one_long_operation_and_that_can_be_told() {
+    let mut handle = memory();
+    handle
+        .exec(
+            "CREATE TABLE t(id INTEGER PRIMARY KEY, a); CREATE VIRTUAL TABLE f USING fts5(a);
+             INSERT INTO t(a)
+             WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000)
+             SELECT i FROM n",
+        )
+        .unwrap();
+    handle.set_budget(Some(0));
+    assert_eq!(number(&mut handle, "SELECT count(*) FROM t"), 1_000);
+    assert!(handle.exec("SELECT count(a) FROM t").is_err());
+    handle.set_budget(None);
+    for (sql, holds) in [
+        ("SELECT count(*) FROM t", false),
+        ("SELECT count(a) FROM t", true),
+        ("SELECT count(*) FROM t WHERE id > ?", true),
+        ("SELECT a FROM t WHERE id = ?", true),
+        ("SELECT a, sum(id) FROM t GROUP BY 1 ORDER BY 2 DESC", true),
+        ("SELECT 1 WHERE 7 > (SELECT count(*) FROM t)", false),
+        ("SELECT * FROM f WHERE f MATCH 'x'", false),
+        ("PRAGMA integrity_check", false),
+        ("PRAGMA wal_checkpoint", false),
+        ("BEGIN", false),
+        ("COMMIT", false),
+        ("SAVEPOINT s", false),
+        ("EXPLAIN SELECT count(*) FROM t", true),
+        ("SELECT 1; SELECT count(*) FROM t", true),
+        ("/* a comment */ SELECT 1 -- the end", true),
+    ] {
+        let id = prepare(&mut handle, sql);
+        assert_eq!(handle.budget_holds(id).unwrap(), holds, "{sql}");
+        assert_eq!(handle.statement_count(), 1);
+        assert!(handle.finalize(id));
+        assert_eq!(handle.budget_holds(id).unwrap_err().code(), Code::MISUSE);
+    }
 }

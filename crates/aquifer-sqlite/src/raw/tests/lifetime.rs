@@ -74,7 +74,8 @@ fn closing_reports_the_statements_that_were_left_and_finalises_them() {
 fn closing_reports_a_statement_that_is_not_ours() {
     let handle = memory();
     let mut stmt = std::ptr::null_mut();
-    // SAFETY: the handle is open, the text ends with a NUL, and the result has a place. The statement is leaked on purpose, as an extension might.
+    // SAFETY: the handle is open, the text ends with a NUL, and the result has a place. The
+    // statement is leaked on purpose, as an extension might.
     unsafe {
         libsqlite3_sys::sqlite3_prepare_v3(
             handle.db.as_ptr(),
@@ -92,7 +93,8 @@ fn closing_reports_a_statement_that_is_not_ours() {
     assert!(closed.lingers);
     assert!(!interrupter.interrupt_current());
     // The statement still works, and so does the handler behind it.
-    // SAFETY: the connection was left open because of this statement; now both go, in order, and nothing else knows them.
+    // SAFETY: the connection was left open because of this statement; now both go, in order, and
+    // nothing else knows them.
     unsafe {
         assert_eq!(libsqlite3_sys::sqlite3_step(stmt), libsqlite3_sys::SQLITE_ROW);
         assert_eq!(libsqlite3_sys::sqlite3_finalize(stmt), libsqlite3_sys::SQLITE_OK);

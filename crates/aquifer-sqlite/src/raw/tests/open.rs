@@ -24,7 +24,8 @@ fn a_missing_file_is_created_only_in_the_mode_that_creates() {
 #[test]
 fn a_path_is_never_taken_for_a_uri_or_a_special_name() {
     let dir = Dir::new("special-names");
-    // These names are relative by nature, so they are looked at through the name that SQLite made of them.
+    // These names are relative by nature, so they are looked at through the name that SQLite made
+    // of them.
     for name in [":memory:", "file:x.db?mode=memory"] {
         let opened = Handle::open(Location::Path(name.as_bytes()), Mode::ReadOnly);
         assert_eq!(opened.unwrap_err().code().primary(), Code::CANTOPEN, "{name}");

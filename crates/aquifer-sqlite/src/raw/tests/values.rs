@@ -64,7 +64,8 @@ fn text_of_a_utf16_database_arrives_as_utf8() {
     let id = prepare(&mut handle, "SELECT a, a FROM t");
     let mut statement = handle.statement(id).unwrap();
     let row = statement.next_row().unwrap().unwrap();
-    // The first read converts the cell; the second finds it converted, and the first stays readable.
+    // The first read converts the cell; the second finds it converted, and the first stays
+    // readable.
     let first = row.cell(0).unwrap();
     let again = row.cell(0).unwrap();
     let other = row.cell(1).unwrap();
