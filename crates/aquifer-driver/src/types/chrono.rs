@@ -5,7 +5,7 @@ use chrono::{
     TimeZone, Timelike, Utc,
 };
 
-use super::moment;
+use super::{calendar, moment};
 use crate::{Cell, ConversionError, Date, FromValue, ParamSink, Result, ToValue, ValueRef};
 
 /// 1970-01-01, counted from the first day of the first year.
@@ -17,7 +17,7 @@ impl FromValue<'_> for NaiveDate {
     fn from_cell(cell: Cell<'_>) -> Result<Self, ConversionError> {
         const NAME: &str = "chrono::NaiveDate";
         let value = cell.value()?;
-        let days = moment::date(NAME, &value)?;
+        let days = calendar::date(NAME, &value)?;
         days.checked_add(EPOCH_FROM_CE)
             .and_then(Self::from_num_days_from_ce_opt)
             .ok_or_else(|| moment::out_of_range(NAME, &value))
@@ -37,7 +37,7 @@ impl FromValue<'_> for NaiveTime {
     fn from_cell(cell: Cell<'_>) -> Result<Self, ConversionError> {
         const NAME: &str = "chrono::NaiveTime";
         let value = cell.value()?;
-        let nanos = moment::time(NAME, &value)?;
+        let nanos = calendar::time(NAME, &value)?;
         let (seconds, nanos) = (nanos / 1_000_000_000, nanos % 1_000_000_000);
         Self::from_num_seconds_from_midnight_opt(seconds as u32, nanos as u32)
             .ok_or_else(|| moment::out_of_range(NAME, &value))
@@ -49,7 +49,7 @@ impl ToValue for NaiveTime {
     fn bind(&self, sink: &mut dyn ParamSink) -> Result<()> {
         no_leap_second("chrono::NaiveTime", self.nanosecond())?;
         let seconds = u64::from(self.num_seconds_from_midnight());
-        sink.put(moment::bind_time(seconds * 1_000_000_000 + u64::from(self.nanosecond())))
+        sink.put(calendar::bind_time(seconds * 1_000_000_000 + u64::from(self.nanosecond())))
     }
 }
 
@@ -58,7 +58,7 @@ impl FromValue<'_> for NaiveDateTime {
     fn from_cell(cell: Cell<'_>) -> Result<Self, ConversionError> {
         const NAME: &str = "chrono::NaiveDateTime";
         let value = cell.value()?;
-        let stamp = moment::timestamp(NAME, &value)?;
+        let stamp = calendar::timestamp(NAME, &value)?;
         at(stamp.micros, stamp.nanos)
             .map(|time| time.naive_utc())
             .ok_or_else(|| moment::out_of_range(NAME, &value))
@@ -69,7 +69,7 @@ impl FromValue<'_> for NaiveDateTime {
 impl ToValue for NaiveDateTime {
     fn bind(&self, sink: &mut dyn ParamSink) -> Result<()> {
         const NAME: &str = "chrono::NaiveDateTime";
-        sink.put(moment::bind_timestamp(NAME, nanos(NAME, &self.and_utc())?)?)
+        sink.put(calendar::bind_timestamp(NAME, nanos(NAME, &self.and_utc())?)?)
     }
 }
 

@@ -6,7 +6,7 @@
 use jiff::civil::{Date, DateTime, Time};
 use jiff::{SignedDuration, Span, Timestamp};
 
-use super::moment;
+use super::{calendar, moment};
 use crate::{
     Cell, ConversionError, FromValue, Interval, ParamSink, Result, ToValue, ValueRef, civil,
 };
@@ -18,7 +18,7 @@ impl FromValue<'_> for Date {
     fn from_cell(cell: Cell<'_>) -> Result<Self, ConversionError> {
         const NAME: &str = "jiff::civil::Date";
         let value = cell.value()?;
-        date(moment::date(NAME, &value)?).ok_or_else(|| moment::out_of_range(NAME, &value))
+        date(calendar::date(NAME, &value)?).ok_or_else(|| moment::out_of_range(NAME, &value))
     }
 }
 
@@ -37,14 +37,14 @@ impl FromValue<'_> for Time {
     fn from_cell(cell: Cell<'_>) -> Result<Self, ConversionError> {
         const NAME: &str = "jiff::civil::Time";
         let value = cell.value()?;
-        time(moment::time(NAME, &value)?).ok_or_else(|| moment::out_of_range(NAME, &value))
+        time(calendar::time(NAME, &value)?).ok_or_else(|| moment::out_of_range(NAME, &value))
     }
 }
 
 /// Binds a time of day, to the nearest microsecond of the same day.
 impl ToValue for Time {
     fn bind(&self, sink: &mut dyn ParamSink) -> Result<()> {
-        sink.put(moment::bind_time(nanos_of_day(*self)))
+        sink.put(calendar::bind_time(nanos_of_day(*self)))
     }
 }
 
@@ -53,7 +53,7 @@ impl FromValue<'_> for DateTime {
     fn from_cell(cell: Cell<'_>) -> Result<Self, ConversionError> {
         const NAME: &str = "jiff::civil::DateTime";
         let value = cell.value()?;
-        let stamp = moment::timestamp(NAME, &value)?;
+        let stamp = calendar::timestamp(NAME, &value)?;
         let day = stamp.micros.div_euclid(civil::DAY_MICROS) as i32;
         let rest = stamp.micros.rem_euclid(civil::DAY_MICROS) as u64 * 1000;
         date(day)
@@ -72,7 +72,7 @@ impl ToValue for DateTime {
         };
         let day_nanos = i128::from(civil::DAY_MICROS) * 1000;
         let nanos = i128::from(days) * day_nanos + i128::from(nanos_of_day(self.time()));
-        sink.put(moment::bind_timestamp(NAME, nanos)?)
+        sink.put(calendar::bind_timestamp(NAME, nanos)?)
     }
 }
 
@@ -114,7 +114,9 @@ impl FromValue<'_> for Span {
     fn from_cell(cell: Cell<'_>) -> Result<Self, ConversionError> {
         const NAME: &str = "jiff::Span";
         let value = cell.value()?;
-        let (months, days, nanos) = moment::interval_parts(NAME, &value)?;
+        let civil::Span { interval, nanos } = moment::any_interval(NAME, &value)?;
+        let (months, days) = (interval.months, interval.days);
+        let nanos = i128::from(interval.micros) * 1000 + i128::from(nanos);
         let signs = [months.signum(), days.signum(), nanos.signum() as i32];
         if signs.contains(&1) && signs.contains(&-1) {
             return Err(ConversionError::value(NAME, &value, "its parts differ in sign"));

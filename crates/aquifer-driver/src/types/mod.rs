@@ -4,6 +4,8 @@
 //! because engines without such a kind (SQLite) store text. Nothing is guessed: a number is not a time,
 //! a time without a zone is not an instant. `docs/types.md` shows the whole table.
 
+#[cfg(any(feature = "chrono", feature = "jiff", feature = "time"))]
+mod calendar;
 #[cfg(feature = "chrono")]
 mod chrono;
 #[cfg(feature = "jiff")]

@@ -1,23 +1,22 @@
-//! Dates, times and intervals between the neutral units and Rust's types: what all the crates of
-//! calendars share.
+//! Instants and intervals between the neutral units and Rust's types: what the standard library and the
+//! crates of calendars share.
 //!
 //! Reading is exact or an error. Binding rounds to the nearest microsecond, the neutral unit, ties to
 //! even: that is what PostgreSQL does with finer text, and clocks give nanoseconds that no one asked for.
 
-use crate::civil::{self, Malformed, Span, Stamp, TimeOfDay};
+use crate::civil::{self, Malformed, Span, Stamp};
 use crate::{ConversionError, Date, Error, ErrorKind, Interval, Result, ValueRef};
 
 const NUMBER: &str = "a number is not taken for a time: convert it in SQL (SQLite: \
                       datetime(column, 'unixepoch')), or read the number";
 const NO_ZONE: &str = "it has no time zone: read it as a date and time without one";
-const ZONE: &str = "it has a time zone: read it as an instant";
-const INFINITE: &str = "it is infinite";
+pub(super) const INFINITE: &str = "it is infinite";
 const TOO_FINE: &str = "it is finer than a microsecond";
 pub(super) const OUT_OF_RANGE: &str = "out of range";
 
 /// Why a value of another kind is refused, with the next step where one is known.
 #[cold]
-fn other_kind(wanted: &'static str, value: &ValueRef<'_>) -> ConversionError {
+pub(super) fn other_kind(wanted: &'static str, value: &ValueRef<'_>) -> ConversionError {
     let error = ConversionError::kind(wanted, value);
     match value {
         ValueRef::Int(_) | ValueRef::UInt(_) | ValueRef::Float(_) => error.with_hint(NUMBER),
@@ -26,7 +25,7 @@ fn other_kind(wanted: &'static str, value: &ValueRef<'_>) -> ConversionError {
 }
 
 #[cold]
-fn malformed(
+pub(super) fn malformed(
     wanted: &'static str,
     value: &ValueRef<'_>,
     why: Malformed,
@@ -57,32 +56,7 @@ pub(super) fn any_date(
     }
 }
 
-/// A day, counted from 1970-01-01.
-#[cfg(any(feature = "chrono", feature = "jiff", feature = "time"))]
-pub(super) fn date(wanted: &'static str, value: &ValueRef<'_>) -> Result<i32, ConversionError> {
-    match any_date(wanted, value)?.0 {
-        i32::MAX | i32::MIN => Err(ConversionError::value(wanted, value, INFINITE)),
-        days => Ok(days),
-    }
-}
-
-/// Nanoseconds since midnight, less than a day.
-#[cfg(any(feature = "chrono", feature = "jiff", feature = "time"))]
-pub(super) fn time(wanted: &'static str, value: &ValueRef<'_>) -> Result<u64, ConversionError> {
-    let TimeOfDay { micros, nanos } = match value {
-        ValueRef::Time(micros) => TimeOfDay { micros: *micros, nanos: 0 },
-        ValueRef::Text(text) => civil::parse_time(text)
-            .map_err(|why| malformed(wanted, value, why, "times read like 08:15:00.123456"))?,
-        _ => return Err(other_kind(wanted, value)),
-    };
-    // 24:00:00 is a time of day to the engines and to nobody else.
-    if !(0..civil::DAY_MICROS).contains(&micros) {
-        return Err(out_of_range(wanted, value));
-    }
-    Ok(micros as u64 * 1000 + u64::from(nanos))
-}
-
-fn parse_stamp(
+pub(super) fn parse_stamp(
     wanted: &'static str,
     value: &ValueRef<'_>,
     text: &str,
@@ -92,7 +66,7 @@ fn parse_stamp(
     })
 }
 
-fn finite(
+pub(super) fn finite(
     wanted: &'static str,
     value: &ValueRef<'_>,
     stamp: Stamp,
@@ -101,24 +75,6 @@ fn finite(
         return Err(ConversionError::value(wanted, value, INFINITE));
     }
     Ok(stamp)
-}
-
-/// A date and time without a zone: a finite stamp without an offset.
-#[cfg(any(feature = "chrono", feature = "jiff", feature = "time"))]
-pub(super) fn timestamp(
-    wanted: &'static str,
-    value: &ValueRef<'_>,
-) -> Result<Stamp, ConversionError> {
-    let stamp = match value {
-        ValueRef::Timestamp(micros) => Stamp { micros: *micros, nanos: 0, offset: None },
-        ValueRef::Text(text) => parse_stamp(wanted, value, text)?,
-        ValueRef::TimestampTz(_) => return Err(other_kind(wanted, value).with_hint(ZONE)),
-        _ => return Err(other_kind(wanted, value)),
-    };
-    if stamp.offset.is_some() {
-        return Err(ConversionError::value(wanted, value, "its text has an offset").with_hint(ZONE));
-    }
-    finite(wanted, value, stamp)
 }
 
 /// An instant: a finite stamp that fits in UTC. Text without an offset is in UTC, as SQLite's own clock
@@ -146,7 +102,11 @@ pub(super) fn instant_nanos(
     Ok(i128::from(micros) * 1000 + i128::from(stamp.nanos))
 }
 
-fn any_interval(wanted: &'static str, value: &ValueRef<'_>) -> Result<Span, ConversionError> {
+/// An interval of any parts.
+pub(super) fn any_interval(
+    wanted: &'static str,
+    value: &ValueRef<'_>,
+) -> Result<Span, ConversionError> {
     match value {
         ValueRef::Interval(interval) => Ok(Span { interval: *interval, nanos: 0 }),
         ValueRef::Text(text) => civil::parse_interval(text)
@@ -168,16 +128,6 @@ pub(super) fn interval(
         Span { interval, nanos: 0 } => Ok(interval),
         _ => Err(ConversionError::value(wanted, value, TOO_FINE)),
     }
-}
-
-/// An interval's months, days and nanoseconds.
-#[cfg(feature = "jiff")]
-pub(super) fn interval_parts(
-    wanted: &'static str,
-    value: &ValueRef<'_>,
-) -> Result<(i32, i32, i128), ConversionError> {
-    let Span { interval, nanos } = any_interval(wanted, value)?;
-    Ok((interval.months, interval.days, i128::from(interval.micros) * 1000 + i128::from(nanos)))
 }
 
 /// An interval in nanoseconds, if it has neither months nor days, whose lengths vary.
@@ -206,24 +156,13 @@ pub(super) fn not_bindable(wanted: &'static str, reason: &'static str) -> Error 
     Error::new(ErrorKind::Argument, format!("cannot bind a {wanted}: {reason}"))
 }
 
-fn unit(wanted: &'static str, nanos: i128) -> Result<i64> {
+/// Nanoseconds in the neutral unit of timestamps.
+pub(super) fn unit(wanted: &'static str, nanos: i128) -> Result<i64> {
     match i64::try_from(round(nanos)) {
         // The ends of the unit are the infinities.
         Ok(micros) if micros != i64::MAX && micros != i64::MIN => Ok(micros),
         _ => Err(not_bindable(wanted, OUT_OF_RANGE)),
     }
-}
-
-/// The argument for nanoseconds since midnight. It is never rounded into the next day.
-#[cfg(any(feature = "chrono", feature = "jiff", feature = "time"))]
-pub(super) fn bind_time(nanos: u64) -> ValueRef<'static> {
-    ValueRef::Time((round(nanos.into()) as i64).min(civil::DAY_MICROS - 1))
-}
-
-/// The argument for a wall clock's nanoseconds since 1970-01-01T00:00:00.
-#[cfg(any(feature = "chrono", feature = "jiff", feature = "time"))]
-pub(super) fn bind_timestamp(wanted: &'static str, nanos: i128) -> Result<ValueRef<'static>> {
-    unit(wanted, nanos).map(ValueRef::Timestamp)
 }
 
 /// The argument for nanoseconds since 1970-01-01T00:00:00 UTC.
@@ -261,12 +200,6 @@ mod tests {
         ] {
             assert_eq!(round(nanos), want, "{nanos}");
         }
-    }
-
-    #[test]
-    fn a_time_is_never_rounded_into_the_next_day() {
-        let last = civil::DAY_MICROS as u64 * 1000 - 1;
-        assert!(matches!(bind_time(last), ValueRef::Time(us) if us == civil::DAY_MICROS - 1));
     }
 
     #[test]

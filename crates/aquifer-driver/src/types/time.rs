@@ -2,7 +2,7 @@
 
 use time::{Date, Duration, OffsetDateTime, PrimitiveDateTime, Time, UtcDateTime, UtcOffset};
 
-use super::moment;
+use super::{calendar, moment};
 use crate::{Cell, ConversionError, FromValue, ParamSink, Result, ToValue, ValueRef};
 
 /// The Julian day of 1970-01-01.
@@ -13,7 +13,7 @@ impl FromValue<'_> for Date {
     fn from_cell(cell: Cell<'_>) -> Result<Self, ConversionError> {
         const NAME: &str = "time::Date";
         let value = cell.value()?;
-        let days = moment::date(NAME, &value)?;
+        let days = calendar::date(NAME, &value)?;
         days.checked_add(EPOCH_JULIAN)
             .and_then(|julian| Self::from_julian_day(julian).ok())
             .ok_or_else(|| moment::out_of_range(NAME, &value))
@@ -32,7 +32,7 @@ impl FromValue<'_> for Time {
     fn from_cell(cell: Cell<'_>) -> Result<Self, ConversionError> {
         const NAME: &str = "time::Time";
         let value = cell.value()?;
-        let nanos = moment::time(NAME, &value)?;
+        let nanos = calendar::time(NAME, &value)?;
         let seconds = nanos / 1_000_000_000;
         let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
         let fraction = (nanos % 1_000_000_000) as u32;
@@ -46,7 +46,7 @@ impl ToValue for Time {
     fn bind(&self, sink: &mut dyn ParamSink) -> Result<()> {
         let (hours, minutes, seconds, nanos) = self.as_hms_nano();
         let seconds = u64::from(hours) * 3600 + u64::from(minutes) * 60 + u64::from(seconds);
-        sink.put(moment::bind_time(seconds * 1_000_000_000 + u64::from(nanos)))
+        sink.put(calendar::bind_time(seconds * 1_000_000_000 + u64::from(nanos)))
     }
 }
 
@@ -55,7 +55,7 @@ impl FromValue<'_> for PrimitiveDateTime {
     fn from_cell(cell: Cell<'_>) -> Result<Self, ConversionError> {
         const NAME: &str = "time::PrimitiveDateTime";
         let value = cell.value()?;
-        let stamp = moment::timestamp(NAME, &value)?;
+        let stamp = calendar::timestamp(NAME, &value)?;
         let nanos = i128::from(stamp.micros) * 1000 + i128::from(stamp.nanos);
         match UtcDateTime::from_unix_timestamp_nanos(nanos) {
             Ok(time) => Ok(Self::new(time.date(), time.time())),
@@ -68,7 +68,7 @@ impl FromValue<'_> for PrimitiveDateTime {
 impl ToValue for PrimitiveDateTime {
     fn bind(&self, sink: &mut dyn ParamSink) -> Result<()> {
         let nanos = self.as_utc().unix_timestamp_nanos();
-        sink.put(moment::bind_timestamp("time::PrimitiveDateTime", nanos)?)
+        sink.put(calendar::bind_timestamp("time::PrimitiveDateTime", nanos)?)
     }
 }
 
