@@ -58,7 +58,7 @@ fn whole_nanos(nanos: u128) -> Duration {
     Duration::new((nanos / 1_000_000_000) as u64, (nanos % 1_000_000_000) as u32)
 }
 
-/// Text that `T` itself can parse. The longest is an IPv6 address with an IPv4 tail.
+/// Text that `T` itself can parse.
 fn parsed<T: std::str::FromStr>(
     wanted: &'static str,
     cell: Cell<'_>,
