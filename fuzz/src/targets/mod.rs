@@ -2,6 +2,7 @@
 
 mod cells;
 mod dsn;
+mod sql;
 
 /// A function that reads input from outside, and what to feed it.
 #[derive(Debug, Clone, Copy)]
@@ -29,6 +30,24 @@ pub const TARGETS: &[Target] = &[
         promise: "a URL is taken apart or refused with a reason, and no text shows its password",
         run: dsn::run,
         words: dsn::WORDS,
+    },
+    Target {
+        name: "sql_tokens",
+        promise: "every byte of a text is in one token, and every token in one statement",
+        run: sql::tokens,
+        words: sql::WORDS,
+    },
+    Target {
+        name: "sql_placeholders",
+        promise: "rewriting placeholders changes nothing else of a statement",
+        run: sql::placeholders,
+        words: sql::WORDS,
+    },
+    Target {
+        name: "sql_named",
+        promise: "named parameters become placeholders, one for each value",
+        run: sql::named,
+        words: sql::WORDS,
     },
 ];
 
