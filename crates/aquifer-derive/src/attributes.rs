@@ -2,7 +2,6 @@
 
 use std::fmt::Display;
 
-use proc_macro2::Span;
 use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream};
@@ -29,10 +28,17 @@ struct Conflict(&'static str, &'static [&'static str], &'static str);
 
 /// Where an attribute stands: what is known there.
 pub(crate) struct Place {
+    kind: Kind,
     /// "a row's field": completes "... is not an attribute of".
     what: &'static str,
     known: &'static [Known],
     conflicts: &'static [Conflict],
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    Row,
+    Value,
 }
 
 const fn flag(name: &'static str) -> Known {
@@ -64,12 +70,17 @@ const JSON_CONVERTS: Conflict = Conflict(
 );
 
 /// A struct that derives `FromRow` or `ToParams`.
-pub(crate) const ROW: Place =
-    Place { what: "a row type", known: &[CRATE, RENAME_ALL, flag("lax")], conflicts: &[] };
+pub(crate) const ROW: Place = Place {
+    kind: Kind::Row,
+    what: "a row type",
+    known: &[CRATE, RENAME_ALL, flag("lax")],
+    conflicts: &[],
+};
 
 /// A named field of such a struct.
 pub(crate) const ROW_FIELD: Place = Place {
-    what: "a row's field",
+    kind: Kind::Row,
+    what: "a row's named field",
     known: &[
         text("rename", "name"),
         either("default", "path::to::function"),
@@ -106,6 +117,7 @@ pub(crate) const ROW_FIELD: Place = Place {
 
 /// A field of a tuple struct that is read by position.
 pub(crate) const POSITION_FIELD: Place = Place {
+    kind: Kind::Row,
     what: "a field that is read by position",
     known: &[
         flag("skip"),
@@ -125,6 +137,7 @@ pub(crate) const POSITION_FIELD: Place = Place {
 
 /// A type that derives `FromValue` or `ToValue`.
 pub(crate) const VALUE: Place = Place {
+    kind: Kind::Value,
     what: "a value type",
     known: &[CRATE, RENAME_ALL, text("repr", "i32"), flag("json"), FROM, TRY_FROM, INTO],
     conflicts: &[
@@ -136,11 +149,15 @@ pub(crate) const VALUE: Place = Place {
 
 /// A field of a newtype.
 pub(crate) const VALUE_FIELD: Place =
-    Place { what: "a newtype's field", known: &[flag("skip")], conflicts: &[] };
+    Place { kind: Kind::Value, what: "a newtype's field", known: &[flag("skip")], conflicts: &[] };
 
 /// A variant of an enum that is a value.
-pub(crate) const VARIANT: Place =
-    Place { what: "an enum's variant", known: &[text("rename", "name")], conflicts: &[] };
+pub(crate) const VARIANT: Place = Place {
+    kind: Kind::Value,
+    what: "an enum's variant",
+    known: &[text("rename", "name")],
+    conflicts: &[],
+};
 
 const PLACES: [&Place; 6] = [&ROW, &ROW_FIELD, &POSITION_FIELD, &VALUE, &VALUE_FIELD, &VARIANT];
 
@@ -152,7 +169,9 @@ struct Entry {
 impl Parse for Entry {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
         // `crate` is a keyword and still a name here.
-        let name = input.call(Ident::parse_any)?;
+        let name = input
+            .call(Ident::parse_any)
+            .map_err(|error| syn::Error::new(error.span(), "expected the name of an attribute"))?;
         let value = if input.peek(Token![=]) {
             input.parse::<Token![=]>()?;
             match input.parse::<Lit>() {
@@ -305,15 +324,15 @@ impl Place {
 
     fn unknown(&self, name: &str) -> String {
         let names: Vec<_> = self.known.iter().map(|known| known.name).collect();
-        let elsewhere: Vec<_> = PLACES
+        let elsewhere = PLACES
             .iter()
             .filter(|place| place.known.iter().any(|known| known.name == name))
-            .map(|place| place.what)
-            .collect();
+            .min_by_key(|place| place.kind != self.kind);
         let what = self.what;
-        if let Some(first) = elsewhere.first() {
+        if let Some(place) = elsewhere {
             return format!(
-                "`{name}` belongs on {first}, not on {what}, which takes {}",
+                "`{name}` belongs on {}, not on {what}, which takes {}",
+                place.what,
                 listed(&names)
             );
         }
@@ -346,9 +365,4 @@ pub(crate) fn shown(tokens: &impl ToTokens) -> String {
         shown = shown.replace(spaced, close);
     }
     shown.trim().to_owned()
-}
-
-/// Spans of generated code: names resolve like the macro's own, errors point at the derive.
-pub(crate) fn generated() -> Span {
-    Span::mixed_site()
 }

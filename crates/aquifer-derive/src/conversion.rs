@@ -5,11 +5,11 @@
 //! any other.
 
 use proc_macro2::TokenStream;
-use quote::{ToTokens, format_ident, quote};
+use quote::{ToTokens, format_ident};
 use syn::{DeriveInput, Generics, Path, Type};
 
 use crate::attributes::shown;
-use crate::generics::{Bounds, RowLifetime, inside_option, phantom};
+use crate::generics::{Bounds, RowLifetime, inside_option, phantom, pointing_at};
 use crate::row::Reading;
 
 /// How one field is taken from its column.
@@ -41,61 +41,66 @@ impl Taking {
     ) -> Self {
         let lifetime = &row.lifetime;
         let option = inside_option(ty);
-        let wrapped = quote!(value, ::core::marker::PhantomData);
+        let wrapped = code!(value, ::core::marker::PhantomData);
         let source = match reading {
             Reading::Plain => {
-                bounds.demand(ty, quote!(#ty: #root::FromValue<#lifetime>));
-                return Self { asked: quote!(#ty), unwrapped: quote!(value), via: None };
+                bounds.demand(ty, code!(#ty: #root::FromValue<#lifetime>));
+                return Self { asked: code!(#ty), unwrapped: code!(value), via: None };
             }
             Reading::Json => {
+                let there = pointing_at(root, ty);
+                let json = code_at!(ty=> #there::Json<#ty>);
                 // NULL is `None`, and so is the document `null`.
                 let (asked, unwrapped) = match option {
                     Some(_) => (
-                        quote!(::core::option::Option<#root::Json<#ty>>),
-                        quote!(value.and_then(|json| json.0)),
+                        code_at!(ty=> ::core::option::Option<#json>),
+                        code!(value.and_then(|json| json.0)),
                     ),
-                    None => (quote!(#root::Json<#ty>), quote!(value.0)),
+                    None => (json, code!(value.0)),
                 };
-                bounds.demand(ty, quote!(#root::Json<#ty>: #root::FromValue<#lifetime>));
+                bounds.demand(ty, code!(#root::Json<#ty>: #root::FromValue<#lifetime>));
                 return Self { asked, unwrapped, via: None };
             }
             Reading::With(_) => None,
             Reading::From(source) | Reading::TryFrom(source) => Some(source),
         };
         if let Some(source) = source {
-            bounds.demand(source, quote!(#source: #root::FromValue<#lifetime>));
+            bounds.demand(source, code!(#source: #root::FromValue<#lifetime>));
         }
         // NULL is `None`, unless the source takes NULL itself.
         let option = option.filter(|_| source.and_then(inside_option).is_none());
         let target = option.unwrap_or(ty);
         let body = match reading {
             Reading::Plain | Reading::Json => unreachable!("handled above"),
-            Reading::With(path) => quote! {
+            Reading::With(path) => code! {
                 let value: #target = #path(cell)?;
                 ::core::result::Result::Ok(Self(#wrapped))
             },
             Reading::From(source) => {
-                bounds.demand(target, quote!(#target: ::core::convert::From<#source>));
-                quote! {
+                bounds.demand(target, code!(#target: ::core::convert::From<#source>));
+                let converted = code_at!(
+                    source=> <#target as ::core::convert::From<#source>>::from(value)
+                );
+                code! {
                     let value = <#source as #root::FromValue<'_>>::from_cell(cell)?;
-                    let value = <#target as ::core::convert::From<#source>>::from(value);
+                    let value = #converted;
                     ::core::result::Result::Ok(Self(#wrapped))
                 }
             }
             Reading::TryFrom(source) => {
-                let converts = quote!(#target as ::core::convert::TryFrom<#source>);
-                bounds.demand(target, quote!(#target: ::core::convert::TryFrom<#source>));
-                bounds.demand(target, quote!(<#converts>::Error: ::core::fmt::Display));
-                try_converted(target, source, root, &quote!(Self(#wrapped)))
+                let converts = code!(#target as ::core::convert::TryFrom<#source>);
+                bounds.demand(target, code!(#target: ::core::convert::TryFrom<#source>));
+                bounds.demand(target, code!(<#converts>::Error: ::core::fmt::Display));
+                try_converted(target, source, root, &code!(Self(#wrapped)))
             }
         };
         let name = format_ident!("__Via{index}");
         let (_, arguments, _) = input.generics.split_for_impl();
         let (asked, unwrapped) = match option {
             Some(_) => {
-                (quote!(::core::option::Option<#name #arguments>), quote!(value.map(|via| via.0)))
+                (code!(::core::option::Option<#name #arguments>), code!(value.map(|via| via.0)))
             }
-            None => (quote!(#name #arguments), quote!(value.0)),
+            None => (code!(#name #arguments), code!(value.0)),
         };
         Self { asked, unwrapped, via: Some(Via { name, target: target.clone(), body }) }
     }
@@ -115,7 +120,7 @@ impl Via {
         let phantom = phantom(input);
         let (own_parameters, arguments, own_clause) = input.generics.split_for_impl();
         let (parameters, _, clause) = full.split_for_impl();
-        quote! {
+        code! {
             struct #name #own_parameters (#target, #phantom) #own_clause;
 
             impl #parameters #root::FromValue<#lifetime> for #name #arguments #clause {
@@ -139,9 +144,12 @@ pub(crate) fn try_converted(
     made: &TokenStream,
 ) -> TokenStream {
     let shown = shown(target);
-    quote! {
+    let converted = code_at!(
+        source=> <#target as ::core::convert::TryFrom<#source>>::try_from(value)
+    );
+    code! {
         let value = <#source as #root::FromValue<'_>>::from_cell(cell)?;
-        match <#target as ::core::convert::TryFrom<#source>>::try_from(value) {
+        match #converted {
             ::core::result::Result::Ok(value) => ::core::result::Result::Ok(#made),
             ::core::result::Result::Err(error) => {
                 ::core::result::Result::Err(#root::ConversionError::value(

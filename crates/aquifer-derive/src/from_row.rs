@@ -1,7 +1,6 @@
 //! `#[derive(FromRow)]`.
 
 use proc_macro2::TokenStream;
-use quote::quote;
 use syn::DeriveInput;
 
 use crate::conversion::Taking;
@@ -44,28 +43,28 @@ fn generate(input: &DeriveInput, row: &RowLifetime, description: &RowType<'_>) -
                 let plan = if description.positional {
                     let at = position;
                     position += 1;
-                    quote!(plan.position(columns, #at, #width)?;)
+                    code!(plan.position(columns, #at, #width)?;)
                 } else {
                     let name = &column.name;
                     match column.default {
-                        Some(_) => quote!(plan.optional_column(columns, #name);),
-                        None => quote!(plan.column(columns, #name)?;),
+                        Some(_) => code!(plan.optional_column(columns, #name);),
+                        None => code!(plan.column(columns, #name)?;),
                     }
                 };
                 let Taking { asked, unwrapped, via } = taking;
                 vias.extend(via);
                 let read = match &column.default {
-                    None => quote!({
+                    None => code!({
                         let value = fields.next::<#asked>(row)?;
                         #unwrapped
                     }),
                     Some(fill) => {
                         let ty = field.ty;
                         if matches!(fill, crate::row::Fill::Default) {
-                            bounds.demand(ty, quote!(#ty: ::core::default::Default));
+                            bounds.demand(ty, code!(#ty: ::core::default::Default));
                         }
                         let fill = fill.value(ty);
-                        quote! {
+                        code! {
                             match fields.next_optional::<#asked>(row)? {
                                 ::core::option::Option::Some(value) => #unwrapped,
                                 ::core::option::Option::None => #fill,
@@ -78,7 +77,7 @@ fn generate(input: &DeriveInput, row: &RowLifetime, description: &RowType<'_>) -
             Role::Skip(fill) => {
                 let ty = field.ty;
                 if matches!(fill, crate::row::Fill::Default) {
-                    bounds.demand(ty, quote!(#ty: ::core::default::Default));
+                    bounds.demand(ty, code!(#ty: ::core::default::Default));
                 }
                 Halves { plan: TokenStream::new(), read: fill.value(ty) }
             }
@@ -88,10 +87,10 @@ fn generate(input: &DeriveInput, row: &RowLifetime, description: &RowType<'_>) -
         let member = &field.member;
         let read = halves.read;
         plans.push(halves.plan);
-        reads.push(quote!(#member: #read));
+        reads.push(code!(#member: #read));
     }
 
-    let lax = description.lax.then(|| quote!(plan.lax();));
+    let lax = description.lax.then(|| code!(plan.lax();));
     let lifetime = &row.lifetime;
     let mut generics = input.generics.clone();
     row.add_to(&mut generics);
@@ -100,7 +99,7 @@ fn generate(input: &DeriveInput, row: &RowLifetime, description: &RowType<'_>) -
     let (_, arguments, _) = input.generics.split_for_impl();
     let (parameters, _, clause) = generics.split_for_impl();
     let vias = vias.iter().map(|via| via.declare(input, root, row, &generics));
-    quote! {
+    code! {
         #[allow(dead_code, deprecated, unused_variables)]
         const _: () = {
             #(#vias)*
@@ -136,10 +135,10 @@ fn flattened(
     bounds: &mut Bounds,
 ) -> Halves {
     let (root, ty, lifetime) = (&description.root, field.ty, &row.lifetime);
-    bounds.demand(ty, quote!(#ty: #root::FromRow<#lifetime>));
+    bounds.demand(ty, code!(#ty: #root::FromRow<#lifetime>));
     Halves {
-        plan: quote!(<#ty as #root::FromRow<#lifetime>>::plan(columns, plan)?;),
-        read: quote!(<#ty as #root::FromRow<#lifetime>>::from_row(row, fields)?),
+        plan: code!(<#ty as #root::FromRow<#lifetime>>::plan(columns, plan)?;),
+        read: code!(<#ty as #root::FromRow<#lifetime>>::from_row(row, fields)?),
     }
 }
 
@@ -151,10 +150,10 @@ fn nested(
     bounds: &mut Bounds,
 ) -> Halves {
     let (root, inner, lifetime) = (&description.root, field.inner(), &row.lifetime);
-    bounds.demand(inner, quote!(#inner: #root::FromRow<#lifetime>));
+    bounds.demand(inner, code!(#inner: #root::FromRow<#lifetime>));
     let read = match inside_option(field.ty) {
-        Some(_) => quote!(fields.nested_optional::<#inner>(row)?),
-        None => quote!(fields.nested::<#inner>(row)?),
+        Some(_) => code!(fields.nested_optional::<#inner>(row)?),
+        None => code!(fields.nested::<#inner>(row)?),
     };
-    Halves { plan: quote!(plan.nested::<#inner>(columns, #prefix)?;), read }
+    Halves { plan: code!(plan.nested::<#inner>(columns, #prefix)?;), read }
 }

@@ -1,7 +1,7 @@
 //! `#[derive(FromValue)]`.
 
 use proc_macro2::{Ident, TokenStream};
-use quote::{format_ident, quote};
+use quote::format_ident;
 use syn::{DeriveInput, Path};
 
 use crate::conversion::try_converted;
@@ -31,13 +31,13 @@ fn generate(input: &DeriveInput, root: &Path, row: &RowLifetime, shape: &Shape<'
     let this: syn::Type = syn::parse_quote!(#name #arguments);
     let body = match shape {
         Shape::Newtype { member, ty, skipped } => {
-            bounds.demand(ty, quote!(#ty: #root::FromValue<#lifetime>));
+            bounds.demand(ty, code!(#ty: #root::FromValue<#lifetime>));
             let filled = skipped.iter().map(|(member, ty)| {
-                bounds.demand(ty, quote!(#ty: ::core::default::Default));
-                quote!(#member: <#ty as ::core::default::Default>::default())
+                bounds.demand(ty, code!(#ty: ::core::default::Default));
+                code!(#member: <#ty as ::core::default::Default>::default())
             });
             let filled: Vec<_> = filled.collect();
-            quote! {
+            code! {
                 ::core::result::Result::Ok(Self {
                     #member: <#ty as #root::FromValue<#lifetime>>::from_cell(cell)?,
                     #(#filled,)*
@@ -47,24 +47,27 @@ fn generate(input: &DeriveInput, root: &Path, row: &RowLifetime, shape: &Shape<'
         Shape::Names(variants) => by_name(name, root, variants),
         Shape::Numbers { repr, variants, .. } => by_number(name, root, repr, variants),
         Shape::Json => {
-            bounds.demand(&this, quote!(#root::Json<#this>: #root::FromValue<#lifetime>));
-            quote! {
+            bounds.demand(&this, code!(#root::Json<#this>: #root::FromValue<#lifetime>));
+            code! {
                 let json = <#root::Json<Self> as #root::FromValue<#lifetime>>::from_cell(cell)?;
                 ::core::result::Result::Ok(json.0)
             }
         }
         Shape::From(source) => {
-            bounds.demand(&this, quote!(#this: ::core::convert::From<#source>));
-            quote! {
+            bounds.demand(&this, code!(#this: ::core::convert::From<#source>));
+            let converted = code_at!(
+                source=> <Self as ::core::convert::From<#source>>::from(value)
+            );
+            code! {
                 let value = <#source as #root::FromValue<'_>>::from_cell(cell)?;
-                ::core::result::Result::Ok(<Self as ::core::convert::From<#source>>::from(value))
+                ::core::result::Result::Ok(#converted)
             }
         }
         Shape::TryFrom(source) => {
-            let converts = quote!(#this as ::core::convert::TryFrom<#source>);
-            bounds.demand(&this, quote!(#this: ::core::convert::TryFrom<#source>));
-            bounds.demand(&this, quote!(<#converts>::Error: ::core::fmt::Display));
-            try_converted(&this, source, root, &quote!(value))
+            let converts = code!(#this as ::core::convert::TryFrom<#source>);
+            bounds.demand(&this, code!(#this: ::core::convert::TryFrom<#source>));
+            bounds.demand(&this, code!(<#converts>::Error: ::core::fmt::Display));
+            try_converted(&this, source, root, &code!(value))
         }
         Shape::Into(_) | Shape::None => TokenStream::new(),
     };
@@ -73,7 +76,7 @@ fn generate(input: &DeriveInput, root: &Path, row: &RowLifetime, shape: &Shape<'
     row.add_to(&mut generics);
     bounds.add_to(&mut generics);
     let (parameters, _, clause) = generics.split_for_impl();
-    quote! {
+    code! {
         #[allow(deprecated)]
         const _: () = {
             #[automatically_derived]
@@ -96,7 +99,7 @@ fn by_name(name: &Ident, root: &Path, variants: &[(&Ident, String)]) -> TokenStr
     let listed: Vec<_> =
         variants.iter().take(LISTED).map(|(_, text)| format!("`{text}`")).collect();
     let reason = format!("it is none of {}{}", listed.join(", "), more(variants.len()));
-    quote! {
+    code! {
         let ::core::result::Result::Ok(text) = <&str as #root::FromValue<'_>>::from_cell(cell)
         else {
             return ::core::result::Result::Err(
@@ -115,7 +118,7 @@ fn by_name(name: &Ident, root: &Path, variants: &[(&Ident, String)]) -> TokenStr
 fn by_number(name: &Ident, root: &Path, repr: &Ident, variants: &[&Ident]) -> TokenStream {
     let wanted = plain(name);
     // Numbers are read as a type that holds more, so that one out of range is told the variants too.
-    let wide = if repr == "u64" || repr == "usize" { quote!(i128) } else { quote!(i64) };
+    let wide = if repr == "u64" || repr == "usize" { code!(i128) } else { code!(i64) };
     let numbers: Vec<_> = (0..variants.len()).map(|index| format_ident!("V{index}")).collect();
     let listed: Vec<_> = variants
         .iter()
@@ -124,7 +127,7 @@ fn by_number(name: &Ident, root: &Path, repr: &Ident, variants: &[&Ident]) -> To
         .collect();
     let format = format!("it is none of {}{}", listed.join(", "), more(variants.len()));
     let shown = numbers.iter().take(LISTED);
-    quote! {
+    code! {
         #(const #numbers: #wide = #name::#variants as #wide;)*
         match <#wide as #root::FromValue<'_>>::from_cell(cell)? {
             #(#numbers => ::core::result::Result::Ok(Self::#variants),)*

@@ -2,11 +2,11 @@
 
 use std::collections::HashSet;
 
-use proc_macro2::{TokenStream, TokenTree};
-use quote::{ToTokens, quote};
-use syn::{DeriveInput, GenericParam, Generics, Lifetime, Type, parse_quote};
+use proc_macro2::{Span, TokenStream, TokenTree};
+use quote::ToTokens;
+use syn::spanned::Spanned;
+use syn::{DeriveInput, GenericParam, Generics, Lifetime, Path, Type, parse_quote};
 
-use crate::attributes::generated;
 use crate::diagnostics::Diagnostics;
 
 /// The lifetime of the row that a type borrows from: its own, or any if it owns what it holds.
@@ -28,7 +28,7 @@ impl RowLifetime {
         }
         match first {
             Some(first) => Self { lifetime: first.lifetime.clone(), owned: false },
-            None => Self { lifetime: Lifetime::new("'__r", generated()), owned: true },
+            None => Self { lifetime: Lifetime::new("'__r", Span::mixed_site()), owned: true },
         }
     }
 
@@ -122,5 +122,17 @@ pub(crate) fn refuse_static(ty: &Type, found: &mut Diagnostics) {
 pub(crate) fn phantom(input: &DeriveInput) -> TokenStream {
     let name = &input.ident;
     let (_, arguments, _) = input.generics.split_for_impl();
-    quote!(::core::marker::PhantomData<fn() -> #name #arguments>)
+    code!(::core::marker::PhantomData<fn() -> #name #arguments>)
+}
+
+/// `path`, with errors that point at `at`.
+pub(crate) fn pointing_at(path: &Path, at: &Type) -> TokenStream {
+    let span = at.span();
+    path.to_token_stream()
+        .into_iter()
+        .map(|mut token| {
+            token.set_span(token.span().located_at(span));
+            token
+        })
+        .collect()
 }

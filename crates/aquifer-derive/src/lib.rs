@@ -301,6 +301,22 @@
 
 #![forbid(unsafe_code)]
 
+/// `quote!` whose local names are the macro's own: a user's function called `row` or `value` stays
+/// what it is.
+macro_rules! code {
+    ($($tokens:tt)*) => {
+        ::quote::quote_spanned!(::proc_macro2::Span::mixed_site()=> $($tokens)*)
+    };
+}
+
+/// `code!` whose errors point at the user's tokens, as in `code_at!(&ty=> ...)`.
+macro_rules! code_at {
+    ($at:expr=> $($tokens:tt)*) => {{
+        let span = ::syn::spanned::Spanned::span($at);
+        ::quote::quote_spanned!(::proc_macro2::Span::mixed_site().located_at(span)=> $($tokens)*)
+    }};
+}
+
 mod attributes;
 mod conversion;
 mod diagnostics;

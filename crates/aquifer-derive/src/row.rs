@@ -2,7 +2,6 @@
 //! same description, so one struct works in both directions.
 
 use proc_macro2::TokenStream;
-use quote::quote;
 use syn::{Data, DeriveInput, ExprPath, Field, Fields, Index, Member, Path, Type};
 
 use crate::attributes::{Attributes, POSITION_FIELD, ROW, ROW_FIELD, root};
@@ -25,7 +24,7 @@ pub(crate) struct RowField<'a> {
 
 /// What a field has to do with the columns.
 pub(crate) enum Role {
-    Column(Column),
+    Column(Box<Column>),
     /// No column at all; filled with a default.
     Skip(Fill),
     /// A struct whose columns stand among this struct's.
@@ -61,8 +60,8 @@ pub(crate) enum Reading {
 impl Fill {
     pub(crate) fn value(&self, ty: &Type) -> TokenStream {
         match self {
-            Self::Default => quote!(<#ty as ::core::default::Default>::default()),
-            Self::Function(path) => quote!(#path()),
+            Self::Default => code!(<#ty as ::core::default::Default>::default()),
+            Self::Function(path) => code!(#path()),
         }
     }
 }
@@ -91,9 +90,13 @@ impl<'a> RowType<'a> {
                     let mut names = Names::default();
                     let mut prefixes = Names::default();
                     for field in &fields.named {
-                        let field = named_field(field, case, &mut names, &mut prefixes, found);
-                        refuse_itself(&field, input, found);
-                        this.fields.push(field);
+                        this.fields.push(named_field(
+                            field,
+                            case,
+                            &mut names,
+                            &mut prefixes,
+                            found,
+                        ));
                     }
                 }
                 Fields::Unnamed(fields) if !fields.unnamed.is_empty() => match derive {
@@ -209,7 +212,7 @@ fn named_field<'a>(
                 name
             }
         };
-        Role::Column(column(name, &attributes, found))
+        Role::Column(Box::new(column(name, &attributes, found)))
     };
     RowField { member: Member::Named(ident.clone()), ty: &field.ty, role }
 }
@@ -224,7 +227,7 @@ fn positional_field<'a>(index: usize, field: &'a Field, found: &mut Diagnostics)
             "a field that is read by position always has a column; `default` goes with `skip` here",
             found,
         );
-        Role::Column(column(String::new(), &attributes, found))
+        Role::Column(Box::new(column(String::new(), &attributes, found)))
     };
     RowField { member: Member::Unnamed(Index::from(index)), ty: &field.ty, role }
 }
@@ -256,18 +259,5 @@ fn fill(attributes: &Attributes, found: &mut Diagnostics) -> Option<Fill> {
     match attributes.text("default") {
         Some(_) => attributes.parsed("default", "a path to a function", found).map(Fill::Function),
         None => Some(Fill::Default),
-    }
-}
-
-fn refuse_itself(field: &RowField<'_>, input: &DeriveInput, found: &mut Diagnostics) {
-    if !matches!(field.role, Role::Flatten | Role::Nested(_)) {
-        return;
-    }
-    if let Type::Path(path) = field.inner()
-        && path.path.segments.len() == 1
-        && let Some(only) = path.path.segments.first()
-        && (only.ident == "Self" || only.ident == input.ident)
-    {
-        found.error(field.ty, "a row cannot contain itself: it would have columns without end");
     }
 }

@@ -1,11 +1,10 @@
 //! `#[derive(ToParams)]`.
 
 use proc_macro2::TokenStream;
-use quote::quote;
 use syn::DeriveInput;
 
 use crate::diagnostics::Diagnostics;
-use crate::generics::{Bounds, inside_option};
+use crate::generics::{Bounds, inside_option, pointing_at};
 use crate::rename::plain;
 use crate::row::{Column, Derive, Reading, Role, RowField, RowType};
 
@@ -28,26 +27,26 @@ fn generate(input: &DeriveInput, description: &RowType<'_>) -> TokenStream {
             Role::Column(column) => {
                 let name = &column.name;
                 let argument = argument(field, column, description, &mut bounds);
-                arms.push(quote!(#name => return ::core::option::Option::Some(#argument),));
-                names.push(quote!(each(#name);));
-                declared.push(quote!(each(#name);));
+                arms.push(code!(#name => return ::core::option::Option::Some(#argument),));
+                names.push(code!(each(#name);));
+                declared.push(code!(each(#name);));
             }
             Role::Skip(_) => {}
             Role::Flatten => {
                 let ty = field.ty;
-                bounds.demand(ty, quote!(#ty: #root::ToParams));
-                lookups.push(quote! {
+                bounds.demand(ty, code!(#ty: #root::ToParams));
+                lookups.push(code! {
                     let found = <#ty as #root::ToParams>::param(&self.#member, name);
                     if ::core::option::Option::is_some(&found) {
                         return found;
                     }
                 });
-                names.push(quote!(<#ty as #root::ToParams>::names(&self.#member, each);));
-                declared.push(quote!(<#ty as #root::ToParams>::declared(each);));
+                names.push(code!(<#ty as #root::ToParams>::names(&self.#member, each);));
+                declared.push(code!(<#ty as #root::ToParams>::declared(each);));
             }
             Role::Nested(prefix) => {
                 let inner = field.inner();
-                bounds.demand(inner, quote!(#inner: #root::ToParams));
+                bounds.demand(inner, code!(#inner: #root::ToParams));
                 let Nested { lookup, name, declare } = nested(field, prefix, description);
                 lookups.push(lookup);
                 names.push(name);
@@ -60,7 +59,7 @@ fn generate(input: &DeriveInput, description: &RowType<'_>) -> TokenStream {
     bounds.add_to(&mut generics);
     let name = &input.ident;
     let (parameters, arguments, clause) = generics.split_for_impl();
-    quote! {
+    code! {
         #[allow(deprecated, unused_variables)]
         const _: () = {
             #[automatically_derived]
@@ -104,40 +103,41 @@ fn argument(
             _ => None,
         };
         let from = inner.unwrap_or(ty);
-        bounds.demand(from, quote!(#from: ::core::clone::Clone));
-        bounds.demand(from, quote!(#from: ::core::convert::Into<#into>));
-        bounds.demand(into, quote!(#into: #root::ToValue));
-        let converted = quote! {
+        bounds.demand(from, code!(#from: ::core::clone::Clone));
+        bounds.demand(from, code!(#from: ::core::convert::Into<#into>));
+        bounds.demand(into, code!(#into: #root::ToValue));
+        let converted = code! {
             <#from as ::core::convert::Into<#into>>::into(::core::clone::Clone::clone(value))
         };
         let value = match inner {
-            Some(_) => quote! {
+            Some(_) => code! {
                 ::core::option::Option::map(
                     ::core::option::Option::as_ref(&self.#member),
                     |value| #converted,
                 )
             },
-            None => quote!({ let value = &self.#member; #converted }),
+            None => code!({ let value = &self.#member; #converted }),
         };
-        return quote!(#root::Argument::made(#value));
+        return code!(#root::Argument::made(#value));
     }
+    let there = pointing_at(root, ty);
     match (&column.reading, inside_option(ty)) {
         (Reading::Json, None) => {
-            bounds.demand(ty, quote!(for<'__v> #root::Json<&'__v #ty>: #root::ToValue));
-            quote!(#root::Argument::made(#root::Json(&self.#member)))
+            bounds.demand(ty, code!(for<'__v> #root::Json<&'__v #ty>: #root::ToValue));
+            code_at!(ty=> #there::Argument::made(#there::Json(&self.#member)))
         }
         (Reading::Json, Some(inner)) => {
-            bounds.demand(ty, quote!(for<'__v> #root::Json<&'__v #inner>: #root::ToValue));
-            quote! {
-                #root::Argument::made(::core::option::Option::map(
+            bounds.demand(ty, code!(for<'__v> #root::Json<&'__v #inner>: #root::ToValue));
+            code_at! { ty=>
+                #there::Argument::made(::core::option::Option::map(
                     ::core::option::Option::as_ref(&self.#member),
-                    #root::Json,
+                    #there::Json,
                 ))
             }
         }
         _ => {
-            bounds.demand(ty, quote!(#ty: #root::ToValue));
-            quote!(#root::Argument::view(&self.#member))
+            bounds.demand(ty, code!(#ty: #root::ToValue));
+            code!(#root::Argument::view(&self.#member))
         }
     }
 }
@@ -156,23 +156,23 @@ fn nested(field: &RowField<'_>, prefix: &str, description: &RowType<'_>) -> Nest
         syn::Member::Named(ident) => format!("{}.", plain(ident)),
         syn::Member::Unnamed(index) => format!("{}.", index.index),
     };
-    let prefixed = quote!(&mut |name: &str| each(&::std::format!("{}{}", #prefix, name)));
-    let declare = quote!(<#inner as #root::ToParams>::declared(#prefixed););
+    let prefixed = code!(&mut |name: &str| each(&::std::format!("{}{}", #prefix, name)));
+    let declare = code!(<#inner as #root::ToParams>::declared(#prefixed););
     let strip = |prefix: &str| {
-        let found = quote! {
+        let found = code! {
             if ::core::option::Option::is_some(&found) {
                 return found;
             }
         };
         match inside_option(field.ty) {
-            None => quote! {
+            None => code! {
                 if let ::core::option::Option::Some(rest) = name.strip_prefix(#prefix) {
                     let found = <#inner as #root::ToParams>::param(&self.#member, rest);
                     #found
                 }
             },
             // Nobody is there to ask, but the type knows its names: they are NULL.
-            Some(_) => quote! {
+            Some(_) => code! {
                 if let ::core::option::Option::Some(rest) = name.strip_prefix(#prefix) {
                     let found = match &self.#member {
                         ::core::option::Option::Some(value) => {
@@ -196,8 +196,8 @@ fn nested(field: &RowField<'_>, prefix: &str, description: &RowType<'_>) -> Nest
         lookup.extend(strip(&dotted));
     }
     let name = match inside_option(field.ty) {
-        None => quote!(<#inner as #root::ToParams>::names(&self.#member, #prefixed);),
-        Some(_) => quote! {
+        None => code!(<#inner as #root::ToParams>::names(&self.#member, #prefixed);),
+        Some(_) => code! {
             match &self.#member {
                 ::core::option::Option::Some(value) => {
                     <#inner as #root::ToParams>::names(value, #prefixed);

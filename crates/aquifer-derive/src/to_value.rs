@@ -1,7 +1,6 @@
 //! `#[derive(ToValue)]`.
 
 use proc_macro2::{Ident, TokenStream};
-use quote::quote;
 use syn::{DeriveInput, Path};
 
 use crate::diagnostics::Diagnostics;
@@ -23,19 +22,19 @@ fn generate(input: &DeriveInput, root: &Path, shape: &Shape<'_>) -> TokenStream 
     let mut more = TokenStream::new();
     let body = match shape {
         Shape::Newtype { member, ty, .. } => {
-            bounds.demand(ty, quote!(#ty: #root::ToValue));
-            more = quote! {
+            bounds.demand(ty, code!(#ty: #root::ToValue));
+            more = code! {
                 #[inline]
                 fn list_len(&self) -> ::core::option::Option<usize> {
                     <#ty as #root::ToValue>::list_len(&self.#member)
                 }
             };
-            quote!(<#ty as #root::ToValue>::bind(&self.#member, sink))
+            code!(<#ty as #root::ToValue>::bind(&self.#member, sink))
         }
         Shape::Names(variants) => {
             let idents = variants.iter().map(|(ident, _)| ident);
             let texts = variants.iter().map(|(_, text)| text);
-            quote! {
+            code! {
                 let text = match self {
                     #(Self::#idents => #texts,)*
                 };
@@ -46,7 +45,7 @@ fn generate(input: &DeriveInput, root: &Path, shape: &Shape<'_>) -> TokenStream 
             if *unchecked {
                 more = fits(name, repr, variants);
             }
-            quote! {
+            code! {
                 let number = match self {
                     #(Self::#variants => #name::#variants as #repr,)*
                 };
@@ -54,13 +53,13 @@ fn generate(input: &DeriveInput, root: &Path, shape: &Shape<'_>) -> TokenStream 
             }
         }
         Shape::Json => {
-            bounds.demand(&this, quote!(for<'__v> #root::Json<&'__v #this>: #root::ToValue));
-            quote!(<#root::Json<&Self> as #root::ToValue>::bind(&#root::Json(self), sink))
+            bounds.demand(&this, code!(for<'__v> #root::Json<&'__v #this>: #root::ToValue));
+            code!(<#root::Json<&Self> as #root::ToValue>::bind(&#root::Json(self), sink))
         }
         Shape::Into(target) => {
-            bounds.demand(&this, quote!(#this: ::core::clone::Clone));
-            bounds.demand(&this, quote!(#this: ::core::convert::Into<#target>));
-            quote! {
+            bounds.demand(&this, code!(#this: ::core::clone::Clone));
+            bounds.demand(&this, code!(#this: ::core::convert::Into<#target>));
+            code! {
                 let value = <Self as ::core::convert::Into<#target>>::into(
                     ::core::clone::Clone::clone(self),
                 );
@@ -78,7 +77,7 @@ fn generate(input: &DeriveInput, root: &Path, shape: &Shape<'_>) -> TokenStream 
     let mut generics = input.generics.clone();
     bounds.add_to(&mut generics);
     let (parameters, _, clause) = generics.split_for_impl();
-    quote! {
+    code! {
         #[allow(deprecated)]
         const _: () = {
             #checks
@@ -101,12 +100,12 @@ fn fits(name: &Ident, repr: &Ident, variants: &[&Ident]) -> TokenStream {
     let checks = variants.iter().map(|variant| {
         let message =
             format!("the number of `{}::{}` does not fit `{repr}`", plain(name), plain(variant));
-        quote! {
+        code! {
             ::core::assert!(
                 #name::#variant as i128 == #name::#variant as #repr as i128,
                 #message,
             );
         }
     });
-    quote!(#(#checks)*)
+    code!(#(#checks)*)
 }

@@ -124,9 +124,9 @@ fn repr_chooses_numbers_or_text_whatever_the_layout_says() {
     #[aquifer(repr = "u64")]
     enum Big {
         Small = 1,
-        Large = 1 << 40,
+        Large = 1 << 30,
     }
-    assert_eq!(cell::<Big>(&row! { "b" => 1i64 << 40 }), Big::Large);
+    assert_eq!(cell::<Big>(&row! { "b" => 1i64 << 30 }), Big::Large);
     assert_eq!(bound(&Big::Small), Value::Int(1));
 
     #[derive(FromValue, ToValue, Debug, PartialEq)]
