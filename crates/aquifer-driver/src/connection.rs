@@ -51,8 +51,9 @@ pub enum Command<'a> {
         /// The text, in the engine's own placeholder form.
         sql: &'a str,
     },
-    /// Run many statements in as few flights as the driver can. Each gives one result set, or
-    /// [`Step::Failed`]; inside a transaction, and on engines that stop at the first error, the
+    /// Run many statements in as few flights as the driver can. Each gives one result set, ended by
+    /// [`Step::EndOfSet`] (the last one's by [`Step::End`]), or [`Step::Failed`] (a last one that failed
+    /// is followed by `End`); inside a transaction, and on engines that stop at the first error, the
     /// statements after a failed one fail with [`TxFailed`](crate::ErrorKind::TxFailed).
     Batch(Batch),
     /// Begin a transaction. Drivers may hold it back and send it with the first statement.

@@ -219,7 +219,8 @@ async fn run(
     statements: aquifer_driver::Batch,
     deadline: Option<Instant>,
 ) -> Result<Vec<Result<Ready>>> {
-    let mut results = Vec::with_capacity(statements.len());
+    let count = statements.len();
+    let mut results = Vec::with_capacity(count);
     link.start(Command::Batch(statements))?;
     before(deadline, async {
         let mut current = Ready::default();
@@ -238,7 +239,13 @@ async fn run(
                     current = Ready::default();
                     results.push(Err(error));
                 }
-                Step::End(_) => return Ok(()),
+                Step::End(outcome) => {
+                    if results.len() < count {
+                        current.outcome = outcome;
+                        results.push(Ok(current));
+                    }
+                    return Ok(());
+                }
                 _ => {}
             }
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::session::{Order, Session};
 use crate::target::{Target, borrowing_calls, calls};
-use crate::tx::Tx;
+use crate::tx::ConnTx;
 
 /// A connection taken out of the pool, for session state and the driver's own powers.
 ///
@@ -35,7 +35,7 @@ impl Conn {
     /// # Errors
     ///
     /// The engine's error.
-    pub async fn begin(&mut self) -> Result<Tx<'_>> {
+    pub async fn begin(&mut self) -> Result<ConnTx<'_>> {
         self.begin_with(TxOptions::new()).await
     }
 
@@ -44,8 +44,8 @@ impl Conn {
     /// # Errors
     ///
     /// The engine's error, also for an option that it lacks.
-    pub async fn begin_with(&mut self, options: TxOptions) -> Result<Tx<'_>> {
-        Tx::begin_on(&mut self.session, options).await
+    pub async fn begin_with(&mut self, options: TxOptions) -> Result<ConnTx<'_>> {
+        ConnTx::begin(&mut self.session, options).await
     }
 
     /// Asks the engine for a sign of life.

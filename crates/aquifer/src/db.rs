@@ -307,7 +307,7 @@ impl Db {
     /// # Errors
     ///
     /// No connection in time, or the engine's error.
-    pub async fn begin(&self) -> Result<Tx<'static>> {
+    pub async fn begin(&self) -> Result<Tx> {
         self.begin_with(TxOptions::new()).await
     }
 
@@ -316,13 +316,13 @@ impl Db {
     /// # Errors
     ///
     /// No connection in time, or the engine's error, also for an option that it lacks.
-    pub async fn begin_with(&self, options: TxOptions) -> Result<Tx<'static>> {
+    pub async fn begin_with(&self, options: TxOptions) -> Result<Tx> {
         let read_only = options.read_only || self.scope.access == Some(Access::ReadOnly);
         let access = if read_only { Access::ReadOnly } else { Access::ReadWrite };
         let mut attempt = 0;
         loop {
             let lease = self.lease(access, self.deadline()).await?;
-            match Tx::begin_owned(Session::new(lease, self.clone()), options).await {
+            match Tx::begin(Session::new(lease, self.clone()), options).await {
                 Err(error) if retriable(&error, attempt) => attempt += 1,
                 result => return result,
             }
@@ -337,7 +337,7 @@ impl Db {
     /// The error of `work`, or of begin or commit.
     pub async fn transaction<T, F>(&self, work: F) -> Result<T>
     where
-        F: AsyncFnOnce(&mut Tx<'static>) -> Result<T>,
+        F: AsyncFnOnce(&mut Tx) -> Result<T>,
     {
         self.try_transaction(TxOptions::new(), work).await
     }
@@ -353,7 +353,7 @@ impl Db {
         work: F,
     ) -> std::result::Result<T, E>
     where
-        F: AsyncFnOnce(&mut Tx<'static>) -> std::result::Result<T, E>,
+        F: AsyncFnOnce(&mut Tx) -> std::result::Result<T, E>,
         E: From<Error>,
     {
         let mut tx = self.begin_with(options).await?;
@@ -387,12 +387,11 @@ impl Db {
         mut work: F,
     ) -> Result<T>
     where
-        F: AsyncFnMut(&mut Tx<'static>) -> Result<T>,
+        F: AsyncFnMut(&mut Tx) -> Result<T>,
     {
         let mut attempt = 1;
         loop {
-            let result =
-                self.try_transaction(options, async |tx: &mut Tx<'static>| work(tx).await).await;
+            let result = self.try_transaction(options, async |tx: &mut Tx| work(tx).await).await;
             match result {
                 Err(error) if error.retry() == crate::Retry::Transaction && attempt < attempts => {
                     tokio::time::sleep(crate::backoff::pause(attempt)).await;

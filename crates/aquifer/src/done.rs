@@ -4,7 +4,6 @@ use aquifer_driver::{Error, ErrorKind, Outcome, Result};
 
 /// What a statement did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[must_use = "it says how many rows changed; `.expect(n)` checks it"]
 pub struct Done(Outcome);
 
 impl Done {

@@ -6,7 +6,7 @@ use crate::done::Done;
 use crate::named::NamedArgs;
 use crate::rows::Rows;
 use crate::target::Target;
-use crate::{Conn, Db, Savepoint, Tx};
+use crate::{Conn, ConnTx, Db, Savepoint, Tx};
 
 /// Whatever can run statements: a [`Db`], a [`Conn`], a [`Tx`], a [`Savepoint`], or a reference to one.
 ///
@@ -154,9 +154,15 @@ impl Executor for Conn {
     }
 }
 
-impl Executor for Tx<'_> {
+impl Executor for Tx {
     fn target(&mut self) -> Target<'_> {
         Tx::target(self)
+    }
+}
+
+impl Executor for ConnTx<'_> {
+    fn target(&mut self) -> Target<'_> {
+        ConnTx::target(self)
     }
 }
 

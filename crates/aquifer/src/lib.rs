@@ -90,7 +90,11 @@ pub use stats::{Closed, Stats, WarmUp};
 pub use stmt::{NamedStmt, Stmt, StmtOn};
 pub use stream::RowStream;
 pub use target::Target;
-pub use tx::{Committed, Savepoint, Tx};
+pub use tx::{Committed, ConnTx, Savepoint, Tx};
+
+/// A JSON document as a value.
+#[cfg(feature = "serde_json")]
+pub use aquifer_driver::Json;
 
 #[cfg(feature = "derive")]
 pub use aquifer_derive::{FromRow, FromValue, ToParams, ToValue};

@@ -19,11 +19,13 @@ const BATCH_KEEP: usize = 256 * 1024;
 pub struct Link {
     connection: Box<dyn Connection>,
     batch: RowBatch,
+    /// The command under way has been abandoned: once is enough.
+    abandoned: bool,
 }
 
 impl Link {
     pub(crate) fn new(connection: Box<dyn Connection>) -> Self {
-        Self { connection, batch: RowBatch::new() }
+        Self { connection, batch: RowBatch::new(), abandoned: false }
     }
 
     /// Runs a statement and discards its rows.
@@ -86,6 +88,7 @@ impl Link {
 
     #[inline]
     pub(crate) fn start(&mut self, command: Command<'_>) -> Result<()> {
+        self.abandoned = false;
         self.connection.start(command)
     }
 
@@ -129,6 +132,10 @@ impl Link {
 
     #[inline]
     pub(crate) fn abandon(&mut self) -> Status {
+        if self.abandoned {
+            return self.connection.status();
+        }
+        self.abandoned = true;
         self.connection.abandon()
     }
 

@@ -129,7 +129,7 @@ async fn run_bulk(target: Target<'_>, statements: Vec<(Arc<Text>, ParamBuf)>) ->
             Ok(done)
         }
         Place::Session(session) => {
-            let mut tx = crate::tx::Tx::begin_on(session, Default::default()).await?;
+            let mut tx = crate::tx::ConnTx::begin(session, Default::default()).await?;
             let done = run_each(&mut tx, statements).await?;
             tx.commit().await?;
             Ok(done)

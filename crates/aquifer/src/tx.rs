@@ -7,6 +7,11 @@ use aquifer_driver::{Connection, Result, TxOptions};
 use crate::session::Session;
 use crate::target::{Target, borrowing_calls, calls};
 
+/// What a commit has to say. Nothing yet on engines of one node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Committed {}
+
 /// An open transaction. Committed by [`commit`](Self::commit); rolled back by
 /// [`rollback`](Self::rollback) or by being dropped.
 ///
@@ -14,122 +19,119 @@ use crate::target::{Target, borrowing_calls, calls};
 /// nothing but a rollback through; SQLite and MySQL may undo it all). Once the engine has ended it,
 /// nothing more is sent, and every call says how it ended.
 ///
-/// Dropping it needs no waiting: a transaction from a `Db` is rolled back in the background before its
-/// connection is used again, one on a [`Conn`](crate::Conn) before the connection's next call.
+/// Dropping it needs no waiting: it is rolled back in the background before its connection is used
+/// again.
+// It has no lifetime, so that closures over `&mut Tx` can be spawned: within a spawned future the
+// compiler takes every lifetime in a closure's argument for any lifetime.
 #[derive(Debug)]
-pub struct Tx<'c> {
-    session: Held<'c>,
+pub struct Tx {
+    session: Box<Session>,
     done: bool,
 }
 
+/// As [`Tx`], on a [`Conn`](crate::Conn) that it borrows. Dropping it rolls back before the
+/// connection's next call.
 #[derive(Debug)]
-enum Held<'c> {
-    Owned(Box<Session>),
-    Borrowed(&'c mut Session),
+pub struct ConnTx<'c> {
+    session: &'c mut Session,
+    done: bool,
 }
 
-impl Held<'_> {
-    fn get(&mut self) -> &mut Session {
-        match self {
-            Self::Owned(session) => session,
-            Self::Borrowed(session) => session,
-        }
-    }
-}
-
-/// What a commit has to say. Nothing yet on engines of one node.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Committed {}
-
-impl Tx<'static> {
-    pub(crate) async fn begin_owned(mut session: Session, options: TxOptions) -> Result<Self> {
+impl Tx {
+    pub(crate) async fn begin(mut session: Session, options: TxOptions) -> Result<Self> {
         session.begin(options).await?;
-        Ok(Self { session: Held::Owned(Box::new(session)), done: false })
+        Ok(Self { session: Box::new(session), done: false })
     }
 }
 
-impl<'c> Tx<'c> {
-    pub(crate) async fn begin_on(session: &'c mut Session, options: TxOptions) -> Result<Tx<'c>> {
+impl<'c> ConnTx<'c> {
+    pub(crate) async fn begin(session: &'c mut Session, options: TxOptions) -> Result<Self> {
         session.begin(options).await?;
-        Ok(Tx { session: Held::Borrowed(session), done: false })
-    }
-
-    pub(crate) fn target(&mut self) -> Target<'_> {
-        Target::session(self.session.get())
-    }
-
-    calls! { self, &mut self }
-    borrowing_calls! {}
-
-    /// Commits.
-    ///
-    /// # Errors
-    ///
-    /// The engine's error: nothing was committed then, and the transaction is over.
-    /// [`TxFailed`](crate::ErrorKind::TxFailed) if an earlier statement had failed it,
-    /// [`TxDone`](crate::ErrorKind::TxDone) if the engine had ended it, and
-    /// [`CommitUnknown`](crate::ErrorKind::CommitUnknown) if the connection broke, or the deadline
-    /// passed, before the answer came.
-    pub async fn commit(mut self) -> Result<Committed> {
-        // From here on a drop of this future must not look like a drop of an untouched transaction.
-        let result = self.session.get().commit().await;
-        self.done = true;
-        result.map(|()| Committed {})
-    }
-
-    /// Rolls back. Succeeds if the engine has already done so.
-    ///
-    /// # Errors
-    ///
-    /// If the connection broke; the transaction is gone then, too.
-    pub async fn rollback(mut self) -> Result<()> {
-        let result = self.session.get().rollback().await;
-        self.done = true;
-        match result {
-            // The engine ended it before: that is what was asked for.
-            Err(error) if error.kind() == crate::ErrorKind::TxDone => Ok(()),
-            result => result,
-        }
-    }
-
-    /// Sets a savepoint: a transaction within this one.
-    ///
-    /// # Errors
-    ///
-    /// The engine's error.
-    pub async fn savepoint(&mut self) -> Result<Savepoint<'_>> {
-        Savepoint::begin(self.session.get()).await
-    }
-
-    /// The driver's own connection.
-    ///
-    /// # Errors
-    ///
-    /// If the URL chose another driver.
-    pub fn driver<T: Connection>(&mut self) -> Result<&mut T> {
-        self.session.get().link().driver()
-    }
-
-    /// From now on, calls end within `timeout`; `None` sets no limit. A call that runs out of time is
-    /// stopped; the transaction stays open.
-    pub fn set_timeout(&mut self, timeout: Option<Duration>) {
-        let session = self.session.get();
-        let scoped = match timeout {
-            Some(timeout) => session.db().timeout(timeout),
-            None => session.db().without_timeout(),
-        };
-        session.set_db(scoped);
+        Ok(Self { session, done: false })
     }
 }
 
-impl Drop for Tx<'_> {
-    fn drop(&mut self) {
-        if !self.done {
-            self.session.get().dropped();
+macro_rules! transaction {
+    ($type:ty) => {
+        impl $type {
+            pub(crate) fn target(&mut self) -> Target<'_> {
+                Target::session(&mut self.session)
+            }
+
+            calls! { self, &mut self }
+            borrowing_calls! {}
+
+            /// Commits.
+            ///
+            /// # Errors
+            ///
+            /// The engine's error: nothing was committed then, and the transaction is over.
+            /// [`TxFailed`](crate::ErrorKind::TxFailed) if an earlier statement had failed it,
+            /// [`TxDone`](crate::ErrorKind::TxDone) if the engine had ended it, and
+            /// [`CommitUnknown`](crate::ErrorKind::CommitUnknown) if the connection broke, or the
+            /// deadline passed, before the answer came.
+            pub async fn commit(mut self) -> Result<Committed> {
+                let result = self.session.commit().await;
+                // Until here a drop of this future is a drop of the transaction.
+                self.done = true;
+                result.map(|()| Committed {})
+            }
+
+            /// Rolls back. Succeeds if the engine has already done so.
+            ///
+            /// # Errors
+            ///
+            /// If the connection broke; the transaction is gone then, too.
+            pub async fn rollback(mut self) -> Result<()> {
+                let result = self.session.rollback().await;
+                self.done = true;
+                match result {
+                    // The engine ended it before: that is what was asked for.
+                    Err(error) if error.kind() == crate::ErrorKind::TxDone => Ok(()),
+                    result => result,
+                }
+            }
+
+            /// Sets a savepoint: a transaction within this one.
+            ///
+            /// # Errors
+            ///
+            /// The engine's error.
+            pub async fn savepoint(&mut self) -> Result<Savepoint<'_>> {
+                Savepoint::begin(&mut self.session).await
+            }
+
+            /// The driver's own connection.
+            ///
+            /// # Errors
+            ///
+            /// If the URL chose another driver.
+            pub fn driver<T: Connection>(&mut self) -> Result<&mut T> {
+                self.session.link().driver()
+            }
+
+            /// From now on, calls end within `timeout`; `None` sets no limit. A call that runs out of
+            /// time is stopped; the transaction stays open.
+            pub fn set_timeout(&mut self, timeout: Option<Duration>) {
+                let scoped = match timeout {
+                    Some(timeout) => self.session.db().timeout(timeout),
+                    None => self.session.db().without_timeout(),
+                };
+                self.session.set_db(scoped);
+            }
         }
-    }
+
+        impl Drop for $type {
+            fn drop(&mut self) {
+                if !self.done {
+                    self.session.dropped();
+                }
+            }
+        }
+    };
 }
+transaction! { Tx }
+transaction! { ConnTx<'_> }
 
 /// A transaction within a transaction. Kept by [`release`](Self::release); undone by
 /// [`rollback`](Self::rollback) or by being dropped.
