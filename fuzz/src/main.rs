@@ -56,7 +56,7 @@ fn main() -> ExitCode {
 
 fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options, String> {
     let list = || {
-        let lines = TARGETS.iter().map(|t| format!("  {:<16}{}\n", t.name, t.promise));
+        let lines = TARGETS.iter().map(|t| format!("  {:<18}{}\n", t.name, t.promise));
         format!("targets:\n{}", lines.collect::<String>())
     };
     let name = arguments.next().ok_or_else(list)?;
