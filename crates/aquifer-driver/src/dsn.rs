@@ -39,16 +39,24 @@ impl Dsn {
             Some((body, query)) => (body, Some(query)),
             None => (rest, None),
         };
+        // `//app:secret?more@db1`: what follows the question mark is the rest of a password.
+        let authority = body.strip_prefix("//").filter(|authority| !authority.contains(['/', '@']));
+        if authority.is_some_and(|authority| authority.contains(':'))
+            && query.is_some_and(|query| query.contains('@'))
+        {
+            return Err(Error::new(
+                ErrorKind::Configuration,
+                "the URL's user or password has an unescaped `?`",
+            )
+            .with_hint("write it as `%3F`"));
+        }
         let mut params: Vec<(String, String)> = Vec::new();
         for pair in
             query.into_iter().flat_map(|query| query.split('&')).filter(|pair| !pair.is_empty())
         {
             let (key, value) = pair.split_once('=').ok_or_else(|| {
-                Error::new(
-                    ErrorKind::Configuration,
-                    format!("the URL's option `{}` has no value", printable(pair)),
-                )
-                .with_hint("write `key=value`; a literal `&` in a value is `%26`")
+                Error::new(ErrorKind::Configuration, "an option in the URL's query has no value")
+                    .with_hint("write `key=value`; a literal `&` in a value is `%26`")
             })?;
             let key = decode(key, "an option's name")?;
             let value = decode(value, &format!("the option `{}`", printable(&key)))?;
@@ -203,13 +211,16 @@ mod tests {
     fn malformed_urls_name_the_part() {
         for (url, part) in [
             ("demo.db", "no scheme"),
-            ("sqlite:x?mode", "`mode` has no value"),
+            ("sqlite:x?mode", "has no value"),
+            ("postgres://app:hun?ter2=x@host/db", "unescaped `?`"),
+            ("postgres://app:hun?ter2@host", "unescaped `?`"),
             ("sqlite:x?mode=a&mode=b", "twice"),
             ("sqlite:x?mode=%ff", "UTF-8"),
         ] {
             let error = Dsn::parse(url).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Configuration);
             assert!(error.to_string().contains(part), "{url}: {error}");
+            assert!(!format!("{error} {error:?}").contains("ter2"), "{error:?}");
         }
     }
 }

@@ -40,12 +40,16 @@ pub enum Mapping {
 pub struct Plan {
     /// Column of each field in reading order, [`ABSENT`](Self::ABSENT) where there is none.
     fields: Indexes,
-    /// Columns taken so far, one bit each for the first 64; later ones are not checked for leftovers
-    /// beyond the count.
+    /// Where in `fields` a group's length stands instead of a column.
+    groups: Vec<usize>,
+    /// Columns taken so far, one bit each for the first 64.
     taken: u64,
+    /// Later columns taken so far, each once.
+    taken_late: Vec<u16>,
     taken_count: usize,
     lax: bool,
     positional: bool,
+    named: bool,
     prefixes: Vec<&'static str>,
 }
 
@@ -115,13 +119,19 @@ impl Plan {
         }
         let mut plan = Self {
             fields: Indexes { inline: [0; INLINE], len: 0, more: Vec::new() },
+            groups: Vec::new(),
             taken: 0,
+            taken_late: Vec::new(),
             taken_count: 0,
             lax: mapping == Mapping::Lax,
             positional: false,
+            named: false,
             prefixes: Vec::new(),
         };
         T::plan(columns, &mut plan)?;
+        if plan.positional && plan.named {
+            return Err(mixed());
+        }
         if plan.taken_count < columns.len() && !plan.lax {
             return Err(plan.leftover(columns));
         }
@@ -150,6 +160,7 @@ impl Plan {
     /// If there is none.
     #[inline]
     pub fn column(&mut self, columns: &Columns, name: &'static str) -> Result<()> {
+        self.named = true;
         match self.find(columns, name) {
             Some(index) => {
                 self.take(index);
@@ -162,6 +173,7 @@ impl Plan {
     /// The next field takes the column of this name, or none if there is none: `#[aquifer(default)]`.
     #[inline]
     pub fn optional_column(&mut self, columns: &Columns, name: &'static str) {
+        self.named = true;
         match self.find(columns, name) {
             Some(index) => self.take(index),
             None => self.fields.push(Self::ABSENT),
@@ -175,6 +187,9 @@ impl Plan {
     /// If there are fewer columns.
     #[inline]
     pub fn position(&mut self, columns: &Columns, index: usize, width: usize) -> Result<()> {
+        if self.named {
+            return Err(mixed());
+        }
         if index >= columns.len() || (!self.lax && width != columns.len()) {
             return Err(wrong_width(columns, width));
         }
@@ -197,6 +212,8 @@ impl Plan {
         prefix: &'static str,
     ) -> Result<()> {
         let at = self.fields.len;
+        self.named = true;
+        self.groups.push(at);
         self.fields.push(0);
         self.prefixes.push(prefix);
         let planned = T::plan(columns, self);
@@ -215,7 +232,8 @@ impl Plan {
                 self.taken |= bit;
                 self.taken_count += 1;
             }
-        } else {
+        } else if !self.taken_late.contains(&(index as u16)) {
+            self.taken_late.push(index as u16);
             self.taken_count += 1;
         }
         self.fields.push(index as u16);
@@ -254,7 +272,11 @@ impl Plan {
         let mut seen: Vec<&str> = Vec::new();
         let mut extra: Vec<String> = Vec::new();
         for (index, column) in columns.iter().enumerate() {
-            if index < 64 && self.taken & (1 << index) == 0 {
+            let taken = match index {
+                0..64 => self.taken & (1 << index) != 0,
+                _ => self.taken_late.contains(&(index as u16)),
+            };
+            if !taken {
                 if seen.contains(&&*column.name) {
                     extra.push(format!("`{}` (a second column of that name)", column.name));
                 } else {
@@ -292,6 +314,12 @@ pub(crate) fn missing(columns: &Columns, name: &str) -> Error {
         Some(near) => error.with_hint(format!("did you mean `{near}`?")),
         None => error,
     }
+}
+
+#[cold]
+fn mixed() -> Error {
+    Error::new(ErrorKind::Column, "a part of the type is read by position, another by name")
+        .with_hint("flatten and nest only structs that are read by name")
 }
 
 #[cold]
@@ -364,7 +392,7 @@ impl Fields<'_> {
         let group = self.next..self.next + len;
         let absent = group.clone().all(|at| match self.plan.fields.get(at) {
             Some(Plan::ABSENT) | None => true,
-            Some(index) => row.is_null(usize::from(index)),
+            Some(index) => row.is_null(usize::from(index)) || self.plan.groups.contains(&at),
         });
         if absent {
             self.next = group.end;
