@@ -505,7 +505,7 @@ impl Db {
 
     pub(crate) async fn open_text<P: Params>(
         &self,
-        text: Arc<Text>,
+        mut text: Arc<Text>,
         params: P,
         want: Want,
     ) -> Result<Rows<'static>> {
@@ -520,7 +520,7 @@ impl Db {
             let watch = Watch {
                 book: Arc::clone(&self.shared.book),
                 label: self.scope.label.clone(),
-                text: Arc::clone(&text),
+                text,
                 waited: lease.waited(),
                 started: lease.acquired_at(),
                 first_row: None,
@@ -532,6 +532,7 @@ impl Db {
                 Err(error) => Err(error),
             };
             let Err(error) = answer else { return Ok(rows) };
+            text = Arc::clone(rows.text());
             if error.kind() == ErrorKind::ReadOnly
                 && access == Access::ReadOnly
                 && self.scope.access.is_none()

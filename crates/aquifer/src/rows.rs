@@ -47,6 +47,7 @@ pub struct Rows<'c> {
     watch: Watch,
     /// What is left to say about the columns once the connection is gone.
     columns: Option<Arc<Columns>>,
+    keep_columns: bool,
     outcome: Outcome,
 }
 
@@ -101,9 +102,9 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
+    /// The call is over: `elapsed` after it had its connection.
     #[inline]
-    pub(crate) fn record(&mut self, error: Option<&Error>) {
-        let elapsed = self.started.elapsed();
+    pub(crate) fn record(&self, elapsed: Duration, error: Option<&Error>) {
         self.book.record(
             self.label.as_deref(),
             &Call {
@@ -145,6 +146,7 @@ impl<'c> Rows<'c> {
             timer: None,
             watch,
             columns: None,
+            keep_columns: true,
             outcome: Outcome::default(),
         }
     }
@@ -152,26 +154,23 @@ impl<'c> Rows<'c> {
     /// Starts the statement. On an error nothing was sent and the rows are closed.
     #[inline]
     pub(crate) fn start(&mut self, params: &dyn Params, want: Want) -> Result<()> {
-        let text = Arc::clone(&self.watch.text);
-        let command = if text.is_script() {
-            if params.count() > 0 {
-                return Err(self.fail(
-                    Error::new(
-                        ErrorKind::Arguments,
-                        "a text of several statements takes no arguments",
-                    )
-                    .with_hint("run the statements one by one, or send them as a `batch`"),
-                ));
-            }
-            Command::Script { sql: text.sql() }
+        let text = &self.watch.text;
+        let refused = if text.is_script() && params.count() > 0 {
+            Error::new(ErrorKind::Arguments, "a text of several statements takes no arguments")
+                .with_hint("run the statements one by one, or send them as a `batch`")
         } else {
-            Command::Execute { sql: text.sql(), params, want }
+            let command = if text.is_script() {
+                Command::Script { sql: text.sql() }
+            } else {
+                Command::Execute { sql: text.sql(), params, want }
+            };
+            let Some(link) = self.owner.link() else { return Err(closed()) };
+            match link.start(command) {
+                Ok(()) => return Ok(()),
+                Err(error) => error,
+            }
         };
-        let Some(link) = self.owner.link() else { return Err(closed()) };
-        match link.start(command) {
-            Ok(()) => Ok(()),
-            Err(error) => Err(self.fail(error)),
-        }
+        Err(self.fail(refused))
     }
 
     /// Waits for the first answer: rows, the end, or an error.
@@ -369,11 +368,9 @@ impl<'c> Rows<'c> {
         if !poll_fn(|cx| self.poll_advance(cx)).await? {
             return Ok(None);
         }
-        let value = self.read(&mut None)?;
-        if self.state == State::Ended {
-            self.end();
-        }
-        Ok(Some(value))
+        // Nobody can ask for the columns any more.
+        self.keep_columns = false;
+        self.read(&mut None).map(Some)
     }
 
     /// The current row as `T`; the plan is made at the first one.
@@ -411,6 +408,7 @@ impl<'c> Rows<'c> {
 
     /// Reads everything, keeping only the outcome.
     pub(crate) async fn finish(mut self) -> Result<Outcome> {
+        self.keep_columns = false;
         let mut total = Outcome::default();
         loop {
             while self.state == State::Reading {
@@ -426,12 +424,12 @@ impl<'c> Rows<'c> {
         }
     }
 
-    /// The call is over in good order: recorded, and the connection given back.
+    /// The call is over in good order: the connection is given back, and the call recorded.
     #[inline]
     fn end(&mut self) {
         self.state = State::Closed;
-        self.watch.record(None);
-        self.let_go();
+        let elapsed = self.let_go();
+        self.watch.record(elapsed, None);
     }
 
     /// The call is over with an error.
@@ -440,28 +438,37 @@ impl<'c> Rows<'c> {
         let error = self.watch.name(error);
         if self.state != State::Closed {
             self.state = State::Closed;
-            self.watch.record(Some(&error));
             if let Owner::Session(session) = &mut self.owner {
                 session.note(&error);
             }
-            self.let_go();
+            let elapsed = self.let_go();
+            self.watch.record(elapsed, Some(&error));
         }
         error
     }
 
+    /// Gives the connection back, and says for how long the call had it: the release reads the clock
+    /// anyway.
     #[inline]
-    fn let_go(&mut self) {
-        match std::mem::replace(&mut self.owner, Owner::Gone) {
-            Owner::Lease(lease) => {
-                self.columns = Some(Arc::clone(lease.batch().columns()));
-                drop(lease);
-            }
-            Owner::Session(session) => {
-                self.columns = Some(Arc::clone(session.link_ref().batch().columns()));
-                session.settle();
-            }
-            Owner::Gone => {}
+    fn let_go(&mut self) -> Duration {
+        if self.keep_columns
+            && let Some(link) = self.owner.link_ref()
+        {
+            self.columns = Some(Arc::clone(link.batch().columns()));
         }
+        match std::mem::replace(&mut self.owner, Owner::Gone) {
+            Owner::Lease(lease) => lease.release().held,
+            Owner::Session(session) => {
+                session.settle();
+                self.watch.started.elapsed()
+            }
+            Owner::Gone => self.watch.started.elapsed(),
+        }
+    }
+
+    /// The text, for another try.
+    pub(crate) fn text(&self) -> &Arc<Text> {
+        &self.watch.text
     }
 }
 

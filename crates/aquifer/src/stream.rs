@@ -20,7 +20,8 @@ pub struct RowStream<'c, T> {
 
 enum State<'c> {
     Opening(BoxFuture<'c, Result<Rows<'c>>>),
-    Reading(Rows<'c>),
+    // Boxed: a stream that has not begun, or has ended, need not be as large as its rows.
+    Reading(Box<Rows<'c>>),
     Ended,
 }
 
@@ -44,7 +45,7 @@ impl<T: for<'r> FromRow<'r>> RowStream<'_, T> {
         let result = loop {
             match &mut self.state {
                 State::Opening(opening) => match ready!(opening.as_mut().poll(cx)) {
-                    Ok(rows) => self.state = State::Reading(rows),
+                    Ok(rows) => self.state = State::Reading(Box::new(rows)),
                     Err(error) => break Err(error),
                 },
                 State::Reading(rows) => match ready!(rows.poll_advance(cx)) {
