@@ -489,3 +489,69 @@ fn a_skipped_field_may_be_of_any_type_with_a_default() {
     let read = read::<WithCache>(&row! { "id" => 1 });
     assert_eq!((read.id, read.cache.len()), (1, 0));
 }
+
+#[test]
+fn an_absent_struct_with_another_one_inside_is_none() {
+    #[derive(FromRow, Debug, PartialEq)]
+    struct Basin {
+        id: i64,
+        name: String,
+        area: f64,
+        #[aquifer(nested)]
+        station: Option<Owned>,
+    }
+    let batch = row! {
+        "id" => 9, "name" => "Tiber", "area" => 1.5,
+        "station_id" => Null, "station_owner_id" => Null, "station_owner_name" => Null,
+        "station_by.id" => Null, "station_by.name" => Null, "station_level_m" => Null,
+    };
+    assert_eq!(read::<Basin>(&batch).station, None);
+}
+
+#[test]
+fn a_value_or_tuple_among_named_columns_is_refused_even_if_lax() {
+    #[derive(FromRow)]
+    #[expect(dead_code, reason = "only refused")]
+    #[aquifer(lax)]
+    struct First {
+        #[aquifer(flatten)]
+        pair: (i64, i64),
+        id: i64,
+    }
+    #[derive(FromRow)]
+    #[expect(dead_code, reason = "only refused")]
+    #[aquifer(lax)]
+    struct Nested {
+        #[aquifer(nested)]
+        pair: Option<i64>,
+    }
+    let batch = row! { "pair" => 1, "pair_b" => 2, "id" => 3 };
+    for message in [refusal::<First>(&batch), refusal::<Nested>(&batch)] {
+        assert_eq!(
+            message,
+            "a part of the type is read by position, another by name; flatten and nest only structs that are read by name"
+        );
+    }
+}
+
+#[test]
+fn a_column_far_to_the_right_that_no_field_takes_is_named() {
+    #[derive(FromRow)]
+    #[expect(dead_code, reason = "only refused")]
+    struct Row {
+        last: i64,
+        #[aquifer(flatten)]
+        again: Again,
+    }
+    #[derive(FromRow)]
+    #[expect(dead_code, reason = "only refused")]
+    struct Again {
+        last: i64,
+    }
+    let names: Vec<String> = (0..64).map(|index| format!("c{index}")).collect();
+    let mut cells: Vec<_> = names.iter().map(|name| (&name[..], Null)).collect();
+    cells.push(("last", support::Put::Int(1)));
+    cells.push(("late", Null));
+    let message = refusal::<Row>(&support::row_of(&cells));
+    assert!(message.contains("`c63`, `late`; select"), "{message}");
+}
