@@ -1,0 +1,128 @@
+//! [`Yielding`]: a driver around a driver that is pending wherever the contract allows it.
+
+use std::any::Any;
+use std::fmt;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use aquifer_driver::{
+    Access, BoxFuture, Cancel, Canceller, Command, Connection, Connector, Counters, Description,
+    Dialect, Layout, Result, RowBatch, Status, Step,
+};
+
+use crate::poll::yielding;
+
+/// A connector whose connections yield once before every poll of the inner driver: dialling, each step of a
+/// command, recovery, cancelling and closing.
+///
+/// A driver that answers at once hides the places where its caller can be dropped or overtaken; this
+/// uncovers them.
+#[derive(Clone)]
+pub struct Yielding {
+    inner: Arc<dyn Connector>,
+}
+
+impl Yielding {
+    /// Around that connector.
+    pub fn new(inner: Arc<dyn Connector>) -> Arc<Self> {
+        Arc::new(Self { inner })
+    }
+}
+
+impl fmt::Debug for Yielding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Yielding").field(&self.inner).finish()
+    }
+}
+
+impl Connector for Yielding {
+    fn connect(self: Arc<Self>, access: Access) -> BoxFuture<'static, Result<Box<dyn Connection>>> {
+        Box::pin(async move {
+            let inner = yielding(Arc::clone(&self.inner).connect(access)).await?;
+            Ok(Box::new(YieldingConnection { inner, yielded: false }) as Box<dyn Connection>)
+        })
+    }
+
+    fn dialect(&self) -> &Dialect {
+        self.inner.dialect()
+    }
+
+    fn layout(&self) -> Layout {
+        self.inner.layout()
+    }
+
+    fn target(&self) -> &str {
+        self.inner.target()
+    }
+
+    fn closed(&self) {
+        self.inner.closed();
+    }
+}
+
+struct YieldingConnection {
+    inner: Box<dyn Connection>,
+    yielded: bool,
+}
+
+impl YieldingConnection {
+    /// Pending every other time.
+    fn pends(&mut self, cx: &Context<'_>) -> bool {
+        self.yielded = !self.yielded;
+        if self.yielded {
+            cx.waker().wake_by_ref();
+        }
+        self.yielded
+    }
+}
+
+impl Connection for YieldingConnection {
+    fn start(&mut self, command: Command<'_>) -> Result<()> {
+        self.yielded = false;
+        self.inner.start(command)
+    }
+
+    fn poll_next(&mut self, cx: &mut Context<'_>, batch: &mut RowBatch) -> Poll<Result<Step>> {
+        if self.pends(cx) { Poll::Pending } else { self.inner.poll_next(cx, batch) }
+    }
+
+    fn abandon(&mut self) -> Status {
+        self.inner.abandon()
+    }
+
+    fn poll_recover(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        if self.pends(cx) { Poll::Pending } else { self.inner.poll_recover(cx) }
+    }
+
+    fn status(&self) -> Status {
+        self.inner.status()
+    }
+
+    fn canceller(&self) -> Canceller {
+        Canceller::new(Arc::new(YieldingCancel(self.inner.canceller())))
+    }
+
+    fn take_description(&mut self) -> Option<Description> {
+        self.inner.take_description()
+    }
+
+    fn counters(&self) -> Counters {
+        self.inner.counters()
+    }
+
+    fn as_any_mut(&mut self) -> &mut dyn Any {
+        self.inner.as_any_mut()
+    }
+
+    fn close(self: Box<Self>) -> BoxFuture<'static, Result<()>> {
+        Box::pin(yielding(self.inner.close()))
+    }
+}
+
+struct YieldingCancel(Canceller);
+
+impl Cancel for YieldingCancel {
+    fn cancel(&self) -> BoxFuture<'static, ()> {
+        Box::pin(yielding(self.0.cancel()))
+    }
+}
