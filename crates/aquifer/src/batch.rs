@@ -63,7 +63,7 @@ impl<T> fmt::Debug for Ticket<T> {
 
 /// One statement's result.
 #[derive(Debug, Default)]
-struct Ready {
+pub(crate) struct Ready {
     outcome: Outcome,
     /// Its rows, in order; empty for statements that give none.
     rows: Vec<RowBatch>,
@@ -214,7 +214,7 @@ impl<'e> Batch<'e> {
 }
 
 /// Runs a batch to its end. The statements' own errors are among the results.
-async fn run(
+pub(crate) async fn run(
     link: &mut Link,
     statements: aquifer_driver::Batch,
     deadline: Option<Instant>,
@@ -260,7 +260,13 @@ fn missing() -> Error {
 }
 
 impl Ready {
-    fn first<T>(&self, mapping: Mapping) -> Result<Option<T>>
+    /// How many rows there are.
+    pub(crate) fn len(&self) -> usize {
+        self.rows.iter().map(RowBatch::len).sum()
+    }
+
+    /// The first row.
+    pub(crate) fn first<T>(&self, mapping: Mapping) -> Result<Option<T>>
     where
         T: for<'r> FromRow<'r>,
     {

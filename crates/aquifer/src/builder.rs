@@ -9,6 +9,7 @@ use aquifer_driver::{Dsn, Environment, ProcessEnvironment, Registry, Result};
 use crate::db::{Db, Shared};
 use crate::errors;
 use crate::hooks::Hooks;
+use crate::lane::Lane;
 use crate::observe::{Book, Observer};
 use crate::options::DbOptions;
 use crate::source::Source;
@@ -110,6 +111,13 @@ impl Builder {
         self
     }
 
+    /// Sends reads of one row from many tasks in one flight, when they come at the same time.
+    #[must_use]
+    pub fn coalesce_reads(mut self, coalesce: bool) -> Self {
+        self.options.calls.coalesce_reads = coalesce;
+        self
+    }
+
     /// From what duration on a call counts as slow.
     #[must_use]
     pub fn slow_call(mut self, bound: Duration) -> Self {
@@ -199,7 +207,8 @@ impl Builder {
             |name| self.hooks.watched(name, &book),
         )?;
         let texts = Texts::new(connector.dialect(), options.calls.texts_max as usize);
-        Ok(Db::new(Shared { connector, source, texts, book, options }))
+        let lane = options.calls.coalesce_reads.then(Lane::default);
+        Ok(Db::new(Shared { connector, source, texts, book, lane, options }))
     }
 
     /// [`open`](Self::open), then a ping: fails if the database cannot be reached.

@@ -15,6 +15,7 @@ use crate::builder::Builder;
 use crate::conn::Conn;
 use crate::deadline::before;
 use crate::errors;
+use crate::lane::Lane;
 use crate::named::{self, NamedArgs};
 use crate::observe::{Book, CallStats, Label};
 use crate::options::DbOptions;
@@ -47,6 +48,7 @@ pub(crate) struct Shared {
     pub(crate) source: Source,
     pub(crate) texts: Texts,
     pub(crate) book: Arc<Book>,
+    pub(crate) lane: Option<Lane>,
     pub(crate) options: DbOptions,
 }
 
@@ -501,6 +503,57 @@ impl Db {
 
     pub(crate) async fn lease_for(&self, access: Access) -> Result<Lease> {
         self.lease(self.scope.access.unwrap_or(access), self.deadline()).await
+    }
+
+    #[inline]
+    pub(crate) fn has_lane(&self) -> bool {
+        self.shared.lane.is_some()
+    }
+
+    /// True if this text is to share a flight with others.
+    #[inline]
+    pub(crate) fn coalesces(&self, text: &Text) -> bool {
+        self.shared.lane.is_some()
+            && text.access() == Access::ReadOnly
+            && !text.is_script()
+            && self.scope.access != Some(Access::ReadWrite)
+    }
+
+    /// The first row of a read, by way of the lane. `None` if the text is no read after all.
+    pub(crate) async fn first_in_lane<T>(
+        &self,
+        text: Arc<Text>,
+        params: ParamBuf,
+    ) -> Result<Option<Option<T>>>
+    where
+        T: for<'r> FromRow<'r>,
+    {
+        let Some(lane) = &self.shared.lane else { return Ok(None) };
+        let started = Instant::now();
+        let mut watch = Watch {
+            book: Arc::clone(&self.shared.book),
+            label: self.scope.label.clone(),
+            text: Arc::clone(&text),
+            waited: Duration::ZERO,
+            started,
+            first_row: None,
+            rows: 0,
+        };
+        let answer = before(self.deadline(), lane.first(self, Arc::clone(&text), params)).await;
+        let result = match answer {
+            Err(error) if error.kind() == ErrorKind::ReadOnly && self.scope.access.is_none() => {
+                text.is_a_write();
+                return Ok(None);
+            }
+            Err(error) => Err(error),
+            Ok(ready) => {
+                watch.rows = ready.len() as u64;
+                ready.first(self.scope.mapping)
+            }
+        };
+        let result = result.map_err(|error| self.named(error));
+        watch.record(started.elapsed(), result.as_ref().err());
+        result.map(Some)
     }
 
     pub(crate) async fn open_text<P: Params>(

@@ -33,6 +33,8 @@
 
 mod backoff;
 mod batch;
+#[cfg(feature = "blocking")]
+pub mod blocking;
 mod builder;
 mod conn;
 mod db;
@@ -41,6 +43,7 @@ mod done;
 mod errors;
 mod executor;
 mod hooks;
+mod lane;
 mod link;
 mod list;
 mod manage;

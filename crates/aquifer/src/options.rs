@@ -89,6 +89,9 @@ call_options! {
     cancel_after: Duration = Duration::from_millis(20), "20ms",
         "How long an abandoned statement may go on sending before the engine is told to stop.",
         "What is on its way arrives within a few milliseconds, and reading it off is cheaper than a cancel request.";
+    coalesce_reads: bool = false, "false",
+        "Send reads of one row (`get`, `get_optional`) from many tasks in one flight, when they come at the same time.",
+        "It helps many tasks over few connections, and costs a lone task a turn of its scheduler.";
     texts_max: u32 = 1024, "1024",
         "How many statement texts are kept in rewritten form.",
         "More than any hand-written application has; one takes some hundred bytes.";
@@ -108,6 +111,20 @@ impl FromText for u32 {
         match text.trim().parse() {
             Ok(n @ 1..=1_000_000) => Ok(n),
             _ => Err("it must be a whole number from 1 to 1000000"),
+        }
+    }
+
+    fn to_text(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl FromText for bool {
+    fn from_text(text: &str) -> std::result::Result<Self, &'static str> {
+        match text.trim() {
+            "true" | "on" => Ok(true),
+            "false" | "off" => Ok(false),
+            _ => Err("it must be `true` or `false`"),
         }
     }
 
@@ -148,6 +165,7 @@ mod text {
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum Raw {
+        Switch(bool),
         Number(u64),
         Text(String),
     }
@@ -163,6 +181,7 @@ mod text {
         input: D,
     ) -> std::result::Result<T, D::Error> {
         let text = match Raw::deserialize(input)? {
+            Raw::Switch(switch) => switch.to_string(),
             Raw::Number(number) => number.to_string(),
             Raw::Text(text) => text,
         };

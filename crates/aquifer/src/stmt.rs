@@ -57,7 +57,11 @@ impl Stmt {
 
     /// The same statement run elsewhere: in a transaction, on a connection.
     pub fn on<'a>(&'a self, executor: &'a mut impl Executor) -> StmtOn<'a> {
-        StmtOn { text: &self.text, target: executor.target() }
+        self.on_target(executor.target())
+    }
+
+    pub(crate) fn on_target<'a>(&'a self, target: Target<'a>) -> StmtOn<'a> {
+        StmtOn { text: &self.text, target }
     }
 
     fn here(&self) -> StmtOn<'_> {

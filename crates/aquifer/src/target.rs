@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use aquifer_driver::{FromRow, Params, Result, Want};
+use aquifer_driver::{FromRow, ParamBuf, Params, Result, Want};
 
 use crate::Db;
 use crate::batch::Batch;
 use crate::done::Done;
+use crate::link::no_rows;
 use crate::named::{self, NamedArgs};
 use crate::rows::Rows;
 use crate::session::Session;
@@ -86,6 +87,12 @@ impl<'e> Target<'e> {
         T: for<'r> FromRow<'r>,
         P: Params,
     {
+        if let Place::Db(db) = self.0
+            && let Some((text, buf)) = self.in_lane(sql, &params)
+            && let Some(first) = db.first_in_lane(text, buf).await?
+        {
+            return first.ok_or_else(|| db.named(no_rows()));
+        }
         self.open(sql, params, Want::First).await?.one().await
     }
 
@@ -95,7 +102,26 @@ impl<'e> Target<'e> {
         T: for<'r> FromRow<'r>,
         P: Params,
     {
+        if let Place::Db(db) = self.0
+            && let Some((text, buf)) = self.in_lane(sql, &params)
+            && let Some(first) = db.first_in_lane(text, buf).await?
+        {
+            return Ok(first);
+        }
         self.open(sql, params, Want::First).await?.first().await
+    }
+
+    /// The text and its arguments, if it is one that shares a flight with others. What is wrong with
+    /// them is said on the ordinary way.
+    #[inline]
+    fn in_lane(&self, sql: &str, params: &impl Params) -> Option<(Arc<Text>, ParamBuf)> {
+        let db = self.handle();
+        if !db.has_lane() || params.has_lists() {
+            return None;
+        }
+        let text = db.texts().get(sql).ok().filter(|text| db.coalesces(text))?;
+        text.check(params.count()).ok()?;
+        Some((text, ParamBuf::of(params).ok()?))
     }
 
     #[inline]

@@ -269,3 +269,40 @@ async fn a_failed_transaction_does_not_commit() {
     assert_eq!(n, 3);
     server.assert_no_violations();
 }
+
+#[tokio::test]
+async fn reads_of_many_tasks_share_a_flight_and_each_gets_its_own_answer() {
+    let server = FakeServer::new();
+    let db = open(&server, |options| {
+        options.pool.max_open = 1;
+        options.calls.coalesce_reads = true;
+    });
+    stations(&db).await;
+    let before = server.counters();
+    let tasks: Vec<_> = (0..300i64)
+        .map(|n| {
+            let db = db.clone();
+            tokio::spawn(async move {
+                if n % 7 == 0 {
+                    // Dropped half-way: nobody else may lose an answer over it.
+                    let call = db.get::<i64>("SELECT ? AS n", (n,));
+                    let _ = tokio::time::timeout(Duration::ZERO, call).await;
+                    return;
+                }
+                if n % 11 == 0 {
+                    let error = db.get::<i64>("SELECT nonsense", ()).await.unwrap_err();
+                    assert_ne!(error.kind(), ErrorKind::NoRows);
+                    return;
+                }
+                let got: i64 = db.get("SELECT ? AS n", (n,)).await.unwrap();
+                assert_eq!(got, n);
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    assert_eq!(server.counters().connects, before.connects);
+    assert_eq!(db.stats().in_use, 0);
+    server.assert_no_violations();
+}
