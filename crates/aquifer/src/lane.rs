@@ -130,9 +130,7 @@ impl Lane {
                 let mut leadership = Leadership { lane: self, flight: Vec::new() };
                 // Everyone who is ready now gets into this flight.
                 tokio::task::yield_now().await;
-                if let Err(error) = leadership.fly(db).await {
-                    return Err(error);
-                }
+                leadership.fly(db).await?;
             }
             match poll_fn(|cx| caller.ticket.poll(cx)).await {
                 Turn::Lead => lead = true,

@@ -89,6 +89,9 @@ call_options! {
     cancel_after: Duration = Duration::from_millis(20), "20ms",
         "How long an abandoned statement may go on sending before the engine is told to stop.",
         "What is on its way arrives within a few milliseconds, and reading it off is cheaper than a cancel request.";
+    transaction_max: Option<Duration> = None, "off",
+        "How old a transaction may become: a call that would run beyond it is stopped, and the transaction is rolled back. `off` sets no limit.",
+        "Batch jobs have transactions of minutes; a service that has none should say so here, because a forgotten one holds locks.";
     coalesce_reads: bool = false, "false",
         "Send reads of one row (`get`, `get_optional`) from many tasks in one flight, when they come at the same time.",
         "It helps many tasks over few connections, and costs a lone task a turn of its scheduler.";

@@ -114,6 +114,24 @@ impl Session {
         self.transaction.as_ref().map_or(0, |transaction| transaction.depth)
     }
 
+    /// When the next call has to be over: the scope's timeout, or the transaction's greatest age.
+    fn deadline(&self) -> Option<Instant> {
+        let call = self.db.deadline();
+        let transaction = self.transaction.as_ref().zip(self.db.options().calls.transaction_max);
+        match (call, transaction.map(|(transaction, max)| transaction.begun + max)) {
+            (Some(call), Some(transaction)) => Some(call.min(transaction)),
+            (call, transaction) => call.or(transaction),
+        }
+    }
+
+    /// True if the transaction is older than it may become.
+    fn is_too_old(&self) -> bool {
+        self.transaction
+            .as_ref()
+            .zip(self.db.options().calls.transaction_max)
+            .is_some_and(|(transaction, max)| transaction.begun.elapsed() >= max)
+    }
+
     /// Makes the connection ready for the next command: reads off what is owed, rolls back what was
     /// dropped, and refuses if the transaction has ended.
     pub(crate) async fn ready(&mut self, deadline: Option<Instant>) -> Result<()> {
@@ -126,8 +144,9 @@ impl Session {
             Status::Busy => {
                 if self.lease.abandon() == Status::Busy {
                     let (cancel_after, budget) = self.db.drain_budget();
-                    let drained =
-                        before(deadline, drain(&mut self.lease, cancel_after, budget)).await;
+                    // A transaction that is too old has no time left, but must still be undone.
+                    let limit = deadline.filter(|_| !self.is_too_old());
+                    let drained = before(limit, drain(&mut self.lease, cancel_after, budget)).await;
                     if let Err(error) = drained {
                         return Err(if error.is_connection_lost() {
                             self.lose(error)
@@ -148,6 +167,14 @@ impl Session {
             Owed::ToSavepoint(depth) => {
                 self.back_to(depth, deadline).await?;
                 self.owed = Owed::Nothing;
+            }
+        }
+        if self.is_too_old() && self.lease.status() != Status::Idle {
+            // Not before the caller's own deadline: that one may have passed for this very reason.
+            let budget = Instant::now() + self.db.drain_budget().1;
+            self.run(Command::Rollback, Some(budget)).await?;
+            if let Some(transaction) = &mut self.transaction {
+                transaction.ended = Some("it was older than `transaction_max` allows".into());
             }
         }
         if let Some(transaction) = &self.transaction
@@ -234,7 +261,7 @@ impl Session {
         params: P,
         want: Want,
     ) -> Result<Rows<'_>> {
-        let deadline = self.db.deadline();
+        let deadline = self.deadline();
         if let Err(error) = text.check(params.count()) {
             return Err(self.db.named(error));
         }
@@ -259,7 +286,7 @@ impl Session {
 
     /// Sends a command that gives no rows, as a call of its own.
     pub(crate) async fn command(&mut self, order: Order) -> Result<Outcome> {
-        let deadline = self.db.deadline();
+        let deadline = self.deadline();
         let result = match self.ready(deadline).await {
             Ok(()) => self.run(order.command(), deadline).await,
             Err(error) => Err(error),
@@ -281,7 +308,7 @@ impl Session {
     }
 
     pub(crate) async fn commit(&mut self) -> Result<()> {
-        let deadline = self.db.deadline();
+        let deadline = self.deadline();
         if let Err(error) = self.ready(deadline).await {
             self.finished(TransactionOutcome::Failed);
             return Err(self.db.named(error));
@@ -329,7 +356,7 @@ impl Session {
     }
 
     pub(crate) async fn rollback(&mut self) -> Result<()> {
-        let deadline = self.db.deadline();
+        let deadline = self.deadline();
         self.owed = Owed::Rollback;
         self.report(TransactionOutcome::RolledBack);
         self.ready(deadline).await.map_err(|error| self.db.named(error))
@@ -344,7 +371,7 @@ impl Session {
     }
 
     pub(crate) async fn savepoint(&mut self) -> Result<u32> {
-        let deadline = self.db.deadline();
+        let deadline = self.deadline();
         self.ready(deadline).await.map_err(|error| self.db.named(error))?;
         // Asked only now: `ready` may have undone a dropped savepoint.
         let depth = self.depth() + 1;
@@ -357,7 +384,7 @@ impl Session {
     }
 
     pub(crate) async fn release_savepoint(&mut self, depth: u32) -> Result<()> {
-        let deadline = self.db.deadline();
+        let deadline = self.deadline();
         let result = match self.ready(deadline).await {
             Ok(()) => {
                 let sql = format!("RELEASE SAVEPOINT {}", savepoint_name(depth));
@@ -377,7 +404,7 @@ impl Session {
     }
 
     pub(crate) async fn rollback_savepoint(&mut self, depth: u32) -> Result<()> {
-        let deadline = self.db.deadline();
+        let deadline = self.deadline();
         self.owe_savepoint(depth);
         self.ready(deadline).await.map_err(|error| self.db.named(error))
     }
@@ -424,7 +451,7 @@ fn ended(why: Option<&str>) -> Error {
     Error::new(
         ErrorKind::TxDone,
         match why {
-            Some(why) => format!("the engine has ended the transaction: {why}"),
+            Some(why) => format!("the transaction has been ended: {why}"),
             None => "the transaction has ended".to_owned(),
         },
     )

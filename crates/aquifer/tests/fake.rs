@@ -306,3 +306,23 @@ async fn reads_of_many_tasks_share_a_flight_and_each_gets_its_own_answer() {
     assert_eq!(db.stats().in_use, 0);
     server.assert_no_violations();
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_transaction_that_grows_too_old_is_rolled_back_and_says_so() {
+    let server = FakeServer::new();
+    let db = open(&server, |options| {
+        options.calls.transaction_max = Some(Duration::from_secs(1));
+    });
+    stations(&db).await;
+    let mut tx = db.begin().await.unwrap();
+    tx.exec("DELETE FROM stations WHERE id = ?", (1,)).await.unwrap();
+    let error = tx.exec("SLEEP 10000", ()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout);
+    let error = tx.exec("DELETE FROM stations WHERE id = ?", (2,)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TxDone);
+    assert!(error.to_string().contains("transaction_max"), "{error}");
+    assert_eq!(tx.commit().await.unwrap_err().kind(), ErrorKind::TxDone);
+    let n: i64 = db.get("SELECT count(*) FROM stations", ()).await.unwrap();
+    assert_eq!(n, 3);
+    server.assert_no_violations();
+}
