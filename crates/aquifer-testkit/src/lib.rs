@@ -1,5 +1,50 @@
-//! Tests for Aquifer and its drivers: a fake driver, a conformance suite, and counters.
+//! Tests for Aquifer and its drivers.
+//!
+//! | for | use |
+//! |---|---|
+//! | testing a driver, ours or a third party's | [`conformance`]: the contract's rules as checks |
+//! | testing what stands on drivers | [`fake`]: a strict engine in memory, with faults and books of its own |
+//! | dropping futures everywhere | [`drop_at_every_poll`], and [`Yielding`] around any driver |
+//! | time | [`ManualClock`], or tokio's paused clock; [`Gate`] to hold one operation |
+//! | counting | [`allocations`], [`TaskWatch`], [`Meter`] |
+//! | talking to a connection by hand | [`client`], [`block_on`] |
+//!
+//! # Testing a driver of your own
+//!
+//! Add this crate to your dev-dependencies and write one file, `tests/conformance.rs`:
+//!
+//! ```
+//! use aquifer_testkit::conformance::{Database, Target};
+//! # use aquifer_testkit::fake::FakeServer;
+//! # fn my_connector() -> std::sync::Arc<dyn aquifer_driver::Connector> { FakeServer::new().connector() }
+//!
+//! fn target() -> Target {
+//!     Target::new(
+//!         // A query that gives the integers from 1 to its argument.
+//!         "SELECT n FROM series(1, ?)",
+//!         // A fresh, empty database for every check; the guard removes it afterwards.
+//!         || Database { connector: my_connector(), guard: None },
+//!     )
+//!     // Where your engine differs from the default:
+//!     .types("INTEGER", "REAL", "TEXT", "BLOB")
+//!     .auto_key("INTEGER PRIMARY KEY")
+//!     .last_insert_id(true)
+//!     .returning(true)
+//!     // Its own kinds of values:
+//!     .kind("BLOB", aquifer_driver::Value::Bytes(vec![1, 2, 3]))
+//! }
+//!
+//! mod conformance {
+//!     use super::*;
+//!     aquifer_testkit::conformance_suite!(target);
+//! }
+//! # fn main() { assert!(aquifer_testkit::conformance::run(&target(), "types").passed()); }
+//! ```
+//!
+//! `cargo test` then runs one test per rule. Run the suite a second time with the connector in
+//! [`Yielding`]: it uncovers what a driver that answers at once hides.
 
+mod alloc;
 mod block;
 pub mod client;
 mod clock;
@@ -7,10 +52,15 @@ pub mod conformance;
 pub mod fake;
 mod gate;
 mod poll;
+mod rounds;
+mod tasks;
 mod yielding;
 
+pub use alloc::{Allocations, Counted, CountingAllocator, allocations, allocations_of};
 pub use block::{block_on, block_on_for};
 pub use clock::{Clock, ManualClock, ManualSleep};
 pub use gate::Gate;
 pub use poll::{AtMost, Ended, YieldingFuture, at_most, drop_at_every_poll, yielding};
+pub use rounds::Meter;
+pub use tasks::TaskWatch;
 pub use yielding::Yielding;

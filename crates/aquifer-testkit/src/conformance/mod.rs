@@ -207,7 +207,7 @@ macro_rules! __conformance_checks {
 }
 
 /// Writes one `#[test]` per check, in a module per topic. The argument is a function or closure that gives
-/// the [`Target`](conformance::Target). Put it into a module of its own.
+/// the [`Target`](crate::conformance::Target). Put it into a module of its own.
 #[macro_export]
 macro_rules! conformance_suite {
     ($target:expr) => {
