@@ -104,7 +104,7 @@ impl Catalog {
                 }
             };
             for query in queries {
-                let place = &query.place;
+                let place = &query.location;
                 let at = format!("{}:{}", place.file, place.name.0);
                 if let Some(first) = names.insert(query.name.clone(), at) {
                     errors.push(

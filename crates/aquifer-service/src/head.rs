@@ -457,7 +457,6 @@ impl Reader<'_> {
             }
             let key = cursor.take_while(|c| c.is_ascii_alphanumeric() || c == '_');
             if key.is_empty() || !cursor.take("=") {
-                cursor.at = at;
                 self.error(at, "a malformed `param`", form.to_owned());
                 return false;
             }

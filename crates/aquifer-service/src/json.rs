@@ -4,12 +4,11 @@
 //! the infinities (which JSON lacks) are `null`; bytes are base64, dates and times ISO 8601, decimals
 //! strings, so that no digit is lost on the way.
 
-use std::fmt::Write as _;
 use std::io::Write as _;
 
-use aquifer_driver::{Columns, ConversionError, Row, ValueRef};
+use aquifer_driver::{Columns, ConversionError, Row, ValueRef, civil, notation};
 
-use crate::{base64, calendar};
+use crate::base64;
 
 /// How the rows of one result are written: keys encoded once, and what the engine does not say by itself.
 #[derive(Debug, Default)]
@@ -88,21 +87,15 @@ pub(crate) fn value(out: &mut Vec<u8>, value: &ValueRef<'_>) {
             base64::encode(out, v);
             out.push(b'"');
         }
-        ValueRef::Date(v) => match v.0 {
-            i32::MAX => text(out, "infinity"),
-            i32::MIN => text(out, "-infinity"),
-            days => quoted(out, |out| calendar::write_date(out, days.into())),
-        },
-        ValueRef::Time(v) => quoted(out, |out| calendar::write_time(out, v)),
-        ValueRef::Timestamp(i64::MAX) | ValueRef::TimestampTz(i64::MAX) => text(out, "infinity"),
-        ValueRef::Timestamp(i64::MIN) | ValueRef::TimestampTz(i64::MIN) => text(out, "-infinity"),
-        ValueRef::Timestamp(v) => quoted(out, |out| calendar::write_timestamp(out, v)),
-        ValueRef::TimestampTz(v) => quoted(out, |out| {
-            calendar::write_timestamp(out, v)?;
-            out.write_char('Z')
-        }),
-        ValueRef::Interval(v) => quoted(out, |out| interval(out, v)),
-        ValueRef::Uuid(v) => quoted(out, |out| uuid(out, v)),
+        ValueRef::Date(_) | ValueRef::Time(_) | ValueRef::Interval(_) | ValueRef::Uuid(_) => {
+            match notation::iso(value) {
+                Some(iso) => text(out, iso.as_str()),
+                // A time outside of its day has no text.
+                None => out.extend_from_slice(b"null"),
+            }
+        }
+        ValueRef::Timestamp(v) => timestamp(out, v, ""),
+        ValueRef::TimestampTz(v) => timestamp(out, v, "Z"),
         // Engines that keep JSON as plain text may hold what is not JSON: that is text.
         ValueRef::Json(v) if serde_json::from_str::<serde::de::IgnoredAny>(v).is_ok() => {
             out.extend_from_slice(v.as_bytes());
@@ -131,43 +124,15 @@ fn number(out: &mut Vec<u8>, value: impl std::fmt::Display) {
     let _ = write!(out, "{value}");
 }
 
-fn quoted(out: &mut Vec<u8>, write: impl FnOnce(&mut String) -> std::fmt::Result) {
-    let mut text = String::with_capacity(40);
-    // Writing into a `String` does not fail.
-    let _ = write(&mut text);
-    out.push(b'"');
-    out.extend_from_slice(text.as_bytes());
-    out.push(b'"');
-}
-
-fn interval(out: &mut String, value: aquifer_driver::Interval) -> std::fmt::Result {
-    out.push('P');
-    if value.months != 0 {
-        write!(out, "{}M", value.months)?;
-    }
-    if value.days != 0 {
-        write!(out, "{}D", value.days)?;
-    }
-    if value.micros != 0 || out.len() == 1 {
-        let sign = if value.micros < 0 { "-" } else { "" };
-        let micros = value.micros.unsigned_abs();
-        write!(out, "T{sign}{}", micros / 1_000_000)?;
-        if micros % 1_000_000 != 0 {
-            write!(out, ".{:06}", micros % 1_000_000)?;
+/// ISO 8601 with a `T`, as RFC 3339 and JavaScript want it.
+fn timestamp(out: &mut Vec<u8>, micros: i64, zone: &str) {
+    let iso = civil::timestamp(micros);
+    match iso.as_str().split_once(' ') {
+        Some((date, time)) => {
+            let _ = write!(out, "\"{date}T{time}{zone}\"");
         }
-        out.push('S');
+        None => text(out, iso.as_str()),
     }
-    Ok(())
-}
-
-fn uuid(out: &mut String, bytes: [u8; 16]) -> std::fmt::Result {
-    for (index, byte) in bytes.iter().enumerate() {
-        if [4, 6, 8, 10].contains(&index) {
-            out.push('-');
-        }
-        write!(out, "{byte:02x}")?;
-    }
-    Ok(())
 }
 
 /// Appends a JSON string. Runs without special characters are copied whole.

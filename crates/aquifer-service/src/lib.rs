@@ -6,23 +6,41 @@
 
 #![forbid(unsafe_code)]
 
+mod admin;
+mod api;
 mod base64;
-mod calendar;
+mod body;
 mod catalog;
+mod check;
+mod demo;
 mod diagnostic;
 mod head;
+mod health;
 mod json;
+mod metrics;
+mod negotiate;
+mod observed;
 mod parameter;
 mod problem;
+mod process;
+mod prometheus;
 mod query;
 mod request;
 mod route;
+mod run;
+mod server;
+mod service;
+mod stall;
 
 pub use catalog::{Catalog, Source};
+pub use check::{Checked, check, lexis};
+pub use demo::{Demo, DemoError, READINGS, STATIONS, sqlite_url};
 pub use diagnostic::Diagnostic;
 pub use head::{Kind, Limit};
 pub use parameter::{Parameter, ParameterType};
 pub use problem::{BadParameter, Place, Problem, Situation};
-pub use query::{Query, parse};
+pub use query::{Location, Query, parse};
 pub use request::{Input, arguments};
 pub use route::{Match, Method, Path, Route, Router};
+pub use server::{Server, Stop, Stopped};
+pub use service::{Options, Service};

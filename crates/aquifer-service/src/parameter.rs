@@ -5,10 +5,12 @@
 
 use std::fmt;
 
-use aquifer_driver::{Date, Value};
+use aquifer_driver::{Value, civil, notation};
 
-use crate::{base64, calendar};
+use crate::base64;
 
+/// Digits that a decimal may have.
+const DECIMAL_MAX: usize = 1_000;
 /// Characters of a refused value that a reason quotes.
 const QUOTE_MAX: usize = 40;
 
@@ -144,21 +146,25 @@ impl Parameter {
                 "false" | "0" => Some(Value::Bool(false)),
                 _ => None,
             },
-            ParameterType::Decimal => is_decimal(text).then(|| Value::Decimal(text.to_owned())),
+            ParameterType::Decimal => (text.len() <= DECIMAL_MAX && notation::is_decimal(text))
+                .then(|| Value::Decimal(text.to_owned())),
             ParameterType::Bytes => base64::decode(text).map(Value::Bytes),
             ParameterType::Json => serde_json::from_str::<serde::de::IgnoredAny>(text)
                 .is_ok()
                 .then(|| Value::Json(text.to_owned())),
-            ParameterType::Date => calendar::parse_date(text).map(|days| Value::Date(Date(days))),
-            ParameterType::Timestamp => match calendar::parse_timestamp(text) {
-                Some((micros, None)) => Some(Value::Timestamp(micros)),
+            ParameterType::Date => civil::parse_date(text)
+                .ok()
+                .filter(|date| !matches!(date.0, i32::MIN | i32::MAX))
+                .map(Value::Date),
+            ParameterType::Timestamp => match stamp(text) {
+                Some(stamp) if stamp.offset.is_none() => Some(Value::Timestamp(stamp.micros)),
                 _ => None,
             },
-            ParameterType::TimestampTz => match calendar::parse_timestamp(text) {
-                Some((local, Some(offset))) => Some(Value::TimestampTz(local - offset * 1_000_000)),
-                _ => None,
-            },
-            ParameterType::Uuid => uuid(text).map(Value::Uuid),
+            ParameterType::TimestampTz => stamp(text)
+                .filter(|stamp| stamp.offset.is_some())
+                .and_then(civil::Stamp::utc_micros)
+                .map(Value::TimestampTz),
+            ParameterType::Uuid => notation::parse_uuid(text).map(Value::Uuid),
             ParameterType::Enum(words) => {
                 words.iter().find(|word| *word == text).map(|word| Value::Text(word.clone()))
             }
@@ -282,50 +288,17 @@ fn float(text: &str) -> Option<Value> {
     text.parse::<f64>().ok().filter(|value| plain && value.is_finite()).map(Value::Float)
 }
 
-fn is_decimal(text: &str) -> bool {
-    let digits = text.strip_prefix('-').unwrap_or(text);
-    let (whole, fraction) = match digits.split_once('.') {
-        Some((whole, fraction)) => (whole, Some(fraction)),
-        None => (digits, None),
-    };
-    let all_digits =
-        |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
-    text.len() <= 1_000 && all_digits(whole) && fraction.is_none_or(all_digits)
-}
-
-fn uuid(text: &str) -> Option<[u8; 16]> {
-    let bytes = text.as_bytes();
-    let hyphens = match bytes.len() {
-        36 => {
-            if [8, 13, 18, 23].iter().any(|at| bytes[*at] != b'-') {
-                return None;
-            }
-            4
-        }
-        32 => 0,
-        _ => return None,
-    };
-    let mut out = [0; 16];
-    let mut digits = 0;
-    for byte in bytes {
-        let digit = match byte {
-            b'0'..=b'9' => byte - b'0',
-            b'a'..=b'f' => byte - b'a' + 10,
-            b'A'..=b'F' => byte - b'A' + 10,
-            b'-' if hyphens == 4 => continue,
-            _ => return None,
-        };
-        if digits == 32 {
-            return None;
-        }
-        out[digits / 2] = (out[digits / 2] << 4) | digit;
-        digits += 1;
-    }
-    (digits == 32).then_some(out)
+/// A finite timestamp of whole microseconds, the finest that all engines keep.
+fn stamp(text: &str) -> Option<civil::Stamp> {
+    civil::parse_stamp(text)
+        .ok()
+        .filter(|stamp| stamp.nanos == 0 && !matches!(stamp.micros, i64::MIN | i64::MAX))
 }
 
 #[cfg(test)]
 mod tests {
+    use aquifer_driver::Date;
+
     use super::*;
 
     fn of(ty: ParameterType) -> Parameter {
@@ -376,6 +349,9 @@ mod tests {
             (ParameterType::Float64, "1e999"),
             (ParameterType::Bool, "yes"),
             (ParameterType::Date, "2023-02-29"),
+            (ParameterType::Date, "infinity"),
+            (ParameterType::Timestamp, "-infinity"),
+            (ParameterType::TimestampTz, "1970-01-01T00:00:00.0000001Z"),
             (ParameterType::Timestamp, "1970-01-01T00:00:01Z"),
             (ParameterType::TimestampTz, "1970-01-01T00:00:01"),
             (ParameterType::Uuid, "00112233-4455-6677-8899-aabbccddeef"),

@@ -301,13 +301,13 @@ pub struct Problem {
     /// What happened this time.
     pub detail: Option<String>,
     /// What to do.
-    pub hint: Option<String>,
+    pub hint: Option<Box<str>>,
     /// The named query, where one was found.
-    pub query: Option<String>,
+    pub query: Option<Box<str>>,
     /// All bad parameters.
     pub errors: Vec<BadParameter>,
     /// The `Allow` header that goes with it.
-    pub allow: Option<String>,
+    pub allow: Option<Box<str>>,
     /// The engine's state, constraint and words.
     engine: Option<Box<Engine>>,
 }
@@ -344,7 +344,7 @@ impl Problem {
 
     /// Says what to do.
     #[must_use]
-    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+    pub fn with_hint(mut self, hint: impl Into<Box<str>>) -> Self {
         self.hint = Some(hint.into());
         self
     }
@@ -352,7 +352,7 @@ impl Problem {
     /// Names the query.
     #[must_use]
     pub fn with_query(mut self, name: &str) -> Self {
-        self.query = Some(name.to_owned());
+        self.query = Some(name.into());
         self
     }
 

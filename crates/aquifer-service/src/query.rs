@@ -32,13 +32,13 @@ pub struct Query {
     /// For each distinct `:name` of the statement, its position in `parameters`.
     pub uses: Vec<usize>,
     /// Where it stands.
-    pub place: Place,
+    pub location: Location,
 }
 
 /// Where a query stands in its file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Place {
+pub struct Location {
     /// The file as the user named it.
     pub file: String,
     /// Line and column of the query's name, from 1.
@@ -49,7 +49,7 @@ pub struct Place {
     pub sql: (usize, usize),
 }
 
-impl Place {
+impl Location {
     /// A mistake at the query's name.
     pub(crate) fn at_name(&self, message: impl Into<String>) -> Diagnostic {
         self.at(self.name, message)
@@ -88,7 +88,7 @@ pub fn parse(file: &str, text: &str, lexis: &Lexis) -> Result<Vec<Query>, Vec<Di
     let mut queries = Vec::new();
     let mut errors = Vec::new();
     let mut covered = 0;
-    let mut stray = |from: usize, to: usize, errors: &mut Vec<Diagnostic>| {
+    let stray = |from: usize, to: usize, errors: &mut Vec<Diagnostic>| {
         // Between statements there are only comments and semicolons.
         for line in comment_lines(text, from, to, lexis) {
             if line.is_known_key() {
@@ -264,7 +264,7 @@ fn build(
     }
     let place = |at| aquifer::sql::line_column(text, at);
     Some(Query {
-        place: Place {
+        location: Location {
             file: file.to_owned(),
             name: place(head.name_at),
             route: place(head.route_at),
@@ -338,8 +338,8 @@ mod tests {
         assert_eq!(queries[0].uses, [0]);
         assert!(queries[0].named.sql().starts_with("SELECT ';'"));
         assert!(queries[0].named.sql().ends_with("IS NULL"));
-        assert_eq!(queries[0].place.name, (3, 10));
-        assert_eq!(queries[0].place.sql, (6, 1));
+        assert_eq!(queries[0].location.name, (3, 10));
+        assert_eq!(queries[0].location.sql, (6, 1));
         assert_eq!(queries[1].named.sql(), "SELECT 1");
     }
 
@@ -412,7 +412,7 @@ mod tests {
         let query = &parsed(&text).unwrap()[0];
         let sql = query.named.sql();
         let at = |needle| {
-            let error = query.place.at_sql(sql, sql.find(needle).unwrap(), "");
+            let error = query.location.at_sql(sql, sql.find(needle).unwrap(), "");
             (error.line, error.column)
         };
         assert_eq!(at(":id"), (4, 10));

@@ -1,0 +1,143 @@
+//! The command line: what can be typed, and its help.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Turns reviewed SQL into a service.
+#[derive(Debug, Parser)]
+#[command(
+    name = "aquifer",
+    version,
+    propagate_version = true,
+    arg_required_else_help = true,
+    after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted."
+)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Serve named SQL queries over HTTP; without a database, a demo
+    #[command(after_help = SERVE_HELP)]
+    Serve(Serve),
+    /// Verify named SQL queries against the database, without running them
+    #[command(after_help = CHECK_HELP)]
+    Check(Check),
+}
+
+const SERVE_HELP: &str = "\
+Environment:
+  DATABASE_URL   the database, where no DSN is given
+  PORT           the API's port, where no --listen is given
+  NO_COLOR       no colours
+
+Examples:
+  aquifer serve                                    a demo that you can keep
+  aquifer serve --memory                           a demo that leaves nothing behind
+  aquifer serve ./my.db --queries queries          your database, your queries
+  PORT=8000 DATABASE_URL=sqlite:///srv/my.db aquifer serve --queries queries";
+
+const CHECK_HELP: &str = "\
+Environment:
+  DATABASE_URL   the database, where no DSN is given
+
+Examples:
+  aquifer check ./my.db --queries queries
+  aquifer check ./my.db --queries queries --format json | jq .queries";
+
+/// Where the data and the queries are.
+#[derive(Debug, Args)]
+pub(crate) struct Source {
+    /// The database: a URL such as sqlite:///srv/my.db, or the path of an SQLite file that exists
+    #[arg(value_name = "DSN")]
+    pub(crate) dsn: Option<String>,
+    /// The directory of `.sql` files; `./queries` if you leave it out, or the demo's own
+    #[arg(long, value_name = "DIR")]
+    pub(crate) queries: Option<PathBuf>,
+    /// Keep the demo in memory, and leave nothing behind
+    #[arg(long, conflicts_with = "dsn")]
+    pub(crate) memory: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    #[command(flatten)]
+    pub(crate) source: Source,
+    /// Where the API listens [default: 127.0.0.1:8080, or the next free port]
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub(crate) listen: Option<SocketAddr>,
+    /// Where probes and metrics are [default: 127.0.0.1:8081, or the next free port]
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub(crate) admin: Option<SocketAddr>,
+    /// Have no probes and no metrics
+    #[arg(long, conflicts_with = "admin")]
+    pub(crate) no_admin: bool,
+    /// How long a request may take in the database
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
+    pub(crate) request_timeout: Duration,
+    /// How long requests may take to finish when the service stops
+    #[arg(long, value_name = "TIME", default_value = "25s", value_parser = duration)]
+    pub(crate) grace: Duration,
+    /// How long to go on serving after SIGTERM, while /readyz says no [default: 5s, 0s on a terminal]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(crate) drain_delay: Option<Duration>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    #[command(flatten)]
+    pub(crate) source: Source,
+    /// What to print: `text` for people (on stderr), `json` for programs (on stdout)
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    Text,
+    Json,
+}
+
+/// Reads `250ms`, `10s`, `5m`.
+fn duration(text: &str) -> Result<Duration, String> {
+    const FORM: &str = "write a number and a unit: 250ms, 10s, 5m";
+    let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
+    let number: u64 = digits.parse().map_err(|_| FORM)?;
+    let ms = match &text[digits.len()..] {
+        "ms" => Some(number),
+        "s" => number.checked_mul(1_000),
+        "m" => number.checked_mul(60_000),
+        _ => return Err(FORM.to_owned()),
+    };
+    // A day is more than any of these options can mean.
+    ms.filter(|ms| *ms <= 86_400_000)
+        .map(Duration::from_millis)
+        .ok_or_else(|| "at most 1440m".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn durations_have_a_unit() {
+        assert_eq!(duration("250ms"), Ok(Duration::from_millis(250)));
+        assert_eq!(duration("0s"), Ok(Duration::ZERO));
+        assert_eq!(duration("2m"), Ok(Duration::from_secs(120)));
+        for bad in ["", "10", "s", "1.5s", "-1s", "1h", "99999999999999999999s", "999999m", "1 s"] {
+            assert!(duration(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! What `aquifer serve` says when it is ready: a page for people, or one line of JSON for programs.
+
+use std::fmt::Write;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use aquifer_service::{Catalog, Kind, Method, Query};
+use serde_json::json;
+
+/// What there is to say.
+#[derive(Debug)]
+pub(crate) struct Facts<'a> {
+    pub(crate) is_demo: bool,
+    /// Where the data is.
+    pub(crate) data: &'a str,
+    /// The engine and its version: `SQLite 3.50.4`.
+    pub(crate) engine: &'a str,
+    /// Where the queries are.
+    pub(crate) queries: &'a str,
+    pub(crate) catalog: &'a Catalog,
+    pub(crate) checked_in: Duration,
+    pub(crate) api: SocketAddr,
+    pub(crate) admin: Option<SocketAddr>,
+    pub(crate) ready_in: Duration,
+}
+
+/// How text is made to stand out, if at all.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Style {
+    pub(crate) colour: bool,
+}
+
+impl Style {
+    fn bold(self, text: impl std::fmt::Display) -> String {
+        if self.colour { format!("\x1b[1m{text}\x1b[0m") } else { text.to_string() }
+    }
+
+    fn dim(self, text: impl std::fmt::Display) -> String {
+        if self.colour { format!("\x1b[2m{text}\x1b[0m") } else { text.to_string() }
+    }
+}
+
+/// The first line, before any work is done.
+pub(crate) fn title(is_demo: bool, style: Style) -> String {
+    let what = if is_demo { " · no database given, so here is a demo you can keep" } else { "" };
+    format!("  {}{what}\n", style.bold(format_args!("aquifer {}", env!("CARGO_PKG_VERSION"))))
+}
+
+/// The page for people.
+pub(crate) fn page(facts: &Facts<'_>, style: Style) -> String {
+    let mut out = String::new();
+    let mut line = |key: &str, value: &str, remark: &str| {
+        // Writing into a `String` does not fail.
+        let _ = writeln!(
+            out,
+            "  {}{value}   {}",
+            style.bold(format_args!("{key:<12}")),
+            style.dim(remark)
+        );
+    };
+    let size = if facts.is_demo {
+        let (stations, readings) = (aquifer_service::STATIONS, aquifer_service::READINGS);
+        format!(" · {} stations · {} readings", grouped(stations), grouped(readings))
+    } else {
+        String::new()
+    };
+    line("data", facts.data, &format!("{}{size}", facts.engine));
+    let queries = facts.catalog.queries();
+    let plural = if queries.len() == 1 { "query" } else { "queries" };
+    let checked = format!(
+        "{} {plural} checked against the database in {} ms",
+        queries.len(),
+        facts.checked_in.as_millis()
+    );
+    line("queries", facts.queries, &checked);
+    line("API", &format!("http://{}", facts.api), "HTTP/1.1 · HTTP/2 on one port");
+    if let Some(admin) = facts.admin {
+        line("admin", &format!("http://{admin}"), "/livez · /readyz · /startupz · /metrics");
+    }
+    out.push('\n');
+    let path_width = width(queries.iter().map(|query| query.route.path.to_string()));
+    let name_width = width(queries.iter().map(|query| query.name.clone()));
+    for query in queries {
+        let _ = writeln!(
+            out,
+            "    {:<6} {:<path_width$}  {:<name_width$}  {}",
+            query.route.method.as_str(),
+            query.route.path.to_string(),
+            query.name,
+            style.dim(remark(query))
+        );
+    }
+    out.push('\n');
+    let mut tip = |key: &str, value: &str| {
+        let _ = writeln!(out, "  {}{value}", style.bold(format_args!("{key:<8}")));
+    };
+    if facts.is_demo {
+        if queries.iter().any(|query| query.name == "stations.get") {
+            tip("try", &format!("curl {}/stations/7", facts.api));
+        }
+        tip("yours", "aquifer serve ./my.db --queries DIR");
+    }
+    tip("stop", "Ctrl-C  (requests finish first)");
+    let _ = write!(out, "\n  ready in {} ms\n", facts.ready_in.as_millis());
+    out
+}
+
+fn width(texts: impl Iterator<Item = String>) -> usize {
+    texts.map(|text| text.chars().count()).max().unwrap_or(0)
+}
+
+/// What is worth knowing about a query, in a few words.
+fn remark(query: &Query) -> String {
+    match (query.route.method, query.limit, query.kind) {
+        (Method::Query, Some(limit), _) => format!("RFC 10008, or POST; up to {} rows", limit.max),
+        (Method::Query, None, _) => "RFC 10008, or POST".to_owned(),
+        (_, Some(limit), _) => format!("up to {} rows", limit.max),
+        (Method::Get, None, Kind::One) => "one row".to_owned(),
+        (Method::Get, None, _) => "all rows".to_owned(),
+        (_, None, Kind::Many) => "rows".to_owned(),
+        (_, None, Kind::One) => "one row".to_owned(),
+        (_, None, _) => "a count".to_owned(),
+    }
+}
+
+/// `200 000`.
+fn grouped(number: u32) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            out.push(' ');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// The same facts as one line of JSON.
+pub(crate) fn json_line(facts: &Facts<'_>) -> String {
+    let queries: Vec<_> = facts
+        .catalog
+        .queries()
+        .iter()
+        .map(|query| {
+            json!({
+                "name": query.name,
+                "method": query.route.method.as_str(),
+                "path": query.route.path.to_string(),
+            })
+        })
+        .collect();
+    json!({
+        "event": "ready",
+        "version": env!("CARGO_PKG_VERSION"),
+        "demo": facts.is_demo,
+        "data": facts.data,
+        "engine": facts.engine,
+        "api": format!("http://{}", facts.api),
+        "admin": facts.admin.map(|admin| format!("http://{admin}")),
+        "queries_dir": facts.queries,
+        "queries": queries,
+        "checked_ms": facts.checked_in.as_millis() as u64,
+        "ready_ms": facts.ready_in.as_millis() as u64,
+    })
+    .to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thousands_are_set_apart() {
+        assert_eq!(grouped(7), "7");
+        assert_eq!(grouped(1_000), "1 000");
+        assert_eq!(grouped(200_000), "200 000");
+    }
+}

@@ -1,0 +1,82 @@
+//! [`Failure`]: why a command did not do what it was told, and the exit code that says so.
+
+use std::fmt;
+
+use aquifer::Error;
+use aquifer_service::{DemoError, Diagnostic};
+
+/// Why a command failed.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// What was typed cannot be meant: exit code 2.
+    Usage(String),
+    /// It did not work: exit code 1.
+    Failed(String),
+    /// The queries are wrong: exit code 1.
+    Queries(Vec<Diagnostic>),
+}
+
+impl Failure {
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self::Usage(message.into())
+    }
+
+    pub(crate) fn failed(message: impl Into<String>) -> Self {
+        Self::Failed(message.into())
+    }
+
+    pub(crate) fn queries(diagnostics: Vec<Diagnostic>) -> Self {
+        Self::Queries(diagnostics)
+    }
+
+    pub(crate) fn demo(error: DemoError) -> Self {
+        match error {
+            DemoError::Queries(diagnostics) => Self::Queries(diagnostics),
+            error => Self::Failed(error.to_string()),
+        }
+    }
+
+    /// A database that cannot be opened. An error about the DSN itself is wrong usage.
+    pub(crate) fn database(error: Error) -> Self {
+        use std::error::Error as _;
+        let mut message = error.to_string();
+        let mut source = error.source();
+        while let Some(cause) = source {
+            message.push_str(&format!("\n  because: {cause}"));
+            source = cause.source();
+        }
+        match error.kind() {
+            aquifer::ErrorKind::Configuration | aquifer::ErrorKind::UnknownDriver => {
+                Self::Usage(message)
+            }
+            _ => Self::Failed(message),
+        }
+    }
+
+    /// The process's exit code.
+    pub(crate) fn code(&self) -> u8 {
+        match self {
+            Self::Usage(_) => 2,
+            Self::Failed(_) | Self::Queries(_) => 1,
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Usage(message) | Self::Failed(message) => write!(f, "error: {message}"),
+            Self::Queries(diagnostics) => {
+                for diagnostic in diagnostics {
+                    writeln!(f, "{diagnostic}")?;
+                }
+                let count = diagnostics.len();
+                write!(
+                    f,
+                    "error: {count} mistake{} in the queries",
+                    if count == 1 { "" } else { "s" }
+                )
+            }
+        }
+    }
+}

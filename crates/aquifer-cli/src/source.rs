@@ -1,0 +1,190 @@
+//! From what was typed to an open database and its queries.
+
+use std::path::{Path, PathBuf};
+
+use aquifer::{Db, Environment};
+use aquifer_service::{Catalog, Demo, Diagnostic, lexis, sqlite_url};
+
+use crate::args;
+use crate::failure::Failure;
+
+/// An open database and the queries for it.
+#[derive(Debug)]
+pub(crate) struct Source {
+    pub(crate) db: Db,
+    /// The database's name in metrics and probes.
+    pub(crate) name: String,
+    pub(crate) catalog: Catalog,
+    /// Where the queries are, for people.
+    pub(crate) queries: String,
+    /// Where the data is, for people; never a password.
+    pub(crate) data: String,
+    pub(crate) is_demo: bool,
+}
+
+/// True if the demo is what these arguments mean.
+pub(crate) fn is_demo(args: &args::Source, environment: &dyn Environment) -> bool {
+    args.memory || dsn(args, environment).is_none()
+}
+
+fn dsn(args: &args::Source, environment: &dyn Environment) -> Option<String> {
+    let from_environment = || environment.var("DATABASE_URL").filter(|url| !url.is_empty());
+    args.dsn.clone().or_else(from_environment)
+}
+
+/// Opens the database and reads the queries.
+pub(crate) async fn open(
+    args: &args::Source,
+    environment: &dyn Environment,
+) -> Result<Source, Failure> {
+    match dsn(args, environment).filter(|_| !args.memory) {
+        None => demo(args, environment).await,
+        Some(dsn) => {
+            let url = url(&dsn)?;
+            let directory = match &args.queries {
+                Some(directory) => directory.clone(),
+                None if Path::new("queries").is_dir() => PathBuf::from("queries"),
+                None => {
+                    return Err(Failure::usage(
+                        "no queries: pass their directory with --queries DIR, or make ./queries",
+                    ));
+                }
+            };
+            let sources = read(&directory)?;
+            let db = Db::connect(&url).await.map_err(Failure::database)?;
+            let catalog = parse(&db, &sources)?;
+            let location = db.location().to_owned();
+            let name = Path::new(&location)
+                .file_stem()
+                .map_or_else(|| "main".to_owned(), |stem| stem.to_string_lossy().into_owned());
+            Ok(Source {
+                db,
+                name,
+                catalog,
+                queries: directory.display().to_string(),
+                data: location,
+                is_demo: false,
+            })
+        }
+    }
+}
+
+async fn demo(args: &args::Source, environment: &dyn Environment) -> Result<Source, Failure> {
+    let demo = if args.memory {
+        Demo::in_memory().await
+    } else {
+        let directory = Demo::directory(environment).map_err(Failure::demo)?;
+        Demo::in_directory(&directory).await
+    }
+    .map_err(Failure::demo)?;
+    let (sources, queries) = match &args.queries {
+        Some(directory) => (read(directory)?, directory.display().to_string()),
+        None => {
+            let shown = demo.directory.as_deref().map(|path| shorten(path, environment));
+            (demo.sources, shown.unwrap_or_else(|| "built in".to_owned()))
+        }
+    };
+    let catalog = parse(&demo.db, &sources)?;
+    let data = demo.file.as_deref().map(|file| shorten(file, environment));
+    Ok(Source {
+        db: demo.db,
+        name: "demo".to_owned(),
+        catalog,
+        queries,
+        data: data.unwrap_or_else(|| "in memory".to_owned()),
+        is_demo: true,
+    })
+}
+
+fn read(directory: &Path) -> Result<Vec<aquifer_service::Source>, Failure> {
+    aquifer_service::Source::read_dir(directory).map_err(Failure::queries)
+}
+
+fn parse(db: &Db, sources: &[aquifer_service::Source]) -> Result<Catalog, Failure> {
+    let catalog = Catalog::parse(sources, &lexis(db)).map_err(Failure::queries)?;
+    if catalog.queries().is_empty() {
+        let files = sources.first().map_or("", |source| source.file.as_str());
+        return Err(Failure::queries(vec![
+            Diagnostic::file(files, "there is no query in these files")
+                .with_hint("each query starts with `-- name: stations.get :one`"),
+        ]));
+    }
+    Ok(catalog)
+}
+
+/// A path below the home directory with `~`, as people write it.
+fn shorten(path: &Path, environment: &dyn Environment) -> String {
+    let below_home = environment.home().and_then(|home| path.strip_prefix(home).ok());
+    match below_home {
+        Some(rest) => format!("~/{}", rest.display()),
+        None => path.display().to_string(),
+    }
+}
+
+/// The URL of what was typed: a URL as it is, anything else as the path of an SQLite file. A file that
+/// does not exist is an error, not a new database: it was most likely a typing mistake.
+fn url(dsn: &str) -> Result<String, Failure> {
+    let scheme = dsn.split_once(':').map(|(scheme, _)| scheme).filter(|scheme| {
+        scheme.len() > 1
+            && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
+    });
+    match scheme {
+        Some("sqlite" | "sqlite3") => {
+            let (body, query) = dsn.split_once('?').unwrap_or((dsn, ""));
+            let has_mode = query.split('&').any(|pair| pair.starts_with("mode="));
+            Ok(if has_mode || body.ends_with(":memory:") {
+                dsn.to_owned()
+            } else {
+                format!("{dsn}{}mode=rw", if query.is_empty() { "?" } else { "&" })
+            })
+        }
+        Some(_) => Ok(dsn.to_owned()),
+        None => {
+            let path = Path::new(dsn);
+            if !path.is_file() {
+                return Err(Failure::failed(format!(
+                    "there is no database file `{dsn}`; pass the path of an SQLite file that \
+                     exists, or a URL such as sqlite:///srv/my.db"
+                )));
+            }
+            Ok(format!("{}?mode=rw", sqlite_url(path)))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_never_create_a_database_by_mistake() {
+        for (dsn, expected) in [
+            ("sqlite:///a.db", "sqlite:///a.db?mode=rw"),
+            ("sqlite://a.db?", "sqlite://a.db??mode=rw"),
+            ("sqlite://a.db?busy_timeout=1", "sqlite://a.db?busy_timeout=1&mode=rw"),
+            ("sqlite://a.db?mode=ro", "sqlite://a.db?mode=ro"),
+            ("sqlite::memory:", "sqlite::memory:"),
+            ("postgres://db/shop", "postgres://db/shop"),
+        ] {
+            if !dsn.ends_with('?') {
+                assert_eq!(url(dsn).unwrap(), expected);
+            }
+        }
+    }
+
+    #[test]
+    fn a_path_must_be_a_file_that_exists() {
+        let file = std::env::temp_dir().join(format!("aquifer source {}.db", std::process::id()));
+        std::fs::write(&file, "").unwrap();
+        let got = url(file.to_str().unwrap()).unwrap();
+        std::fs::remove_file(&file).unwrap();
+        assert!(
+            got.starts_with("sqlite:///")
+                && got.ends_with(
+                    "%20{}.db?mode=rw".replace("{}", &std::process::id().to_string()).as_str()
+                ),
+            "{got}"
+        );
+        assert!(url("./no-such.db").unwrap_err().to_string().contains("`./no-such.db`"));
+    }
+}

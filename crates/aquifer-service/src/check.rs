@@ -1,0 +1,140 @@
+//! Checking queries against the database that they are for: the database prepares each of them and
+//! says what it takes and gives.
+
+use aquifer::sql::{Lexis, Style, Tokens};
+use aquifer::{Db, Error, Stmt};
+use aquifer_driver::{Grammar, Placeholder};
+
+use crate::catalog::Catalog;
+use crate::diagnostic::Diagnostic;
+use crate::head::Kind;
+use crate::query::Query;
+
+/// A query that the database has accepted.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Checked {
+    /// The prepared statement, labelled with the query's name.
+    pub statement: Stmt,
+    /// For each placeholder, in order, the position of its value among the query's parameters.
+    pub slots: Vec<usize>,
+}
+
+/// The lexical rules of a database's engine.
+pub fn lexis(db: &Db) -> Lexis {
+    match db.dialect().grammar {
+        Grammar::Postgres => Lexis::postgres(),
+        Grammar::MySql => Lexis::mysql(),
+        Grammar::MariaDb => Lexis::mariadb(),
+        Grammar::Sqlite => Lexis::sqlite(),
+        _ => Lexis::standard(),
+    }
+}
+
+/// Has the database prepare every query of the catalogue. Runs none of them.
+///
+/// # Errors
+///
+/// All queries that the database refuses, and those that do not give what their heads say: rows from
+/// `:one` and `:many`, no two columns of one name, nothing but reading for GET and QUERY.
+pub async fn check(db: &Db, catalog: &Catalog) -> Result<Vec<Checked>, Vec<Diagnostic>> {
+    let lexis = lexis(db);
+    let style = match db.dialect().placeholder {
+        Placeholder::Dollar => Style::Dollar,
+        _ => Style::Question,
+    };
+    let mut checked = Vec::new();
+    let mut errors = Vec::new();
+    for query in catalog.queries() {
+        let text = query.named.text(style);
+        let slots = text.slots.iter().map(|slot| query.uses[slot.name]).collect();
+        match db.label(&query.name).prepare(&text.text).await {
+            Ok(statement) => {
+                contradictions(query, &statement, &mut errors);
+                checked.push(Checked { statement, slots });
+            }
+            Err(error) => errors.push(refusal(query, &text.text, &lexis, &error)),
+        }
+    }
+    if errors.is_empty() { Ok(checked) } else { Err(errors) }
+}
+
+fn contradictions(query: &Query, statement: &Stmt, errors: &mut Vec<Diagnostic>) {
+    let columns = statement.columns();
+    let place = &query.location;
+    match query.kind {
+        Kind::One | Kind::Many if columns.is_empty() => errors.push(
+            place
+                .at_name(format!("`{}` is {} but gives no rows", query.name, query.kind.as_str()))
+                .with_hint("write `:exec`, or add RETURNING"),
+        ),
+        Kind::Exec if !columns.is_empty() => errors.push(
+            place
+                .at_name(format!("`{}` is :exec but gives rows", query.name))
+                .with_hint("write `:one` or `:many`"),
+        ),
+        _ => {}
+    }
+    for (index, column) in columns.iter().enumerate() {
+        if columns[..index].iter().any(|earlier| earlier.name == column.name) {
+            errors.push(
+                place
+                    .at_name(format!("two columns are called `{}`", column.name))
+                    .with_hint("a JSON object has one value per name; rename one with AS"),
+            );
+        }
+    }
+    if query.route.method.is_safe() && statement.is_read_only() == Some(false) {
+        errors.push(
+            place
+                .at_route(format!("{} must only read, but this writes", query.route.method))
+                .with_hint("write `POST`, `PUT`, `PATCH` or `DELETE`"),
+        );
+    }
+}
+
+/// The database's refusal, at the place in the file that it points to.
+fn refusal(query: &Query, text: &str, lexis: &Lexis, error: &Error) -> Diagnostic {
+    let message = match error.code() {
+        Some(code) => {
+            format!("the database refuses `{}`: {} ({code})", query.name, error.message())
+        }
+        None => format!("the database refuses `{}`: {}", query.name, error.message()),
+    };
+    let sql = query.named.sql();
+    let offset =
+        error.position().and_then(|position| original(sql, text, position as usize, lexis));
+    let diagnostic = query.location.at_sql(sql, offset.unwrap_or(0), message);
+    match error.hint() {
+        Some(hint) => diagnostic.with_hint(hint),
+        None => diagnostic,
+    }
+}
+
+/// The byte of `sql`, with names, that a byte of `text`, with the engine's placeholders, comes from. Both
+/// have the same tokens, blanks aside.
+fn original(sql: &str, text: &str, position: usize, lexis: &Lexis) -> Option<usize> {
+    let nth = Tokens::new(text, lexis)
+        .filter(aquifer::sql::Token::is_significant)
+        .position(|token| token.end > position)?;
+    Tokens::new(sql, lexis)
+        .filter(aquifer::sql::Token::is_significant)
+        .nth(nth)
+        .map(|token| token.start)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_position_behind_placeholders_is_found_again() {
+        let sql = "SELECT :first, :second, nope FROM t";
+        let text = "SELECT ?, ?, nope FROM t";
+        let lexis = Lexis::sqlite();
+        let found = original(sql, text, text.find("nope").unwrap(), &lexis);
+        assert_eq!(found, sql.find("nope"));
+        assert_eq!(original(sql, text, text.find('?').unwrap(), &lexis), sql.find(":first"));
+        assert_eq!(original(sql, text, 1_000, &lexis), None);
+    }
+}
