@@ -135,10 +135,14 @@ impl<'a, M: Manage> Acquire<'a, M> {
                 let mut core = shared.lock();
                 let polled = core.state.poll(id, &mut out);
                 if matches!(polled, Polled::Pending) {
-                    if let Some(waker) = newer.take() {
-                        core.state.set_waker(id, waker, &mut out);
+                    // `will_wake` may say no of a waker and its own clone: once replaced is enough.
+                    match newer.take() {
+                        Some(waker) => core.state.set_waker(id, waker, &mut out),
+                        None => {
+                            let known = core.state.waker(id);
+                            stale = !known.is_some_and(|waker| waker.will_wake(cx.waker()));
+                        }
                     }
-                    stale = !core.state.waker(id).is_some_and(|waker| waker.will_wake(cx.waker()));
                     out.upkeep = core.state.needs_upkeep();
                 }
                 polled

@@ -7,8 +7,8 @@ mod value;
 
 use std::{fmt, ops::RangeInclusive, time::Duration};
 
-pub use self::value::{parse_duration, show_duration};
 use self::value::{OptionValue, Scalar};
+pub use self::value::{parse_duration, show_duration};
 
 /// What one option is called, takes and means.
 #[derive(Clone, Copy)]

@@ -203,7 +203,7 @@ impl<C, W, E> State<C, W, E> {
             connect_usual: None,
             lent_at: 0,
             counters: Counters::new(),
-            timers: Timers::new(&config),
+            timers: Timers::new(),
             adaptive: Adaptive::new(),
             parked: Vec::new(),
             config,
@@ -519,7 +519,7 @@ impl<C, W, E> State<C, W, E> {
             let expires = self.expiry(slot.created, slot.spread);
             self.slots.get_mut(index).expires = expires;
         }
-        self.timers.reset(&self.config, now);
+        self.timers.sweep_now(now);
         self.set_limit(limit, now, out);
         out.hasten = true;
     }

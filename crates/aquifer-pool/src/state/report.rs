@@ -64,6 +64,16 @@ impl Counters {
         (std::mem::take(&mut self.long_waits), std::mem::take(&mut self.longest_wait))
     }
 
+    #[cfg(test)]
+    pub(super) fn acquires(&self) -> u64 {
+        self.acquired_at_once + self.wait.count()
+    }
+
+    #[cfg(test)]
+    pub(super) fn timeouts_total(&self) -> u64 {
+        self.timeouts.iter().sum()
+    }
+
     pub(super) fn holds(&self) -> u64 {
         self.hold.count()
     }

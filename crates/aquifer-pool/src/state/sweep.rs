@@ -3,7 +3,7 @@
 //! One look over all slots every `maintenance_period`, while there is anything to look at; between two looks only the dial timer.
 
 use super::{
-    Config, Errand, GRACE, Job, Out, State,
+    Errand, GRACE, Job, Out, State,
     adaptive::Interval,
     slots::{Phase, SlotId},
 };
@@ -40,7 +40,7 @@ struct Mark {
 }
 
 impl Timers {
-    pub(super) fn new(_config: &Config) -> Timers {
+    pub(super) fn new() -> Timers {
         Timers {
             upkeep_at: Nanos::START,
             generation: 0,
@@ -55,9 +55,9 @@ impl Timers {
         }
     }
 
-    pub(super) fn reset(&mut self, _config: &Config, now: Nanos) {
+    pub(super) fn sweep_now(&mut self, now: Nanos) {
         self.sweep_at = now;
-        self.planned = now;
+        self.planned = self.planned.min(now);
     }
 
     /// When a maintenance task that is on time would have been heard of.
@@ -100,10 +100,6 @@ impl<C, W, E> State<C, W, E> {
         if self.closed || generation != self.timers.generation {
             return None;
         }
-        if now >= self.timers.dial_at {
-            self.timers.dial_at = Nanos::NEVER;
-            self.pump(now, out);
-        }
         if now >= self.timers.sweep_at {
             self.sweep(now, out);
             let counts = self.slots.counts;
@@ -115,6 +111,10 @@ impl<C, W, E> State<C, W, E> {
             } else {
                 Nanos::NEVER
             };
+        }
+        if now >= self.timers.dial_at {
+            self.timers.dial_at = Nanos::NEVER;
+            self.pump(now, out);
         }
         self.timers.planned = self.timers.dial_at.min(self.timers.sweep_at);
         if self.parked.is_empty() {
@@ -144,10 +144,6 @@ impl<C, W, E> State<C, W, E> {
     }
 
     fn sweep(&mut self, now: Nanos, out: &mut Out<C, W>) {
-        self.reap(now, out);
-        self.walk(now, out);
-        self.check_idle(now, out);
-        self.refill(now, out);
         let peak = std::mem::replace(&mut self.timers.in_use_peak, self.slots.counts.in_use);
         self.counters.peak_in_use = self.counters.peak_in_use.max(peak);
         self.timers.adapt.in_use_peak = self.timers.adapt.in_use_peak.max(peak);
@@ -157,6 +153,11 @@ impl<C, W, E> State<C, W, E> {
         if self.config.adaptive && now.since(self.timers.adapt.at) >= self.config.adaptive_period {
             self.adapt(now, out);
         }
+        // After the limit has moved, if it does.
+        self.reap(now, out);
+        self.walk(now, out);
+        self.check_idle(now, out);
+        self.refill(now, out);
         self.pump(now, out);
     }
 
@@ -350,5 +351,21 @@ impl<C, W, E> State<C, W, E> {
             out.jobs.push(Job::Moved(made));
             self.set_limit(made.to, now, out);
         }
+    }
+}
+
+#[cfg(test)]
+impl<C, W, E> State<C, W, E> {
+    pub(super) fn timers_planned(&self) -> Nanos {
+        self.timers.planned
+    }
+
+    pub(super) fn timers_dial_at(&self) -> Nanos {
+        self.timers.dial_at
+    }
+
+    /// Whether the last sweep was at `now`.
+    pub(super) fn timers_swept(&self, now: Nanos) -> bool {
+        self.timers.sweep_at == now.after(self.config.maintenance_period)
     }
 }

@@ -1,1 +1,4 @@
-//! Each rule on a virtual clock, and a model that tries them all.
+//! Each rule on a virtual clock, and a model that tries them all at once.
+
+mod model;
+mod rules;
