@@ -56,10 +56,12 @@ pub enum Command<'a> {
     /// is followed by `End`); inside a transaction, and on engines that stop at the first error, the
     /// statements after a failed one fail with [`TxFailed`](crate::ErrorKind::TxFailed).
     Batch(Batch),
-    /// Begin a transaction. Drivers may hold it back and send it with the first statement.
+    /// Begin a transaction. Drivers may hold it back and send it with the first statement. Inside a
+    /// transaction it fails in `start`, with nothing sent.
     Begin(TxOptions),
     /// Commit. If the connection breaks after it was sent, the error's kind is
-    /// [`CommitUnknown`](crate::ErrorKind::CommitUnknown).
+    /// [`CommitUnknown`](crate::ErrorKind::CommitUnknown). A failed transaction is rolled back, and the
+    /// error's kind is [`TxFailed`](crate::ErrorKind::TxFailed).
     Commit,
     /// Roll back. Succeeds if no transaction is open any more.
     Rollback,
@@ -109,7 +111,7 @@ pub enum Step {
     EndOfSet(Outcome),
     /// The command is over (the batch may hold the last rows), and the connection is ready.
     End(Outcome),
-    /// This statement of a batch or script failed; its siblings go on. Batches only.
+    /// This statement of a batch failed; what becomes of its siblings, see [`Command::Batch`].
     Failed(Error),
 }
 
@@ -392,7 +394,7 @@ pub trait Connection: Send + 'static {
     /// A handle to stop whatever this connection is doing.
     fn canceller(&self) -> Canceller;
 
-    /// What the last [`Command::Prepare`] learnt.
+    /// What the last [`Command::Prepare`] learnt; kept until it is taken or another command starts.
     fn take_description(&mut self) -> Option<Description>;
 
     /// What it has done so far.

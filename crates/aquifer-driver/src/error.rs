@@ -376,7 +376,8 @@ impl Error {
         self.0.label.as_deref()
     }
 
-    /// True if the engine cannot have seen any of the request.
+    /// True if the engine cannot have run any of the request. (It may have looked at the statement's
+    /// text, to count its placeholders.)
     pub fn nothing_sent(&self) -> bool {
         self.0.nothing_sent
     }
