@@ -5,6 +5,8 @@ use std::fmt;
 use aquifer::Error;
 use aquifer_service::{DemoError, Diagnostic};
 
+use crate::signals::Signal;
+
 /// Why a command failed.
 #[derive(Debug)]
 pub(crate) enum Failure {
@@ -14,6 +16,8 @@ pub(crate) enum Failure {
     Failed(String),
     /// The queries are wrong: exit code 1.
     Queries(Vec<Diagnostic>),
+    /// A signal came before the service was ready.
+    Interrupted(Signal),
 }
 
 impl Failure {
@@ -58,6 +62,7 @@ impl Failure {
         match self {
             Self::Usage(_) => 2,
             Self::Failed(_) | Self::Queries(_) => 1,
+            Self::Interrupted(signal) => signal.exit_code(),
         }
     }
 }
@@ -66,6 +71,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Usage(message) | Self::Failed(message) => write!(f, "error: {message}"),
+            Self::Interrupted(_) => f.write_str("interrupted"),
             Self::Queries(diagnostics) => {
                 for diagnostic in diagnostics {
                     writeln!(f, "{diagnostic}")?;

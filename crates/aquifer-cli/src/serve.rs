@@ -38,16 +38,11 @@ pub(crate) async fn run(args: &Serve, started: Instant) -> Result<(), Failure> {
         (false, None) => Some(Wish::From(ADMIN_PORT).bind("--admin").await?),
     };
 
-    let source = source::open(&args.source, &environment).await?;
-    let engine = engine(&source.db).await;
-    let checking = Instant::now();
-    let mut options = Options::default();
-    options.request_timeout = args.request_timeout;
-    options.grace = args.grace;
-    let service = Service::new(source.db, source.name, source.catalog, options)
-        .await
-        .map_err(Failure::queries)?;
-    let checked_in = checking.elapsed();
+    let starting = start(args, &environment);
+    let (source, service, engine, checked_in) = tokio::select! {
+        started = starting => started?,
+        signal = signals.next() => return Err(Failure::Interrupted(signal)),
+    };
 
     let server = Server::new(service.clone(), api, admin);
     let addresses = || -> std::io::Result<(SocketAddr, Option<SocketAddr>)> {
@@ -85,7 +80,7 @@ pub(crate) async fn run(args: &Serve, started: Instant) -> Result<(), Failure> {
             tokio::spawn(async move {
                 let second = signals.next().await;
                 // No time to close anything: SQLite recovers what was not committed.
-                std::process::exit(second.exit_code());
+                std::process::exit(second.exit_code().into());
             });
             let default = match first {
                 Signal::Terminate if !terminal => DRAIN_DELAY,
@@ -106,6 +101,31 @@ pub(crate) async fn run(args: &Serve, started: Instant) -> Result<(), Failure> {
         say(&format!("{line}\n"));
     }
     Ok(())
+}
+
+/// What there is to say of the source once its database has moved into the service.
+struct Told {
+    is_demo: bool,
+    data: String,
+    queries: String,
+}
+
+/// Opens the database and checks the queries.
+async fn start(
+    args: &Serve,
+    environment: &dyn Environment,
+) -> Result<(Told, Service, String, Duration), Failure> {
+    let source = source::open(&args.source, environment).await?;
+    let engine = engine(&source.db).await;
+    let mut options = Options::default();
+    options.request_timeout = args.request_timeout;
+    options.grace = args.grace;
+    let checking = Instant::now();
+    let service = Service::new(source.db, source.name, source.catalog, options)
+        .await
+        .map_err(Failure::queries)?;
+    let told = Told { is_demo: source.is_demo, data: source.data, queries: source.queries };
+    Ok((told, service, engine, checking.elapsed()))
 }
 
 /// Prints; a reader that has gone away is no reason to stop serving.

@@ -13,7 +13,7 @@ pub(crate) enum Signal {
 
 impl Signal {
     /// The exit code of a process that a signal ended, as shells count.
-    pub(crate) fn exit_code(self) -> i32 {
+    pub(crate) fn exit_code(self) -> u8 {
         match self {
             Self::Interrupt => 130,
             Self::Terminate => 143,

@@ -1,0 +1,219 @@
+//! What clients get: over real sockets, from a real SQLite file.
+
+mod common;
+
+use aquifer_service::Options;
+use common::{Running, send};
+
+#[tokio::test]
+async fn one_row_is_an_object_and_no_row_is_not_found() {
+    let running = Running::start().await;
+    let answer = running.get("/stations/1").await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.header("content-type"), Some("application/json"));
+    assert_eq!(answer.text(), r#"{"id":1,"code":"A-01","level_m":2.5,"dry":false,"photo":"Zm9v"}"#);
+    let answer = running.get("/stations/2").await;
+    assert_eq!(answer.text(), r#"{"id":2,"code":"A-02","level_m":null,"dry":true,"photo":null}"#);
+    let answer = running.get("/stations/99").await;
+    assert_eq!((answer.status, &*answer.problem()), (404, "AQ1101"));
+    assert_eq!(answer.json()["query"], "stations.get");
+}
+
+#[tokio::test]
+async fn many_rows_are_a_bare_array() {
+    let running = Running::start().await;
+    let answer = running.get("/stations?river=Nera").await;
+    assert_eq!(answer.text(), r#"[{"id":7,"code":"N-07","level_m":1.84}]"#);
+    assert_eq!(running.get("/stations").await.json().as_array().unwrap().len(), 3);
+    let answer = running.get("/stations?river=Po").await;
+    assert_eq!((answer.status, answer.text()), (200, "[]"));
+}
+
+#[tokio::test]
+async fn writes_return_rows_or_counts() {
+    let running = Running::start().await;
+    let answer = running.json("POST", "/stations", r#"{"code":"N-08","river":"Nera"}"#).await;
+    assert_eq!((answer.status, answer.text()), (200, r#"{"id":8,"code":"N-08"}"#));
+    let answer = running.send("PUT", "/stations/8/dry", &[], "").await;
+    assert_eq!(answer.json()["rows_affected"], 1);
+    let answer = running.json("PUT", "/stations/8/dry?dry=false", "").await;
+    assert_eq!(answer.json()["rows_affected"], 1);
+    assert_eq!(running.get("/stations/8").await.json()["dry"], false);
+    assert_eq!(running.json("PUT", "/stations/99/dry", "{}").await.json()["rows_affected"], 0);
+}
+
+#[tokio::test]
+async fn every_bad_parameter_is_listed() {
+    let running = Running::start().await;
+    let answer = running.get("/stations/x?limit=5&idd=1").await;
+    assert_eq!((answer.status, &*answer.problem()), (400, "AQ1001"));
+    let json = answer.json();
+    assert_eq!(json["query"], "stations.get");
+    assert_eq!(
+        json["errors"],
+        serde_json::json!([
+            {"name": "id", "in": "path", "reason": "expected an integer ≥ 1, got \"x\""},
+            {"name": "limit", "in": "query", "reason": "unknown parameter; known are id"},
+            {"name": "idd", "in": "query", "reason": "unknown parameter; did you mean `id`?"},
+        ])
+    );
+    let answer = running.json("POST", "/stations?river=Nera", r#"{"river":"Arno","code":1}"#).await;
+    let json = answer.json();
+    assert_eq!(json["errors"][0]["reason"], "given more than once");
+    assert_eq!(json["errors"][1]["name"], "code");
+    let answer = running.json("POST", "/stations", "{}").await;
+    assert_eq!(answer.json()["errors"][0]["reason"], "missing; expected text");
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_refused_with_the_right_status() {
+    let running = Running::start().await;
+    let large = format!("{{\"code\":\"{}\"}}", "x".repeat(2 << 20));
+    for (method, path, content_type, body, status, code) in [
+        ("GET", "/nope", "", "", 404, "AQ1004"),
+        ("GET", "/stations/", "", "", 404, "AQ1004"),
+        ("GET", "/stations?%ff=1", "", "", 400, "AQ1003"),
+        ("DELETE", "/stations", "", "", 405, "AQ1005"),
+        ("BREW", "/stations", "", "", 405, "AQ1005"),
+        ("POST", "/stations", "application/json", "{", 400, "AQ1002"),
+        ("POST", "/stations", "application/json", "[]", 400, "AQ1002"),
+        ("POST", "/stations", "text/plain", "{}", 415, "AQ1009"),
+        ("POST", "/stations", "", "{}", 415, "AQ1009"),
+        ("QUERY", "/stations/search", "", "", 415, "AQ1009"),
+        ("QUERY", "/stations/search", "text/plain", "{}", 415, "AQ1009"),
+        ("POST", "/stations", "application/json", &large, 413, "AQ1008"),
+    ] {
+        let headers: Vec<_> = Some(("content-type", content_type))
+            .filter(|(_, ty)| !ty.is_empty())
+            .into_iter()
+            .collect();
+        let answer = running.send(method, path, &headers, body).await;
+        assert_eq!(
+            (answer.status, &*answer.problem()),
+            (status, code),
+            "{method} {path} {content_type}"
+        );
+    }
+    let answer = running.send("GET", "/stations", &[("accept", "application/json;q=0")], "").await;
+    assert_eq!((answer.status, &*answer.problem()), (406, "AQ1006"));
+}
+
+#[tokio::test]
+async fn violated_constraints_say_which() {
+    let running = Running::start().await;
+    for (body, status, code, constraint) in [
+        (r#"{"code":"A-01","river":"Arno"}"#, 409, "AQ2301", Some("stations.code")),
+        (r#"{"code":"X","river":"Styx"}"#, 409, "AQ2302", None),
+        (r#"{"code":"X","river":"Arno","level_m":-1}"#, 422, "AQ2303", None),
+        (r#"{"river":"Arno"}"#, 422, "AQ2304", None),
+    ] {
+        let answer = running.json("POST", "/stations", body).await;
+        assert_eq!((answer.status, &*answer.problem()), (status, code), "{body} {answer:?}");
+        let json = answer.json();
+        assert_eq!(json["query"], "stations.create");
+        assert_eq!(json["retryable"], false);
+        assert!(json["engine_code"].as_str().unwrap().starts_with("SQLITE_"), "{json}");
+        if let Some(constraint) = constraint {
+            assert_eq!(json["constraint"], constraint);
+        }
+    }
+    let count: i64 = running.db.get("SELECT count(*) FROM stations", ()).await.unwrap();
+    assert_eq!(count, 3);
+}
+
+#[tokio::test]
+async fn head_and_options_work_on_every_route() {
+    let running = Running::start().await;
+    let get = running.get("/stations/1").await;
+    let head = running.send("HEAD", "/stations/1", &[], "").await;
+    assert_eq!(head.status, 200);
+    assert_eq!(head.header("content-length"), get.header("content-length"));
+    assert_eq!(running.send("HEAD", "/stations/99", &[], "").await.status, 404);
+    assert_eq!(running.send("HEAD", "/numbers/200000", &[], "").await.status, 200);
+    running.in_use(0).await;
+    assert_eq!(running.metric("aquifer_cancelled_total{reason=\"client\"}"), 0.0);
+    let options = running.send("OPTIONS", "/stations", &[], "").await;
+    assert_eq!((options.status, options.header("allow")), (204, Some("GET, HEAD, POST, OPTIONS")));
+    let options = running.send("OPTIONS", "/stations/search", &[], "").await;
+    assert_eq!(options.header("allow"), Some("GET, HEAD, QUERY, POST, OPTIONS"));
+    assert_eq!(options.header("accept-query"), Some("\"application/json\""));
+    let refused = running.send("DELETE", "/stations", &[], "").await;
+    assert_eq!(refused.header("allow"), Some("GET, HEAD, POST, OPTIONS"));
+}
+
+#[tokio::test]
+async fn query_asks_with_its_body_and_post_stands_in_for_it() {
+    let running = Running::start().await;
+    for method in ["QUERY", "POST"] {
+        let answer =
+            running.json(method, "/stations/search", r#"{"river":"Arno","above":2}"#).await;
+        assert_eq!((answer.status, answer.text()), (200, r#"[{"code":"A-01"}]"#), "{method}");
+    }
+    let refused = running.send("QUERY", "/stations/search", &[], "{}").await;
+    assert_eq!(refused.header("accept-query"), Some("\"application/json\""));
+}
+
+#[tokio::test]
+async fn every_answer_has_the_headers_of_every_answer() {
+    let running = Running::start().await;
+    let answer = running.get("/stations/1").await;
+    assert_eq!(answer.header("vary"), Some("Accept"));
+    assert!(answer.header("date").is_some());
+    assert!(answer.header("server-timing").unwrap().starts_with("db;dur="), "{answer:?}");
+    let first = answer.header("x-request-id").unwrap().to_owned();
+    let second = running.get("/nope").await.header("x-request-id").unwrap().to_owned();
+    assert_ne!(first, second);
+    let kept = running.send("GET", "/stations", &[("x-request-id", "abc-1")], "").await;
+    assert_eq!(kept.header("x-request-id"), Some("abc-1"));
+    let unsafe_id = running.send("GET", "/stations", &[("x-request-id", "a b")], "").await;
+    assert_ne!(unsafe_id.header("x-request-id"), Some("a b"));
+}
+
+#[tokio::test]
+async fn the_limit_cuts_off_and_says_so() {
+    let running = Running::start().await;
+    let two = running.get("/few").await;
+    assert_eq!(
+        (two.text(), two.header("aquifer-truncated")),
+        (r#"[{"n":1},{"n":2}]"#, Some("true"))
+    );
+    let three = running.get("/few?limit=3").await;
+    assert_eq!(three.header("aquifer-truncated"), None);
+    assert_eq!(three.json().as_array().unwrap().len(), 3);
+    let five = running.get("/few?limit=5").await;
+    assert_eq!(five.json()["errors"][0]["reason"], "expected an integer from 1 to 4, got \"5\"");
+    // Too long for its head to know: the trailer says it, to clients that take trailers.
+    let many = running.send("GET", "/limited", &[("te", "trailers")], "").await;
+    assert_eq!(many.json().as_array().unwrap().len(), 100_000);
+    assert!(many.complete);
+    assert_eq!(many.header("aquifer-truncated"), None);
+    assert_eq!(many.trailer("aquifer-truncated"), Some("true"));
+    running.in_use(0).await;
+    assert_eq!(running.metric("aquifer_cancelled_total{reason=\"client\"}"), 0.0);
+}
+
+#[tokio::test]
+async fn an_error_in_the_middle_breaks_the_transfer_off() {
+    let running = Running::start().await;
+    let answer = running.get("/broken").await;
+    assert_eq!(answer.status, 200);
+    assert!(!answer.complete, "the array must not look complete");
+    assert!(answer.text().starts_with("[{\"n\":1},"), "what was read was sent");
+    assert!(serde_json::from_slice::<serde_json::Value>(&answer.body).is_err());
+    assert_eq!(
+        running.metric(
+            "aquifer_query_executions_total{datasource=\"test\",outcome=\"error\",query=\"numbers.broken\"}"
+        ),
+        1.0
+    );
+}
+
+#[tokio::test]
+async fn bodies_that_do_not_arrive_time_out() {
+    let mut options = Options::default();
+    options.body_timeout = std::time::Duration::from_millis(50);
+    let running = Running::start_with("", options).await;
+    let headers = [("content-type", "application/json"), ("content-length", "10")];
+    let answer = send(running.api, "POST", "/stations", &headers, "").await;
+    assert_eq!((answer.status, &*answer.problem()), (408, "AQ1007"));
+}
