@@ -1,13 +1,16 @@
 //! [`SqliteConnector`]: from a URL to connections.
 
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 
 use aquifer_driver::{
     Access, BoxFuture, Connection, Connector, Dialect, Dsn, Error, ErrorKind, Grammar, Layout,
-    Result,
+    Result, Retry,
 };
 
+use crate::connection::SqliteConnection;
 use crate::location::Location;
+use crate::open::Opening;
 use crate::options::{Journal, Mode, Options};
 
 /// A parsed SQLite URL: opens connections to one database.
@@ -15,6 +18,9 @@ use crate::options::{Journal, Mode, Options};
 pub struct SqliteConnector {
     options: Arc<Options>,
     location: Location,
+    /// Made absolute by the first connect: a later change of the working directory must not lead to
+    /// another database.
+    path: OnceLock<PathBuf>,
 }
 
 static DIALECT: Dialect = Dialect::new("sqlite", Grammar::Sqlite);
@@ -24,19 +30,37 @@ impl SqliteConnector {
         let params = dsn.params().iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let options = Options::parse(params)?;
         let location = Location::parse(dsn, &options)?;
-        Ok(Self { options: Arc::new(options), location })
+        Ok(Self { options: Arc::new(options), location, path: OnceLock::new() })
+    }
+
+    /// The file's path, absolute; `None` is memory.
+    fn path(&self) -> Result<Option<PathBuf>> {
+        let Location::File(name) = &self.location else { return Ok(None) };
+        if let Some(path) = self.path.get() {
+            return Ok(Some(path.clone()));
+        }
+        let path = std::path::absolute(name).map_err(|error| {
+            Error::new(ErrorKind::Connect, format!("the path `{name}` cannot be made absolute"))
+                .with_retry(Retry::Never)
+                .with_source(error)
+        })?;
+        Ok(Some(self.path.get_or_init(|| path).clone()))
     }
 }
 
 impl Connector for SqliteConnector {
-    fn connect(
-        self: Arc<Self>,
-        _access: Access,
-    ) -> BoxFuture<'static, Result<Box<dyn Connection>>> {
-        Box::pin(std::future::ready(Err(Error::new(
-            ErrorKind::Unsupported,
-            "this build of the SQLite driver checks URLs only",
-        ))))
+    /// A file is opened by the thread that becomes the connection's worker; memory is opened at once.
+    fn connect(self: Arc<Self>, access: Access) -> BoxFuture<'static, Result<Box<dyn Connection>>> {
+        Box::pin(async move {
+            let opening = Opening {
+                path: self.path()?,
+                name: self.location.name().into(),
+                options: Arc::clone(&self.options),
+                access,
+            };
+            let connection = SqliteConnection::open(opening).await?;
+            Ok(Box::new(connection) as Box<dyn Connection>)
+        })
     }
 
     fn dialect(&self) -> &Dialect {

@@ -65,6 +65,8 @@ pub(super) struct Control {
     /// Whether the progress handler has stopped a statement because the budget was spent. Written
     /// by the owner only.
     pub(super) budget_spent: AtomicBool,
+    /// Whether a row was inserted into a rowid table since this was last taken. Written by the owner only.
+    pub(super) inserted: AtomicBool,
     /// How long to wait for a lock, in milliseconds.
     pub(super) busy_timeout_ms: AtomicU32,
     /// `None` once the connection is closed.
@@ -89,6 +91,7 @@ impl Control {
             interrupting: AtomicBool::new(false),
             ticks_left: AtomicI64::new(progress::UNLIMITED),
             budget_spent: AtomicBool::new(false),
+            inserted: AtomicBool::new(false),
             busy_timeout_ms: AtomicU32::new(0),
             connection: Mutex::new(Some(Connection(db))),
             stopped: Condvar::new(),

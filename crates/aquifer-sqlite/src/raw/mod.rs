@@ -32,6 +32,7 @@ mod exec;
 mod explain;
 mod extension;
 mod handle;
+mod inserted;
 mod interrupt;
 mod open;
 mod prepare;

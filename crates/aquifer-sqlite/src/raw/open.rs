@@ -12,7 +12,7 @@ use super::error::{Error, Result};
 use super::handle::Handle;
 use super::interrupt::Control;
 use super::slab::Slab;
-use super::{busy, progress};
+use super::{busy, inserted, progress};
 
 /// Where the database is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,7 +129,7 @@ impl Handle {
         Ok(handle)
     }
 
-    /// Puts back this layer's progress and busy handlers, which `PRAGMA busy_timeout` or a loaded
+    /// Puts back this layer's progress, busy and update handlers, which `PRAGMA busy_timeout` or a loaded
     /// extension may have replaced.
     pub fn restore_handlers(&mut self) {
         let control = Arc::as_ptr(&self.control);
@@ -139,6 +139,7 @@ impl Handle {
         unsafe {
             progress::install(self.db, control);
             busy::install(self.db, control);
+            inserted::install(self.db, control);
         }
     }
 }

@@ -11,6 +11,7 @@ use std::sync::atomic::Ordering;
 use libsqlite3_sys as ffi;
 
 use super::interrupt::Control;
+use super::statement::Statement;
 
 /// Virtual-machine operations between two looks at the budget and at a pending interrupt.
 ///
@@ -46,6 +47,18 @@ impl Control {
             self.ticks_left.store(left - 1, Ordering::Relaxed);
         }
         false
+    }
+}
+
+impl Statement<'_> {
+    /// Virtual-machine operations that are left of the budget, to within [`TICK_OPS`]; `None` without a limit.
+    #[inline]
+    #[must_use]
+    pub fn budget_left(&self) -> Option<u64> {
+        match self.control.ticks_left.load(Ordering::Relaxed) {
+            UNLIMITED => None,
+            ticks => Some(u64::try_from(ticks).unwrap_or(0) * u64::from(TICK_OPS)),
+        }
     }
 }
 

@@ -71,6 +71,14 @@ impl<'h> Statement<'h> {
         Err(self.failed(code))
     }
 
+    /// The row it stands on, once more; `None` if it stands on none.
+    #[inline]
+    #[must_use]
+    pub fn current_row(&self) -> Option<Row<'_>> {
+        // `Running` is set when a step gave a row, and left by every call that moves on.
+        (self.slot.phase == Phase::Running).then(|| Row::new(self.stmt, self.slot.columns))
+    }
+
     /// Runs to the end and drops the rows.
     ///
     /// # Errors

@@ -1,0 +1,101 @@
+//! Arguments, straight into a statement's parameters.
+
+use aquifer_driver::{Error, ErrorKind, ParamSink, Params, Result, ValueRef, civil};
+
+use crate::errors::{self, Doing};
+use crate::raw::Statement;
+
+/// Binds every argument; the bytes that SQLite copied.
+///
+/// # Errors
+///
+/// `Arguments` for a wrong number, `Argument` for a value that SQLite does not have.
+#[inline]
+pub(crate) fn bind(
+    statement: &mut Statement<'_>,
+    parameters: usize,
+    params: &dyn Params,
+) -> Result<usize> {
+    let mut binder = Binder { statement, parameters, bound: 0, bytes: 0 };
+    params.bind(&mut binder)?;
+    if binder.bound != parameters {
+        return Err(wrong_count(parameters, params.count()));
+    }
+    Ok(binder.bytes)
+}
+
+#[cold]
+pub(crate) fn wrong_count(takes: usize, given: usize) -> Error {
+    Error::new(
+        ErrorKind::Arguments,
+        format!("the statement takes {takes} arguments, {given} were given"),
+    )
+}
+
+struct Binder<'a, 'h> {
+    statement: &'a mut Statement<'h>,
+    parameters: usize,
+    bound: usize,
+    bytes: usize,
+}
+
+impl Binder<'_, '_> {
+    #[inline]
+    fn text(&mut self, text: &str) -> crate::raw::Result<()> {
+        self.bytes += text.len();
+        self.statement.bind_text(self.bound, text)
+    }
+
+    #[inline]
+    fn blob(&mut self, bytes: &[u8]) -> crate::raw::Result<()> {
+        self.bytes += bytes.len();
+        self.statement.bind_blob(self.bound, bytes)
+    }
+}
+
+impl ParamSink for Binder<'_, '_> {
+    #[inline]
+    fn put(&mut self, value: ValueRef<'_>) -> Result<()> {
+        self.bound += 1;
+        let index = self.bound;
+        if index > self.parameters {
+            // Counted on, so that the message can say how many there were.
+            return Ok(());
+        }
+        match value {
+            ValueRef::Null => self.statement.bind_null(index),
+            ValueRef::Bool(v) => self.statement.bind_i64(index, v.into()),
+            ValueRef::Int(v) => self.statement.bind_i64(index, v),
+            ValueRef::Float(v) if v.is_nan() => {
+                return Err(refused(index, "NaN, which SQLite would store as NULL"));
+            }
+            ValueRef::Float(v) => self.statement.bind_f64(index, v),
+            ValueRef::Text(v) | ValueRef::Json(v) | ValueRef::Decimal(v) => self.text(v),
+            ValueRef::Bytes(v) => self.blob(v),
+            ValueRef::Uuid(v) => self.blob(&v),
+            ValueRef::Date(v) => self.text(&civil::date(v)),
+            ValueRef::Time(v) => match civil::time(v) {
+                Some(time) => self.text(&time),
+                None => return Err(refused(index, "a time of day that is not within one day")),
+            },
+            ValueRef::Timestamp(v) => self.text(&civil::timestamp(v)),
+            ValueRef::TimestampTz(v) => self.text(&civil::timestamp_tz(v)),
+            ValueRef::Interval(v) => self.text(&civil::interval(v)),
+            ValueRef::UInt(_) => {
+                return Err(refused(index, "an unsigned integer beyond i64, which SQLite lacks")
+                    .with_hint("bind it as text or as a decimal"));
+            }
+            ValueRef::Array(_) => {
+                return Err(refused(index, "an array, which SQLite lacks")
+                    .with_hint("write `IN (?)` and pass `list(&values)`, or bind a JSON array and read it with `json_each`"));
+            }
+            _ => return Err(refused(index, "of a kind that this driver does not know")),
+        }
+        .map_err(|error| errors::error(&error, Doing::Running).with_nothing_sent(true))
+    }
+}
+
+#[cold]
+fn refused(index: usize, what: &str) -> Error {
+    Error::new(ErrorKind::Argument, format!("the argument {index}, counted from 1, is {what}"))
+}

@@ -1,0 +1,146 @@
+//! [`Job`]: what is done on the worker.
+
+use aquifer_driver::{Batch, Error, ErrorKind, Outcome, ParamBuf, Params, Result, RowBatch, Want};
+
+use crate::engine::{Engine, Filled, Place, Run, Started};
+use crate::errors::{self, Doing};
+use crate::raw::Persistence;
+use crate::worker::{Ended, Event, Outbox};
+
+/// A job without rows, from the connection's own powers.
+pub(crate) type Call = Box<dyn FnOnce(&mut Engine) -> Result<()> + Send>;
+
+/// A piece of work for the worker.
+pub(crate) enum Job {
+    /// Runs a bound statement, or goes on with one in the middle of its rows.
+    Run(Run),
+    /// Prepares, binds and runs a statement.
+    Execute {
+        sql: Box<str>,
+        params: ParamBuf,
+        want: Want,
+    },
+    /// Prepares and describes a statement.
+    Prepare(Box<str>),
+    Script(Box<str>),
+    Batch(Batch),
+    /// `BEGIN`, `BEGIN IMMEDIATE` or `COMMIT`.
+    Control(&'static str),
+    Rollback,
+    Reset,
+    Call(Call),
+}
+
+impl Job {
+    pub(crate) fn run(self, engine: &mut Engine, out: &mut Outbox<'_>) -> Ended {
+        engine.limit(Place::Worker);
+        let done = |()| (None, Outcome::default());
+        match self {
+            Self::Run(run) => rows(engine, run, out),
+            Self::Execute { sql, params, want } => execute(engine, &sql, &params, want, out),
+            Self::Prepare(sql) => engine
+                .describe(Place::Worker, &sql)
+                .map(done)
+                .map_err(crate::engine::Failure::error),
+            Self::Script(sql) => script(engine, &sql, out),
+            Self::Batch(batch) => self::batch(engine, &batch, out),
+            Self::Control(sql) => engine.control(Place::Worker, sql).map(done),
+            Self::Rollback => engine.rollback(Place::Worker).map(done),
+            Self::Reset => crate::reset::reset(engine).map(done),
+            Self::Call(call) => call(engine).map(done),
+        }
+    }
+}
+
+/// Runs a statement to its end; full batches are sent, the last one is returned.
+fn rows(engine: &mut Engine, mut run: Run, out: &mut Outbox<'_>) -> Ended {
+    let mut batch = out.buffer();
+    loop {
+        match engine.fill(Place::Worker, &mut run, &mut batch) {
+            Ok(Filled::Done(outcome)) => return Ok((Some(batch), outcome)),
+            Ok(Filled::Full) => {
+                out.send(Event::Rows(batch));
+                batch = out.buffer();
+            }
+            Err(failure) => {
+                out.keep(batch);
+                return Err(failure.error());
+            }
+        }
+    }
+}
+
+fn execute(
+    engine: &mut Engine,
+    sql: &str,
+    params: &dyn Params,
+    want: Want,
+    out: &mut Outbox<'_>,
+) -> Ended {
+    match engine.start(Place::Worker, sql, params, want)? {
+        Started::Inline(run) | Started::Worker(run) => rows(engine, run, out),
+        Started::Nothing | Started::Late => Ok((None, Outcome::default())),
+    }
+}
+
+/// The statements of a text, one after the other; each gives a result set. The first that fails ends
+/// it; what ran before it stays done.
+fn script(engine: &mut Engine, sql: &str, out: &mut Outbox<'_>) -> Ended {
+    let mut at = 0;
+    let mut last: Option<(Option<RowBatch>, Outcome)> = None;
+    while at < sql.len() {
+        let rest = &sql[at..];
+        let here = |error: Error| match error.position() {
+            Some(position) => error.with_position(position + u32::try_from(at).unwrap_or(0)),
+            None => error,
+        };
+        let prepared = engine
+            .handle
+            .prepare(rest, Persistence::Transient)
+            .map_err(|raw| here(errors::error(&raw, Doing::Preparing)))?;
+        if let Some(id) = prepared.statement {
+            if let Some((rows, outcome)) = last.take() {
+                out.set(rows, outcome);
+            }
+            let run = engine.adopt(id, &rest[..prepared.tail]).map_err(here)?;
+            let place = run.place();
+            let ended = rows(engine, run, out);
+            engine.dismiss(place);
+            last = Some(ended.map_err(here)?);
+        }
+        if prepared.tail == 0 {
+            break;
+        }
+        at += prepared.tail;
+    }
+    Ok(last.unwrap_or((None, Outcome::default())))
+}
+
+/// Every statement of a batch, in one go. Each failure is its own, unless SQLite has rolled back the
+/// transaction: then the rest is refused. A cancel ends it all.
+fn batch(engine: &mut Engine, batch: &Batch, out: &mut Outbox<'_>) -> Ended {
+    let in_transaction = !engine.handle.autocommit();
+    let mut rolled_back = false;
+    let mut last: Option<(Option<RowBatch>, Outcome)> = None;
+    for item in batch.iter() {
+        if let Some((rows, outcome)) = last.take() {
+            out.set(rows, outcome);
+        }
+        if rolled_back {
+            out.note(Event::Failed(Error::new(
+                ErrorKind::TxFailed,
+                "not run: SQLite has rolled back the transaction under an earlier statement",
+            )));
+            continue;
+        }
+        match execute(engine, item.sql, &item, item.want, out) {
+            Ok(ended) => last = Some(ended),
+            Err(error) if error.kind() == ErrorKind::Cancelled => return Err(error),
+            Err(error) => {
+                rolled_back = in_transaction && engine.handle.autocommit();
+                out.note(Event::Failed(error));
+            }
+        }
+    }
+    Ok(last.unwrap_or((None, Outcome::default())))
+}

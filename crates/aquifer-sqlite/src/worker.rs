@@ -1,0 +1,438 @@
+//! [`Worker`]: the one thread of a connection, and the mailbox between it and the connection's owner.
+//!
+//! The thread is `aquifer-sqlite`. It starts when the connection first has something to do that may
+//! block (for a file, that is opening it), sleeps on a condition variable when it has nothing to do, and
+//! ends when its connection goes. It closes the handle that it was given last.
+//!
+//! Jobs and answers go through one mutex that nobody holds for longer than a few moves of pointers.
+//! Buffers go round: a row batch that the owner has swapped out comes back to be filled again, so that
+//! a job costs no allocation after the first ones.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use aquifer_driver::{Columns, Error, ErrorKind, Outcome, Result, RowBatch};
+
+use crate::engine::Engine;
+use crate::job::Job;
+use crate::open::Opening;
+
+/// Batches of rows that the worker is ahead of its reader, at most.
+const AHEAD_MAX: usize = 2;
+
+/// Memory that a buffer may keep on its way back.
+const BUFFER_KEEP: usize = 256 * 1024;
+
+/// What a job tells before it is over.
+#[derive(Debug)]
+pub(crate) enum Event {
+    /// Rows of a result set that goes on.
+    Rows(RowBatch),
+    /// A result set is over, and another statement follows; with its last rows if it had columns.
+    Set(Option<RowBatch>, Outcome),
+    /// A statement of a batch failed.
+    Failed(Error),
+}
+
+/// How a job ended: its last rows if there are columns, and the outcome.
+pub(crate) type Ended = Result<(Option<RowBatch>, Outcome)>;
+
+/// What the owner finds in the mailbox.
+pub(crate) enum Answer {
+    /// Rows have been swapped in; the result set goes on.
+    Rows,
+    /// A result set is over, and its last rows have been swapped in.
+    Set(Outcome),
+    /// A statement of a batch failed.
+    Failed(Error),
+    /// The job is over, and its last rows have been swapped in. Without an engine, it could not be opened.
+    Ended(Option<Box<Engine>>, Result<Outcome>),
+    /// The thread is gone, and the engine with it.
+    Lost,
+}
+
+#[derive(Default)]
+struct Mail {
+    work: Option<(Box<Engine>, Job)>,
+    events: VecDeque<Event>,
+    ended: Option<(Option<Box<Engine>>, Ended)>,
+    /// Buffers to fill.
+    spare: Vec<RowBatch>,
+    /// Batches of rows that were sent and not yet taken.
+    ahead: usize,
+    /// The owner, waiting for an answer.
+    waker: Option<Waker>,
+    /// The worker is waiting on the condition variable.
+    asleep: bool,
+    /// The owner wants no more rows of this job.
+    discard: bool,
+    /// The connection is going: nothing is sent any more.
+    closed: bool,
+    /// What the worker closes before it ends.
+    closing: Option<Box<Engine>>,
+    /// The thread has ended.
+    gone: bool,
+}
+
+#[derive(Default)]
+struct Shared {
+    mail: Mutex<Mail>,
+    /// Only the worker waits here.
+    called: Condvar,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Mail> {
+        // Nothing panics under the lock; a thread that panicked elsewhere leaves the mail in order.
+        self.mail.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Wakes the worker if it sleeps.
+    fn call(&self, mail: MutexGuard<'_, Mail>) {
+        let asleep = mail.asleep;
+        drop(mail);
+        if asleep {
+            self.called.notify_one();
+        }
+    }
+
+    fn sleep<'a>(&self, mut mail: MutexGuard<'a, Mail>) -> MutexGuard<'a, Mail> {
+        mail.asleep = true;
+        let mut mail = self.called.wait(mail).unwrap_or_else(PoisonError::into_inner);
+        mail.asleep = false;
+        mail
+    }
+}
+
+/// The owner's end. Dropping it ends the thread, as soon as it comes to look.
+pub(crate) struct Worker {
+    shared: Arc<Shared>,
+    /// Events taken and not yet handed on.
+    inbox: VecDeque<Event>,
+}
+
+impl Worker {
+    /// Starts the thread; with `opening`, its first job is that.
+    ///
+    /// # Errors
+    ///
+    /// `Resources` if the system gives no thread.
+    pub(crate) fn spawn(opening: Option<Opening>) -> Result<Self> {
+        let shared = Arc::new(Shared::default());
+        let mailbox = Arc::clone(&shared);
+        std::thread::Builder::new()
+            .name("aquifer-sqlite".into())
+            .spawn(move || work(&mailbox, opening))
+            .map_err(|error| {
+                Error::new(ErrorKind::Resources, "no thread could be started for SQLite")
+                    .with_source(error)
+            })?;
+        Ok(Self { shared, inbox: VecDeque::new() })
+    }
+
+    /// Hands over the engine with something to do. The last job must have ended.
+    pub(crate) fn submit(&mut self, engine: Box<Engine>, job: Job) {
+        let mut mail = self.shared.lock();
+        mail.work = Some((engine, job));
+        mail.discard = false;
+        self.shared.call(mail);
+    }
+
+    /// The next answer. Rows are swapped into `batch`, whose buffer goes back to the worker.
+    /// A set without columns gives `none`.
+    pub(crate) fn poll(
+        &mut self,
+        cx: &Context<'_>,
+        batch: &mut RowBatch,
+        none: &Arc<Columns>,
+    ) -> Poll<Answer> {
+        if let Some(event) = self.inbox.pop_front() {
+            return Poll::Ready(self.hand_on(event, batch, none));
+        }
+        let mut mail = self.shared.lock();
+        if !mail.events.is_empty() {
+            std::mem::swap(&mut mail.events, &mut self.inbox);
+            drop(mail);
+            if let Some(event) = self.inbox.pop_front() {
+                return Poll::Ready(self.hand_on(event, batch, none));
+            }
+            mail = self.shared.lock();
+        }
+        if let Some((engine, ended)) = mail.ended.take() {
+            let outcome = match ended {
+                Ok((Some(mut rows), outcome)) => {
+                    std::mem::swap(batch, &mut rows);
+                    mail.keep(rows);
+                    Ok(outcome)
+                }
+                Ok((None, outcome)) => {
+                    batch.set_columns(none);
+                    Ok(outcome)
+                }
+                Err(error) => {
+                    batch.clear();
+                    Err(error)
+                }
+            };
+            return Poll::Ready(Answer::Ended(engine, outcome));
+        }
+        if mail.gone {
+            return Poll::Ready(Answer::Lost);
+        }
+        match &mut mail.waker {
+            Some(waker) => waker.clone_from(cx.waker()),
+            none => *none = Some(cx.waker().clone()),
+        }
+        Poll::Pending
+    }
+
+    fn hand_on(&self, event: Event, batch: &mut RowBatch, none: &Arc<Columns>) -> Answer {
+        match event {
+            Event::Rows(rows) => {
+                self.swap(rows, batch);
+                Answer::Rows
+            }
+            Event::Set(Some(rows), outcome) => {
+                self.swap(rows, batch);
+                Answer::Set(outcome)
+            }
+            Event::Set(None, outcome) => {
+                batch.set_columns(none);
+                Answer::Set(outcome)
+            }
+            Event::Failed(error) => {
+                batch.clear();
+                Answer::Failed(error)
+            }
+        }
+    }
+
+    fn swap(&self, mut rows: RowBatch, batch: &mut RowBatch) {
+        std::mem::swap(batch, &mut rows);
+        let mut mail = self.shared.lock();
+        mail.ahead = mail.ahead.saturating_sub(1);
+        mail.keep(rows);
+        self.shared.call(mail);
+    }
+
+    /// The owner wants no more rows of the job under way.
+    pub(crate) fn discard(&mut self) {
+        self.inbox.clear();
+        let mut mail = self.shared.lock();
+        mail.discard = true;
+        mail.events.clear();
+        mail.ahead = 0;
+        self.shared.call(mail);
+    }
+
+    /// Has the engine closed by the thread, which then ends.
+    pub(crate) fn close(&mut self, engine: Option<Box<Engine>>) {
+        let mut mail = self.shared.lock();
+        mail.closed = true;
+        mail.waker = None;
+        mail.events.clear();
+        if mail.gone {
+            // There is nobody left to do it.
+            drop(mail);
+            drop(engine);
+            return;
+        }
+        // A job that ended unheard has left its engine here.
+        let ended = mail.ended.take().and_then(|(engine, _)| engine);
+        mail.closing = engine.or(ended);
+        self.shared.call(mail);
+    }
+
+    /// Waits for the thread's last act.
+    pub(crate) fn poll_gone(&mut self, cx: &Context<'_>) -> Poll<()> {
+        let mut mail = self.shared.lock();
+        if mail.gone {
+            return Poll::Ready(());
+        }
+        mail.waker = Some(cx.waker().clone());
+        Poll::Pending
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        if !self.shared.lock().closed {
+            self.close(None);
+        }
+    }
+}
+
+impl Mail {
+    fn keep(&mut self, mut rows: RowBatch) {
+        if self.spare.len() <= AHEAD_MAX {
+            rows.shrink(BUFFER_KEEP);
+            self.spare.push(rows);
+        }
+    }
+}
+
+/// The worker's end, for the job under way.
+pub(crate) struct Outbox<'a> {
+    shared: &'a Shared,
+    /// Events without rows, sent together with the next rows or the end.
+    held: &'a mut VecDeque<Event>,
+    /// A buffer at hand, so that a batch of many statements does not take the lock for each.
+    at_hand: Option<RowBatch>,
+}
+
+impl Outbox<'_> {
+    /// An empty batch to fill.
+    pub(crate) fn buffer(&mut self) -> RowBatch {
+        match self.at_hand.take() {
+            Some(rows) => rows,
+            None => self.shared.lock().spare.pop().unwrap_or_default(),
+        }
+    }
+
+    /// A buffer that was not needed.
+    pub(crate) fn keep(&mut self, rows: RowBatch) {
+        if self.at_hand.is_none() {
+            self.at_hand = Some(rows);
+        } else {
+            self.shared.lock().keep(rows);
+        }
+    }
+
+    /// Notes an event; it is sent with the next rows or the end of the job.
+    pub(crate) fn note(&mut self, event: Event) {
+        self.held.push_back(event);
+    }
+
+    /// Sends rows, after the events noted before, and waits until the reader is near enough.
+    pub(crate) fn send(&mut self, event: Event) {
+        self.held.push_back(event);
+        let mut mail = self.shared.lock();
+        if mail.discard || mail.closed {
+            for event in self.held.drain(..) {
+                if let Event::Rows(rows) | Event::Set(Some(rows), _) = event {
+                    mail.keep(rows);
+                }
+            }
+            return;
+        }
+        mail.ahead += 1;
+        mail.events.append(self.held);
+        let waker = mail.waker.take();
+        drop(mail);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+        let mut mail = self.shared.lock();
+        while mail.ahead >= AHEAD_MAX && !mail.discard && !mail.closed {
+            mail = self.shared.sleep(mail);
+        }
+    }
+
+    /// Notes the end of a result set; with rows, it is sent at once.
+    pub(crate) fn set(&mut self, rows: Option<RowBatch>, outcome: Outcome) {
+        match rows {
+            Some(rows) if rows.columns().is_empty() => {
+                self.keep(rows);
+                self.note(Event::Set(None, outcome));
+            }
+            Some(rows) => self.send(Event::Set(Some(rows), outcome)),
+            None => self.note(Event::Set(None, outcome)),
+        }
+    }
+}
+
+impl Drop for Outbox<'_> {
+    fn drop(&mut self) {
+        if let Some(rows) = self.at_hand.take() {
+            self.shared.lock().keep(rows);
+        }
+    }
+}
+
+/// Tells the owner that the thread is gone, however it went.
+struct Gone<'a>(&'a Shared);
+
+impl Drop for Gone<'_> {
+    fn drop(&mut self) {
+        let mut mail = self.0.lock();
+        mail.gone = true;
+        let left = (mail.work.take(), mail.closing.take(), mail.ended.take());
+        let waker = mail.waker.take();
+        drop(mail);
+        drop(left);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+}
+
+/// The thread.
+fn work(shared: &Shared, opening: Option<Opening>) {
+    let _gone = Gone(shared);
+    let mut held = VecDeque::new();
+    if let Some(opening) = opening {
+        let opened = opening.open(&|| shared.lock().closed);
+        let (engine, ended) = match opened {
+            Ok(engine) => (Some(Box::new(engine)), Ok((None, Outcome::default()))),
+            Err(error) => (None, Err(error)),
+        };
+        if !post(shared, &mut held, engine, ended) {
+            return;
+        }
+    }
+    loop {
+        let mut mail = shared.lock();
+        let (mut engine, job) = loop {
+            if mail.closed {
+                let engine = mail.closing.take();
+                drop(mail);
+                if let Some(engine) = engine {
+                    engine.handle.close();
+                }
+                return;
+            }
+            if let Some(work) = mail.work.take() {
+                break work;
+            }
+            mail = shared.sleep(mail);
+        };
+        drop(mail);
+        let ended = {
+            let mut out = Outbox { shared, held: &mut held, at_hand: None };
+            job.run(&mut engine, &mut out)
+        };
+        if !post(shared, &mut held, Some(engine), ended) {
+            return;
+        }
+    }
+}
+
+/// Sends the end of a job and the engine; `false` if the thread should end.
+fn post(
+    shared: &Shared,
+    held: &mut VecDeque<Event>,
+    engine: Option<Box<Engine>>,
+    ended: Ended,
+) -> bool {
+    let mut mail = shared.lock();
+    if mail.closed {
+        drop(mail);
+        if let Some(engine) = engine {
+            engine.handle.close();
+        }
+        return false;
+    }
+    if mail.discard {
+        held.clear();
+    }
+    let alive = engine.is_some();
+    mail.events.append(held);
+    mail.ended = Some((engine, ended));
+    let waker = mail.waker.take();
+    drop(mail);
+    if let Some(waker) = waker {
+        waker.wake();
+    }
+    alive
+}
