@@ -1,0 +1,97 @@
+//! Every call, listed once, for every place where it can be made.
+
+/// The calls that give owned values, as methods: `(&self)` for a `Db`, `(&mut self)` where a connection
+/// is in hand, without `pub` for the trait.
+macro_rules! blocking_calls {
+    ($visibility:vis $self:ident, $receiver:tt) => {
+        blocking_calls! { @each ($visibility) $self $receiver
+            exec(params: Params) -> Done;
+            get<T>(params: Params) -> T;
+            get_optional<T>(params: Params) -> Option<T>;
+            select<T>(params: Params) -> Vec<T>;
+            exec_named(args: NamedArgs) -> Done;
+            get_named<T>(args: NamedArgs) -> T;
+            get_optional_named<T>(args: NamedArgs) -> Option<T>;
+            select_named<T>(args: NamedArgs) -> Vec<T>;
+        }
+    };
+    (@each $visibility:tt $self:ident $receiver:tt
+        $($name:ident $(<$row:ident>)? ($args:ident: $bound:ident) -> $output:ty;)*) => {
+        $(blocking_calls! { @one $visibility $self $receiver $name [$($row)?] $args $bound $output })*
+    };
+    (@one ($visibility:vis) $self:ident ($($receiver:tt)+)
+        $name:ident [$($row:ident)?] $args:ident $bound:ident $output:ty) => {
+        #[doc = concat!("As [`Db::", stringify!($name), "`](crate::Db::", stringify!($name), ").")]
+        ///
+        /// # Errors
+        ///
+        #[doc = concat!("As `Db::", stringify!($name), "`, and inside an async task.")]
+        $visibility fn $name $(<$row>)? (
+            $($receiver)+,
+            sql: &str,
+            $args: impl $crate::blocking::calls::$bound,
+        ) -> $crate::Result<$output>
+        $(where $row: for<'r> $crate::FromRow<'r>)?
+        {
+            let place = $self.place();
+            place.runtime.run(place.target.$name(sql, $args))
+        }
+    };
+}
+pub(super) use blocking_calls;
+
+/// The calls whose rows borrow the connection in hand.
+macro_rules! borrowing_blocking_calls {
+    ($visibility:vis fn) => {
+        /// As [`Db::query`](crate::Db::query); the rows borrow the connection.
+        ///
+        /// # Errors
+        ///
+        /// As `Db::query`, and inside an async task.
+        $visibility fn query(
+            &mut self,
+            sql: &str,
+            params: impl $crate::Params,
+        ) -> $crate::Result<$crate::blocking::Rows<'_>> {
+            let place = self.place();
+            let rows = place.runtime.run(place.target.query(sql, params))?;
+            Ok($crate::blocking::Rows::new(rows, place.runtime))
+        }
+
+        /// As [`Db::query_named`](crate::Db::query_named); the rows borrow the connection.
+        ///
+        /// # Errors
+        ///
+        /// As `Db::query_named`, and inside an async task.
+        $visibility fn query_named(
+            &mut self,
+            sql: &str,
+            args: impl $crate::NamedArgs,
+        ) -> $crate::Result<$crate::blocking::Rows<'_>> {
+            let place = self.place();
+            let rows = place.runtime.run(place.target.query_named(sql, args))?;
+            Ok($crate::blocking::Rows::new(rows, place.runtime))
+        }
+
+        /// As [`Db::stream`](crate::Db::stream); the rows borrow the connection.
+        $visibility fn stream<T>(
+            &mut self,
+            sql: &str,
+            params: impl $crate::Params,
+        ) -> $crate::blocking::RowStream<'_, T>
+        where
+            T: for<'r> $crate::FromRow<'r>,
+        {
+            let place = self.place();
+            $crate::blocking::RowStream::new(place.target.stream(sql, &params), place.runtime)
+        }
+
+        /// As [`Db::batch`](crate::Db::batch).
+        $visibility fn batch(&mut self) -> $crate::blocking::Batch<'_> {
+            $crate::blocking::Batch::new(self.place())
+        }
+    };
+}
+pub(super) use borrowing_blocking_calls;
+
+pub(super) use crate::{Done, NamedArgs, Params};
