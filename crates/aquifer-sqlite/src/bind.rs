@@ -62,13 +62,10 @@ impl ParamSink for Binder<'_, '_> {
             // Counted on, so that the message can say how many there were.
             return Ok(());
         }
+        check(index, &value)?;
         match value {
-            ValueRef::Null => self.statement.bind_null(index),
             ValueRef::Bool(v) => self.statement.bind_i64(index, v.into()),
             ValueRef::Int(v) => self.statement.bind_i64(index, v),
-            ValueRef::Float(v) if v.is_nan() => {
-                return Err(refused(index, "NaN, which SQLite would store as NULL"));
-            }
             ValueRef::Float(v) => self.statement.bind_f64(index, v),
             ValueRef::Text(v) | ValueRef::Json(v) | ValueRef::Decimal(v) => self.text(v),
             ValueRef::Bytes(v) => self.blob(v),
@@ -76,22 +73,62 @@ impl ParamSink for Binder<'_, '_> {
             ValueRef::Date(v) => self.text(&civil::date(v)),
             ValueRef::Time(v) => match civil::time(v) {
                 Some(time) => self.text(&time),
-                None => return Err(refused(index, "a time of day that is not within one day")),
+                None => return Err(refused(index, NO_TIME)),
             },
             ValueRef::Timestamp(v) => self.text(&civil::timestamp(v)),
             ValueRef::TimestampTz(v) => self.text(&civil::timestamp_tz(v)),
             ValueRef::Interval(v) => self.text(&civil::interval(v)),
-            ValueRef::UInt(_) => {
-                return Err(refused(index, "an unsigned integer beyond i64, which SQLite lacks")
-                    .with_hint("bind it as text or as a decimal"));
-            }
-            ValueRef::Array(_) => {
-                return Err(refused(index, "an array, which SQLite lacks")
-                    .with_hint("write `IN (?)` and pass `list(&values)`, or bind a JSON array and read it with `json_each`"));
-            }
-            _ => return Err(refused(index, "of a kind that this driver does not know")),
+            // Whatever else there is has been refused.
+            _ => self.statement.bind_null(index),
         }
         .map_err(|error| errors::error(&error, Doing::Running).with_nothing_sent(true))
+    }
+}
+
+/// Checks arguments without binding them: a batch is refused before any of it is sent.
+#[derive(Debug, Default)]
+pub(crate) struct Check {
+    index: usize,
+}
+
+impl ParamSink for Check {
+    #[inline]
+    fn put(&mut self, value: ValueRef<'_>) -> Result<()> {
+        self.index += 1;
+        check(self.index, &value)
+    }
+}
+
+const NO_TIME: &str = "a time of day that is not within one day";
+
+/// Whether SQLite can take the value.
+#[inline]
+fn check(index: usize, value: &ValueRef<'_>) -> Result<()> {
+    match *value {
+        ValueRef::Int(_)
+        | ValueRef::Text(_)
+        | ValueRef::Null
+        | ValueRef::Bytes(_)
+        | ValueRef::Bool(_)
+        | ValueRef::Json(_)
+        | ValueRef::Decimal(_)
+        | ValueRef::Uuid(_)
+        | ValueRef::Date(_)
+        | ValueRef::Timestamp(_)
+        | ValueRef::TimestampTz(_)
+        | ValueRef::Interval(_) => Ok(()),
+        ValueRef::Float(v) if !v.is_nan() => Ok(()),
+        ValueRef::Float(_) => Err(refused(index, "NaN, which SQLite would store as NULL")),
+        ValueRef::Time(v) if civil::time(v).is_some() => Ok(()),
+        ValueRef::Time(_) => Err(refused(index, NO_TIME)),
+        ValueRef::UInt(_) => {
+            Err(refused(index, "an unsigned integer beyond i64, which SQLite lacks")
+                .with_hint("bind it as text or as a decimal"))
+        }
+        ValueRef::Array(_) => Err(refused(index, "an array, which SQLite lacks").with_hint(
+            "write `IN (?)` and pass `list(&values)`, or bind a JSON array and read it with `json_each`",
+        )),
+        _ => Err(refused(index, "of a kind that this driver does not know")),
     }
 }
 

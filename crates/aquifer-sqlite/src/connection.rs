@@ -11,6 +11,7 @@ use aquifer_driver::{
     ErrorKind, Outcome, ParamBuf, Params, Result, RowBatch, Status, Step, Want,
 };
 
+use crate::bind::Check;
 use crate::engine::{Engine, Failure, Filled, Place, Run, Started};
 use crate::job::Job;
 use crate::open::Opening;
@@ -78,6 +79,13 @@ impl SqliteConnection {
         }
     }
 
+    /// How many statements SQLite holds for this connection, cached ones among them; `None` while a
+    /// command is under way on the worker.
+    #[must_use]
+    pub fn statement_count(&self) -> Option<usize> {
+        self.engine.as_ref().map(|engine| engine.handle.statement_count())
+    }
+
     /// Opens a database; dropping the future gives up, and whatever was opened is closed by the worker.
     pub(crate) async fn open(opening: Opening) -> Result<Self> {
         if opening.path.is_none() {
@@ -141,6 +149,7 @@ impl SqliteConnection {
                 self.submit(Job::Run(run), only_reads)
             }
             Started::Late => {
+                params.bind(&mut Check::default())?;
                 let params = ParamBuf::of(&params)?;
                 self.submit(Job::Execute { sql: sql.into(), params, want }, false)
             }
@@ -269,6 +278,9 @@ impl Connection for SqliteConnection {
             }
             Command::Batch(batch) => {
                 engine.handle.begin();
+                for item in batch.iter() {
+                    item.bind(&mut Check::default())?;
+                }
                 if batch.is_empty() {
                     self.state = State::Done;
                     Ok(())

@@ -116,20 +116,22 @@ fn script(engine: &mut Engine, sql: &str, out: &mut Outbox<'_>) -> Ended {
     Ok(last.unwrap_or((None, Outcome::default())))
 }
 
-/// Every statement of a batch, in one go. Each failure is its own, unless SQLite has rolled back the
-/// transaction: then the rest is refused. A cancel ends it all.
+/// Every statement of a batch, in one go.
+///
+/// Outside a transaction each stands for itself. Inside one, nothing is run after the first that failed:
+/// whoever collected the statements meant them as one. A cancel ends it all.
 fn batch(engine: &mut Engine, batch: &Batch, out: &mut Outbox<'_>) -> Ended {
     let in_transaction = !engine.handle.autocommit();
-    let mut rolled_back = false;
+    let mut stopped = false;
     let mut last: Option<(Option<RowBatch>, Outcome)> = None;
     for item in batch.iter() {
         if let Some((rows, outcome)) = last.take() {
             out.set(rows, outcome);
         }
-        if rolled_back {
+        if stopped {
             out.note(Event::Failed(Error::new(
                 ErrorKind::TxFailed,
-                "not run: SQLite has rolled back the transaction under an earlier statement",
+                "not run: an earlier statement of the batch failed in the same transaction",
             )));
             continue;
         }
@@ -137,7 +139,7 @@ fn batch(engine: &mut Engine, batch: &Batch, out: &mut Outbox<'_>) -> Ended {
             Ok(ended) => last = Some(ended),
             Err(error) if error.kind() == ErrorKind::Cancelled => return Err(error),
             Err(error) => {
-                rolled_back = in_transaction && engine.handle.autocommit();
+                stopped = in_transaction || !engine.handle.autocommit();
                 out.note(Event::Failed(error));
             }
         }
