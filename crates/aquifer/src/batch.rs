@@ -1,8 +1,10 @@
 //! [`Batch`]: many statements in one flight, each with its own result.
 
 use std::fmt;
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::marker::PhantomData;
 use std::sync::Arc;
+use std::time::Duration;
 
 use aquifer_driver::{
     Access, Command, Error, ErrorKind, FromRow, Mapping, Outcome, Params, Plan, Result, RowBatch,
@@ -14,6 +16,7 @@ use crate::db::Db;
 use crate::deadline::before;
 use crate::done::Done;
 use crate::link::{Link, no_rows};
+use crate::observe::{Call, went_away};
 use crate::target::{Place, Target};
 use crate::text::Text;
 
@@ -32,10 +35,12 @@ use crate::text::Text;
 /// # Ok(()) }
 /// ```
 pub struct Batch<'e> {
+    /// Tells its tickets from other batches'.
+    id: u64,
     target: Target<'e>,
     statements: aquifer_driver::Batch,
     /// What became of each statement before sending.
-    pushed: Vec<std::result::Result<(), Error>>,
+    pushed: Vec<Pushed>,
     /// The text that was looked up last: batches repeat themselves.
     last: Option<(Box<str>, Arc<Text>)>,
     access: Access,
@@ -47,9 +52,13 @@ impl fmt::Debug for Batch<'_> {
     }
 }
 
+/// A statement before sending: its text, if it will be sent.
+type Pushed = std::result::Result<Arc<Text>, Error>;
+
 /// Where a batched statement's result will be: give it to [`BatchDone::take`].
 #[must_use = "without it the statement's result cannot be taken"]
 pub struct Ticket<T> {
+    batch: u64,
     index: usize,
     read: fn(&Ready, Mapping) -> Result<T>,
     result: PhantomData<fn() -> T>,
@@ -72,6 +81,7 @@ pub(crate) struct Ready {
 impl<'e> Batch<'e> {
     pub(crate) fn new(target: Target<'e>) -> Self {
         Self {
+            id: RandomState::new().build_hasher().finish(),
             target,
             statements: aquifer_driver::Batch::new(),
             pushed: Vec::new(),
@@ -132,13 +142,13 @@ impl<'e> Batch<'e> {
         let index = self.pushed.len();
         let pushed = self.try_push(sql, params, want);
         self.pushed.push(pushed);
-        Ticket { index, read, result: PhantomData }
+        Ticket { batch: self.id, index, read, result: PhantomData }
     }
 
-    fn try_push(&mut self, sql: &str, params: impl Params, want: Want) -> Result<()> {
+    fn try_push(&mut self, sql: &str, params: impl Params, want: Want) -> Pushed {
         if params.has_lists() {
             let (text, buf) = self.target.handle().texts().expand(sql, &params)?;
-            return self.add(&text, &buf, want);
+            return self.add(text, &buf, want);
         }
         let text = match &self.last {
             Some((source, text)) if **source == *sql => Arc::clone(text),
@@ -149,10 +159,10 @@ impl<'e> Batch<'e> {
             }
         };
         text.check(params.count())?;
-        self.add(&text, &params, want)
+        self.add(text, &params, want)
     }
 
-    fn add(&mut self, text: &Text, params: &dyn Params, want: Want) -> Result<()> {
+    fn add(&mut self, text: Arc<Text>, params: &dyn Params, want: Want) -> Pushed {
         if text.is_script() {
             return Err(Error::new(
                 ErrorKind::Arguments,
@@ -162,7 +172,8 @@ impl<'e> Batch<'e> {
         if text.access() == Access::ReadWrite {
             self.access = Access::ReadWrite;
         }
-        self.statements.push(text.shared_sql(), params, want)
+        self.statements.push(text.shared_sql(), params, want)?;
+        Ok(text)
     }
 
     /// Sends all statements, in as few flights as the driver can, and waits for all results.
@@ -172,44 +183,110 @@ impl<'e> Batch<'e> {
     /// No connection in time, a lost connection, or the deadline. A statement's own error is its
     /// ticket's.
     pub async fn send(self) -> Result<BatchDone> {
-        let Self { target, statements, pushed, access, .. } = self;
-        let (db, mut results) = match target.0 {
-            Place::Db(db) => {
-                let mut results = Vec::new();
-                if !statements.is_empty() {
-                    let deadline = db.deadline();
-                    let mut lease = db.lease_for(access).await?;
-                    results = run(&mut lease, statements, deadline)
-                        .await
-                        .map_err(|error| db.named(error))?;
-                }
-                (db.clone(), results)
-            }
-            Place::Session(session) => {
-                let deadline = session.db().deadline();
-                let mut results = Vec::new();
-                if !statements.is_empty() {
-                    session.ready(deadline).await.map_err(|error| session.db().named(error))?;
-                    let sent = run(session.link(), statements, deadline).await;
-                    session.settle();
-                    results = sent.map_err(|error| {
-                        session.note(&error);
-                        session.db().named(error)
-                    })?;
-                }
-                (session.db().clone(), results)
-            }
+        let Self { id, target, statements, pushed, access, .. } = self;
+        let handle = target.handle().clone();
+        let mut flight = Flight {
+            db: &handle,
+            pushed: &pushed,
+            waited: Duration::ZERO,
+            started: None,
+            recorded: false,
         };
+        let sent = if statements.is_empty() {
+            Ok(Vec::new())
+        } else {
+            send(target, statements, access, &mut flight).await
+        };
+        flight.record(sent.as_deref());
+        drop(flight);
+        let mut results = sent.map_err(|error| handle.named(error))?;
         results.reverse();
         let results = pushed
             .into_iter()
             .map(|pushed| match pushed {
-                Ok(()) => results.pop().unwrap_or_else(|| Err(missing())),
+                Ok(_) => results.pop().unwrap_or_else(|| Err(missing())),
                 Err(error) => Err(error),
             })
             .map(Some)
             .collect();
-        Ok(BatchDone { results, db })
+        Ok(BatchDone { id, results, db: handle })
+    }
+}
+
+async fn send(
+    target: Target<'_>,
+    statements: aquifer_driver::Batch,
+    access: Access,
+    flight: &mut Flight<'_>,
+) -> Result<Vec<Result<Ready>>> {
+    match target.0 {
+        Place::Db(db) => {
+            let deadline = db.deadline();
+            let mut lease = db.lease_for(access, deadline).await?;
+            flight.waited = lease.waited();
+            flight.started = Some(lease.acquired_at());
+            run(&mut lease, statements, deadline).await
+        }
+        Place::Session(session) => {
+            let deadline = session.deadline();
+            flight.started = Some(Instant::now());
+            session.ready(deadline).await?;
+            let sent = run(session.link(), statements, deadline).await;
+            match &sent {
+                Ok(results) => {
+                    if let Some(error) = results.iter().find_map(|result| result.as_ref().err()) {
+                        session.note(error);
+                    }
+                }
+                Err(error) => session.note(error),
+            }
+            session.settle();
+            sent
+        }
+    }
+}
+
+/// Records each statement of a batch as a call, once; also if the batch's future is dropped.
+struct Flight<'a> {
+    db: &'a Db,
+    pushed: &'a [Pushed],
+    waited: Duration,
+    started: Option<Instant>,
+    recorded: bool,
+}
+
+impl Flight<'_> {
+    fn record(&mut self, sent: std::result::Result<&[Result<Ready>], &Error>) {
+        self.recorded = true;
+        let elapsed = self.started.map_or(Duration::ZERO, |started| started.elapsed());
+        let mut results = sent.ok().into_iter().flatten();
+        let label = self.db.label_entry();
+        for text in self.pushed.iter().flatten() {
+            let (rows, error) = match (sent, results.next()) {
+                (Err(error), _) => (0, Some(error)),
+                (Ok(_), Some(Ok(ready))) => (ready.len() as u64, None),
+                (Ok(_), Some(Err(error))) => (0, Some(error)),
+                (Ok(_), None) => (0, None),
+            };
+            let call = Call {
+                label: label.as_ref().map(|label| &*label.name),
+                sql: text.source(),
+                waited: self.waited,
+                first_row: elapsed,
+                elapsed,
+                rows,
+                error,
+            };
+            self.db.book().record(label.as_deref(), &call);
+        }
+    }
+}
+
+impl Drop for Flight<'_> {
+    fn drop(&mut self) {
+        if !self.recorded {
+            self.record(Err(&went_away()));
+        }
     }
 }
 
@@ -288,6 +365,7 @@ impl Ready {
 
 /// The results of a batch, each to be taken once.
 pub struct BatchDone {
+    id: u64,
     results: Vec<Option<Result<Ready>>>,
     db: Db,
 }
@@ -305,9 +383,13 @@ impl BatchDone {
     ///
     /// The statement's error, what was wrong with its arguments, or a row that does not convert.
     pub fn take<T>(&mut self, ticket: Ticket<T>) -> Result<T> {
-        let result = match self.results.get_mut(ticket.index).and_then(Option::take) {
-            Some(Ok(ready)) => (ticket.read)(&ready, self.db.mapping()),
-            Some(Err(error)) => Err(error),
+        let mine = ticket.batch == self.id;
+        let result = match self.results.get_mut(ticket.index).filter(|_| mine) {
+            Some(result) => match result.take() {
+                Some(Ok(ready)) => (ticket.read)(&ready, self.db.mapping()),
+                Some(Err(error)) => Err(error),
+                None => Err(missing()),
+            },
             None => Err(Error::new(ErrorKind::Arguments, "the ticket belongs to another batch")),
         };
         result.map_err(|error| self.db.named(error))

@@ -10,6 +10,7 @@ use crate::db::{Db, Shared};
 use crate::errors;
 use crate::hooks::Hooks;
 use crate::lane::Lane;
+use crate::manage::Farewell;
 use crate::observe::{Book, Observer};
 use crate::options::DbOptions;
 use crate::source::Source;
@@ -199,8 +200,10 @@ impl Builder {
             options.calls.slow_call,
             options.calls.labels_max as usize,
         ));
+        let farewell = Arc::new(Farewell::new(Arc::clone(&connector)));
         let source = Source::new(
             &connector,
+            &farewell,
             &options.pool,
             options.calls.cancel_after,
             self.check_query,
@@ -208,7 +211,7 @@ impl Builder {
         )?;
         let texts = Texts::new(connector.dialect(), options.calls.texts_max as usize);
         let lane = options.calls.coalesce_reads.then(Lane::default);
-        Ok(Db::new(Shared { connector, source, texts, book, lane, options }))
+        Ok(Db::new(Shared { connector, farewell, source, texts, book, lane, options }))
     }
 
     /// [`open`](Self::open), then a ping: fails if the database cannot be reached.

@@ -70,9 +70,9 @@ impl Conn {
     ///
     /// # Errors
     ///
-    /// If the URL chose another driver.
+    /// If the URL chose another driver, or a dropped call has not been cleared yet.
     pub fn driver<T: Connection>(&mut self) -> Result<&mut T> {
-        self.session.link().driver()
+        self.session.driver()
     }
 
     /// Where the connection stands, in the engine's own word.

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aquifer_driver::{
-    Access, Command, Connector, Dialect, Error, ErrorKind, FromRow, Mapping, ParamBuf, Params,
-    Result, TxOptions, Want,
+    Access, Command, Connector, Description, Dialect, Error, ErrorKind, FromRow, Mapping, ParamBuf,
+    Params, Result, TxOptions, Want,
 };
-use aquifer_pool::AcquireRequest;
+use aquifer_pool::{AcquireError, AcquireRequest, CloseReason};
 use tokio::time::Instant;
 
 use crate::builder::Builder;
@@ -16,6 +16,7 @@ use crate::conn::Conn;
 use crate::deadline::before;
 use crate::errors;
 use crate::lane::Lane;
+use crate::manage::Farewell;
 use crate::named::{self, NamedArgs};
 use crate::observe::{Book, CallStats, Label};
 use crate::options::DbOptions;
@@ -45,6 +46,7 @@ pub struct Db {
 
 pub(crate) struct Shared {
     pub(crate) connector: Arc<dyn Connector>,
+    pub(crate) farewell: Arc<Farewell>,
     pub(crate) source: Source,
     pub(crate) texts: Texts,
     pub(crate) book: Arc<Book>,
@@ -141,14 +143,14 @@ impl Db {
     /// As [`close`](Self::close), waiting for connections that are out for up to `patience`. What is
     /// still out then is reported, and closed as it comes back.
     pub async fn close_within(&self, patience: Duration) -> Closed {
-        let deadline = Instant::now() + patience;
+        let started = Instant::now();
         let mut closed = Closed::default();
         for named in self.shared.source.pools() {
-            let left = deadline.saturating_duration_since(Instant::now());
+            let left = patience.saturating_sub(started.elapsed());
             closed.add(named.pool.close(left).await);
         }
         if closed.is_clean() {
-            self.shared.connector.closed();
+            self.shared.farewell.say();
         }
         closed
     }
@@ -186,10 +188,18 @@ impl Db {
     ///
     /// A limit that cannot be used.
     pub fn resize(&self, max_open: u32) -> Result<()> {
+        let refuse = |problem: &'static str| {
+            Err(Error::new(ErrorKind::Configuration, problem).with_nothing_sent(true))
+        };
         match &self.shared.source {
             Source::Equal(named) => named.pool.resize(max_open).map_err(errors::options),
+            Source::One(_) if max_open == 1 => Ok(()),
+            Source::One(_) => refuse("this database lives in its one connection; it has no other"),
+            Source::ReadersAndWriter { .. } if max_open < 2 => refuse(
+                "this database has one connection that writes and others that read: `max_open` must be at least 2",
+            ),
             Source::ReadersAndWriter { readers, .. } => {
-                readers.pool.resize(max_open.saturating_sub(1).max(1)).map_err(errors::options)
+                readers.pool.resize(max_open - 1).map_err(errors::options)
             }
         }
     }
@@ -275,10 +285,10 @@ impl Db {
         if params.has_lists() {
             let (text, buf) =
                 self.texts().expand(sql, &params).map_err(|error| self.named(error))?;
-            return self.open_text(text, buf, Want::All).await;
+            return self.open_text(text, buf, Want::All).await.map(Rows::lend);
         }
         let text = self.texts().get(sql).map_err(|error| self.named(error))?;
-        self.open_text(text, params, Want::All).await
+        self.open_text(text, params, Want::All).await.map(Rows::lend)
     }
 
     /// As [`query`](Self::query), with `:name` placeholders.
@@ -288,7 +298,7 @@ impl Db {
     /// As [`query`](Self::query), and if a name has no value.
     pub async fn query_named(&self, sql: &str, args: impl NamedArgs) -> Result<Rows<'static>> {
         let (text, buf) = named::bind(self, sql, &args)?;
-        self.open_text(text, buf, Want::All).await
+        self.open_text(text, buf, Want::All).await.map(Rows::lend)
     }
 
     /// The rows of a query as a `Stream` of owned values. Lazy; owns what it needs.
@@ -300,7 +310,7 @@ impl Db {
         let db = self.clone();
         RowStream::new(Box::pin(async move {
             let (text, buf) = prepared?;
-            db.open_text(text, buf, Want::All).await
+            db.open_text(text, buf, Want::All).await.map(Rows::lend)
         }))
     }
 
@@ -320,11 +330,13 @@ impl Db {
     /// No connection in time, or the engine's error, also for an option that it lacks.
     pub async fn begin_with(&self, options: TxOptions) -> Result<Tx> {
         let read_only = options.read_only || self.scope.access == Some(Access::ReadOnly);
+        let options = if read_only { options.read_only() } else { options };
         let access = if read_only { Access::ReadOnly } else { Access::ReadWrite };
+        let deadline = self.deadline();
         let mut attempt = 0;
         loop {
-            let lease = self.lease(access, self.deadline()).await?;
-            match Tx::begin(Session::new(lease, self.clone()), options).await {
+            let lease = self.lease_again(access, deadline, attempt).await?;
+            match Tx::begin(Session::new(lease, self.clone()), options, deadline).await {
                 Err(error) if retriable(&error, attempt) => attempt += 1,
                 result => return result,
             }
@@ -457,7 +469,7 @@ impl Db {
     }
 
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.scope.timeout.map(|timeout| Instant::now() + timeout)
+        self.scope.timeout.and_then(|timeout| Instant::now().checked_add(timeout))
     }
 
     pub(crate) fn drain_budget(&self) -> (Duration, Duration) {
@@ -489,20 +501,84 @@ impl Db {
 
     #[inline]
     async fn lease(&self, access: Access, deadline: Option<Instant>) -> Result<Lease> {
+        match self.acquire_from_pool(access, deadline).await {
+            Ok(lease) => Ok(lease),
+            Err(error) => Err(self.named(errors::acquire(error))),
+        }
+    }
+
+    #[inline]
+    async fn acquire_from_pool(
+        &self,
+        access: Access,
+        deadline: Option<Instant>,
+    ) -> std::result::Result<Lease, AcquireError<Error>> {
         let pool = self.shared.source.route(Intent { access });
         let request = AcquireRequest {
             timeout: None,
             deadline,
             holder: self.scope.label.as_ref().map(|label| Arc::clone(&label.name)),
         };
-        match pool.acquire(&request).await {
-            Ok(lease) => Ok(lease),
-            Err(error) => Err(self.named(errors::acquire(error))),
+        pool.acquire(&request).await
+    }
+
+    /// A connection for another try. The last one gets a connection that is new or gives a sign of life,
+    /// so that a server's restart is survived however many dead connections it left in the pool.
+    async fn lease_again(
+        &self,
+        access: Access,
+        deadline: Option<Instant>,
+        attempt: u32,
+    ) -> Result<Lease> {
+        loop {
+            let mut lease = self.lease(access, deadline).await?;
+            if attempt < BAD_CONNECTION_RETRIES || lease.info().uses <= 1 {
+                return Ok(lease);
+            }
+            let budget = Instant::now() + self.shared.options.pool.check_timeout;
+            let budget = deadline.map_or(budget, |deadline| budget.min(deadline));
+            let alive = match lease.start(Command::Ping) {
+                Ok(()) => before(Some(budget), lease.finish()).await,
+                Err(error) => Err(error),
+            };
+            if alive.is_ok() {
+                return Ok(lease);
+            }
+            // There are only so many to be thrown away.
+            lease.discard(CloseReason::CheckFailed);
         }
     }
 
-    pub(crate) async fn lease_for(&self, access: Access) -> Result<Lease> {
-        self.lease(self.scope.access.unwrap_or(access), self.deadline()).await
+    pub(crate) async fn lease_for(
+        &self,
+        access: Access,
+        deadline: Option<Instant>,
+    ) -> Result<Lease> {
+        self.lease(self.scope.access.unwrap_or(access), deadline).await
+    }
+
+    /// Has the engine check a text.
+    pub(crate) async fn describe(&self, text: &Text) -> Result<Description> {
+        let access = self.scope.access.unwrap_or_else(|| text.access());
+        let deadline = self.deadline();
+        let mut attempt = 0;
+        loop {
+            let mut lease = self.lease_again(access, deadline, attempt).await?;
+            let described = match lease.start(Command::Prepare { sql: text.sql() }) {
+                Ok(()) => before(deadline, lease.finish()).await,
+                Err(error) => Err(error),
+            };
+            match described {
+                Ok(_) => return Ok(lease.connection().take_description().unwrap_or_default()),
+                Err(error) if retriable(&error, attempt) => attempt += 1,
+                Err(error) => return Err(self.named(error)),
+            }
+        }
+    }
+
+    /// True if both are handles to one database.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
     }
 
     #[inline]
@@ -530,19 +606,13 @@ impl Db {
     {
         let Some(lane) = &self.shared.lane else { return Ok(None) };
         let started = Instant::now();
-        let mut watch = Watch {
-            book: Arc::clone(&self.shared.book),
-            label: self.scope.label.clone(),
-            text: Arc::clone(&text),
-            waited: Duration::ZERO,
-            started,
-            first_row: None,
-            rows: 0,
-        };
+        let mut watch = Watch::new(self, Arc::clone(&text));
+        watch.started = Some(started);
         let answer = before(self.deadline(), lane.first(self, Arc::clone(&text), params)).await;
         let result = match answer {
             Err(error) if error.kind() == ErrorKind::ReadOnly && self.scope.access.is_none() => {
                 text.is_a_write();
+                watch.withdraw();
                 return Ok(None);
             }
             Err(error) => Err(error),
@@ -558,34 +628,41 @@ impl Db {
 
     pub(crate) async fn open_text<P: Params>(
         &self,
-        mut text: Arc<Text>,
+        text: Arc<Text>,
         params: P,
         want: Want,
     ) -> Result<Rows<'static>> {
-        if let Err(error) = text.check(params.count()) {
-            return Err(self.named(error));
+        let mut watch = Watch::new(self, text);
+        if let Err(error) = watch.text().check(params.count()) {
+            return Err(watch.refuse(error));
         }
         let deadline = self.deadline();
-        let mut access = self.scope.access.unwrap_or_else(|| text.access());
+        let mut access = self.scope.access.unwrap_or_else(|| watch.text().access());
         let mut attempt = 0;
         loop {
-            let lease = self.lease(access, deadline).await?;
-            let watch = Watch {
-                book: Arc::clone(&self.shared.book),
-                label: self.scope.label.clone(),
-                text,
-                waited: lease.waited(),
-                started: lease.acquired_at(),
-                first_row: None,
-                rows: 0,
+            let lease = if attempt == 0 {
+                match self.acquire_from_pool(access, deadline).await {
+                    Ok(lease) => lease,
+                    Err(error) => {
+                        watch.waited += errors::waited(&error);
+                        return Err(watch.refuse(errors::acquire(error)));
+                    }
+                }
+            } else {
+                match self.lease_again(access, deadline, attempt).await {
+                    Ok(lease) => lease,
+                    Err(error) => return Err(watch.refuse(error)),
+                }
             };
+            watch.waited += lease.waited();
+            watch.started = Some(lease.acquired_at());
             let mut rows = Rows::new(Owner::Lease(lease), self.scope.mapping, deadline, watch);
             let answer = match rows.start(&params, want) {
                 Ok(()) => rows.first_answer().await,
                 Err(error) => Err(error),
             };
             let Err(error) = answer else { return Ok(rows) };
-            text = Arc::clone(rows.text());
+            let text = Arc::clone(rows.text());
             if error.kind() == ErrorKind::ReadOnly
                 && access == Access::ReadOnly
                 && self.scope.access.is_none()
@@ -597,8 +674,10 @@ impl Db {
             } else if retriable(&error, attempt) {
                 attempt += 1;
             } else {
-                return Err(error);
+                return Err(rows.give_up(error));
             }
+            watch = Watch::new(self, text);
+            watch.waited = rows.try_again();
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The pool's errors as ours.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use aquifer_driver::{Error, ErrorKind};
 use aquifer_pool::{AcquireError, DialError, OPTIONS, OptionsError};
@@ -35,12 +36,22 @@ pub(crate) fn acquire(error: AcquireError<Error>) -> Error {
             }
             out.with_retry(dial.retry())
         }
+        (_, Some(dial)) => Error::new(kind, format!("{message}: {}", dial.message())),
         _ => Error::new(kind, message),
     };
     if let Some(dial) = dial {
         out = out.with_source(Shared(dial));
     }
     out.with_nothing_sent(true)
+}
+
+/// How long the caller had waited.
+#[cold]
+pub(crate) fn waited(error: &AcquireError<Error>) -> Duration {
+    match error {
+        AcquireError::Timeout(report) => report.waited,
+        _ => Duration::ZERO,
+    }
 }
 
 /// Why a dial failed.

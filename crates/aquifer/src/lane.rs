@@ -177,7 +177,7 @@ struct Leadership<'a> {
 impl Leadership<'_> {
     /// Sends what is queued and hands out the results. The leader's own statement is among them.
     async fn fly(&mut self, db: &Db) -> Result<()> {
-        let mut lease = db.lease_for(Access::ReadOnly).await?;
+        let mut lease = db.lease_for(Access::ReadOnly, None).await?;
         {
             let mut state = self.lane.lock();
             while self.flight.len() < FLIGHT_MAX

@@ -67,6 +67,8 @@ impl Link {
     ///
     /// If the connection is another driver's.
     pub fn driver<T: Connection>(&mut self) -> Result<&mut T> {
+        // What the caller starts there has not been abandoned.
+        self.abandoned = false;
         self.connection.as_any_mut().downcast_mut().ok_or_else(|| {
             Error::new(
                 ErrorKind::Unsupported,

@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use aquifer_driver::{Access, Command, Connector, Error, ErrorKind, Result, Retry, Status, Step};
@@ -9,6 +10,37 @@ use aquifer_pool::{BoxFuture, CloseReason, Fate, Manage};
 
 use crate::Link;
 use crate::deadline::within;
+
+/// Tells a connector, once, that its last connection is gone: when the `Db` was closed, or when nothing
+/// that could hold a connection is left of it.
+pub(crate) struct Farewell {
+    connector: Arc<dyn Connector>,
+    said: AtomicBool,
+}
+
+impl Farewell {
+    pub(crate) fn new(connector: Arc<dyn Connector>) -> Self {
+        Self { connector, said: AtomicBool::new(false) }
+    }
+
+    pub(crate) fn say(&self) {
+        if !self.said.swap(true, Ordering::Relaxed) {
+            self.connector.closed();
+        }
+    }
+}
+
+impl Drop for Farewell {
+    fn drop(&mut self) {
+        self.say();
+    }
+}
+
+impl std::fmt::Debug for Farewell {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Farewell").field("said", &self.said).finish_non_exhaustive()
+    }
+}
 
 /// The pool's view of one connector.
 pub(crate) struct Manager {
@@ -18,16 +50,19 @@ pub(crate) struct Manager {
     cancel_after: Duration,
     /// What a check runs instead of the driver's own ping.
     check_query: Option<Arc<str>>,
+    /// Lives as long as any connection, lent or not: whoever has one holds the pool.
+    _farewell: Arc<Farewell>,
 }
 
 impl Manager {
     pub(crate) fn new(
-        connector: Arc<dyn Connector>,
+        farewell: Arc<Farewell>,
         access: Access,
         cancel_after: Duration,
         check_query: Option<Arc<str>>,
     ) -> Self {
-        Self { connector, access, cancel_after, check_query }
+        let connector = Arc::clone(&farewell.connector);
+        Self { connector, access, cancel_after, check_query, _farewell: farewell }
     }
 }
 
@@ -119,20 +154,24 @@ impl Manage for Manager {
     }
 }
 
-/// Reads what is left of an abandoned command, telling the engine to stop if that takes long.
+/// Reads what is left of a command that nobody waits for, telling the engine to stop if that takes long;
+/// gives the command's own answer.
 ///
 /// Unlike a recovery this leaves an open transaction open.
-pub(crate) async fn drain(link: &mut Link, cancel_after: Duration, budget: Duration) -> Result<()> {
+pub(crate) async fn drain(
+    link: &mut Link,
+    cancel_after: Duration,
+    budget: Duration,
+) -> Result<Result<()>> {
     let start = tokio::time::Instant::now();
     let canceller = link.connection().canceller();
     let mut reading = std::pin::pin!(async {
         loop {
             match link.step().await {
-                Ok(Step::End(_)) => return Ok(()),
+                Ok(Step::End(_)) => return Ok(Ok(())),
                 Ok(_) => {}
-                // The command's own error is nobody's any more; only a lost connection matters.
                 Err(error) if error.is_connection_lost() => return Err(error),
-                Err(_) => return Ok(()),
+                Err(error) => return Ok(Err(error)),
             }
         }
     });

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use aquifer_driver::Error;
+use aquifer_driver::{Error, ErrorKind};
 use aquifer_pool::{Histogram, PoolEvent, Warning};
 
 /// Watches what a `Db` does: metrics, slow log, tracing and dashboards are observers.
@@ -221,6 +221,12 @@ impl fmt::Debug for Book {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Book").field("observers", &self.observers.len()).finish_non_exhaustive()
     }
+}
+
+/// What is recorded of a call whose future was dropped.
+#[cold]
+pub(crate) fn went_away() -> Error {
+    Error::new(ErrorKind::Cancelled, "the caller went away before the call ended")
 }
 
 /// Statistics survive a panic elsewhere: they are sums, and never half-written in a way that matters.

@@ -14,9 +14,10 @@ use aquifer_driver::{
 use tokio::runtime::Handle;
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use crate::db::Db;
 use crate::deadline::passed;
 use crate::link::{Link, no_rows};
-use crate::observe::{Book, Call, Label};
+use crate::observe::{Book, Call, Label, went_away};
 use crate::session::Session;
 use crate::source::Lease;
 use crate::text::Text;
@@ -48,6 +49,8 @@ pub struct Rows<'c> {
     /// What is left to say about the columns once the connection is gone.
     columns: Option<Arc<Columns>>,
     keep_columns: bool,
+    /// The caller of `query` has these rows: from now on, dropping them is an end like any other.
+    lent: bool,
     outcome: Outcome,
 }
 
@@ -83,28 +86,57 @@ enum State {
     Reading,
     /// The batch holds the last rows of a set; another set follows.
     SetEnded,
+    /// The other set was asked for, and has not answered yet.
+    NextSet,
     /// The batch holds the last rows of all.
     Ended,
     /// All is read, failed or closed, and recorded.
     Closed,
 }
 
-/// What the statistics will want to know about this call.
+/// What the statistics will want to know about this call. It is recorded once: when the call ends, or, if
+/// its future is dropped before, then.
 #[derive(Debug)]
 pub(crate) struct Watch {
-    pub(crate) book: Arc<Book>,
-    pub(crate) label: Option<Arc<Label>>,
-    pub(crate) text: Arc<Text>,
+    book: Arc<Book>,
+    label: Option<Arc<Label>>,
+    text: Arc<Text>,
     pub(crate) waited: Duration,
-    pub(crate) started: Instant,
+    /// When it had its connection.
+    pub(crate) started: Option<Instant>,
     pub(crate) first_row: Option<Duration>,
     pub(crate) rows: u64,
+    recorded: bool,
 }
 
 impl Watch {
+    #[inline]
+    pub(crate) fn new(db: &Db, text: Arc<Text>) -> Self {
+        Self {
+            book: Arc::clone(db.book()),
+            label: db.label_entry(),
+            text,
+            waited: Duration::ZERO,
+            started: None,
+            first_row: None,
+            rows: 0,
+            recorded: false,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn text(&self) -> &Arc<Text> {
+        &self.text
+    }
+
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.started.map_or(Duration::ZERO, |started| started.elapsed())
+    }
+
     /// The call is over: `elapsed` after it had its connection.
     #[inline]
-    pub(crate) fn record(&self, elapsed: Duration, error: Option<&Error>) {
+    pub(crate) fn record(&mut self, elapsed: Duration, error: Option<&Error>) {
+        self.recorded = true;
         self.book.record(
             self.label.as_deref(),
             &Call {
@@ -119,12 +151,40 @@ impl Watch {
         );
     }
 
+    /// The call goes on under another watch.
+    #[cold]
+    pub(crate) fn withdraw(&mut self) {
+        self.recorded = true;
+    }
+
     /// An error as the caller sees it.
     #[cold]
     pub(crate) fn name(&self, error: Error) -> Error {
         match &self.label {
             Some(label) => error.with_label(&label.name),
             None => error,
+        }
+    }
+
+    /// The call is over before it had rows.
+    #[cold]
+    pub(crate) fn refuse(&mut self, error: Error) -> Error {
+        let error = self.name(error);
+        self.record(self.elapsed(), Some(&error));
+        error
+    }
+
+    #[cold]
+    fn dropped(&mut self) {
+        self.refuse(went_away());
+    }
+}
+
+impl Drop for Watch {
+    #[inline]
+    fn drop(&mut self) {
+        if !self.recorded {
+            self.dropped();
         }
     }
 }
@@ -147,36 +207,57 @@ impl<'c> Rows<'c> {
             watch,
             columns: None,
             keep_columns: true,
+            lent: false,
             outcome: Outcome::default(),
         }
     }
 
-    /// Starts the statement. On an error nothing was sent and the rows are closed.
+    /// Starts the statement. On an error nothing was sent; see [`give_up`](Self::give_up).
     #[inline]
     pub(crate) fn start(&mut self, params: &dyn Params, want: Want) -> Result<()> {
         let text = &self.watch.text;
-        let refused = if text.is_script() && params.count() > 0 {
-            Error::new(ErrorKind::Arguments, "a text of several statements takes no arguments")
-                .with_hint("run the statements one by one, or send them as a `batch`")
+        let command = if text.is_script() {
+            Command::Script { sql: text.sql() }
         } else {
-            let command = if text.is_script() {
-                Command::Script { sql: text.sql() }
-            } else {
-                Command::Execute { sql: text.sql(), params, want }
-            };
-            let Some(link) = self.owner.link() else { return Err(closed()) };
-            match link.start(command) {
-                Ok(()) => return Ok(()),
-                Err(error) => error,
-            }
+            Command::Execute { sql: text.sql(), params, want }
         };
-        Err(self.fail(refused))
+        match self.owner.link() {
+            Some(link) => link.start(command),
+            None => Err(closed()),
+        }
     }
 
-    /// Waits for the first answer: rows, the end, or an error.
+    /// The statement could not be started, or has failed before its first answer.
+    #[cold]
+    pub(crate) fn give_up(mut self, error: Error) -> Error {
+        self.fail(error)
+    }
+
+    /// As [`give_up`](Self::give_up), where the call goes on elsewhere; gives how long it had waited.
+    #[cold]
+    pub(crate) fn try_again(mut self) -> Duration {
+        self.state = State::Closed;
+        self.watch.withdraw();
+        self.let_go();
+        self.watch.waited
+    }
+
+    /// The text, for another try.
+    pub(crate) fn text(&self) -> &Arc<Text> {
+        &self.watch.text
+    }
+
+    /// These rows go to the caller.
+    #[inline]
+    pub(crate) fn lend(mut self) -> Self {
+        self.lent = true;
+        self
+    }
+
+    /// Waits for the first answer: rows, the end, or an error. An error leaves the rows as they are.
     #[inline]
     pub(crate) async fn first_answer(&mut self) -> Result<()> {
-        poll_fn(|cx| self.poll_step(cx)).await
+        poll_fn(|cx| self.poll_answer(cx)).await
     }
 
     /// The next row, or `None` at the end of the result set.
@@ -213,7 +294,7 @@ impl<'c> Rows<'c> {
                 return Poll::Ready(Ok(true));
             }
             match self.state {
-                State::Reading => ready!(self.poll_step(cx))?,
+                State::Reading | State::NextSet => ready!(self.poll_step(cx))?,
                 State::SetEnded | State::Closed => return Poll::Ready(Ok(false)),
                 State::Ended => {
                     self.end();
@@ -223,33 +304,38 @@ impl<'c> Rows<'c> {
         }
     }
 
-    /// Asks the driver for the next batch or the end.
+    /// Asks the driver for the next batch or the end; an error closes the rows.
     #[inline]
     fn poll_step(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        match self.poll_answer(cx) {
+            Poll::Ready(Err(error)) => Poll::Ready(Err(self.fail(error))),
+            polled => polled,
+        }
+    }
+
+    #[inline]
+    fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         let Some(link) = self.owner.link() else { return Poll::Ready(Err(closed())) };
         let Poll::Ready(step) = link.poll_step(cx) else { return self.poll_deadline(cx) };
         self.next = 0;
-        match step {
-            Ok(step) => {
-                if self.watch.first_row.is_none() && !matches!(step, Step::End(_)) {
-                    self.watch.first_row = Some(self.watch.started.elapsed());
-                }
-                match step {
-                    Step::EndOfSet(outcome) => {
-                        self.outcome = outcome;
-                        self.state = State::SetEnded;
-                    }
-                    Step::End(outcome) => {
-                        self.outcome = outcome;
-                        self.state = State::Ended;
-                    }
-                    Step::Failed(error) => return Poll::Ready(Err(self.fail(error))),
-                    _ => {}
-                }
-                Poll::Ready(Ok(()))
-            }
-            Err(error) => Poll::Ready(Err(self.fail(error))),
+        let step = step?;
+        if self.watch.first_row.is_none() && !matches!(step, Step::End(_)) {
+            self.watch.first_row = Some(self.watch.elapsed());
         }
+        match step {
+            Step::Rows => self.state = State::Reading,
+            Step::EndOfSet(outcome) => {
+                self.outcome = outcome;
+                self.state = State::SetEnded;
+            }
+            Step::End(outcome) => {
+                self.outcome = outcome;
+                self.state = State::Ended;
+            }
+            Step::Failed(error) => return Poll::Ready(Err(error)),
+            _ => {}
+        }
+        Poll::Ready(Ok(()))
     }
 
     fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
@@ -263,7 +349,7 @@ impl<'c> Rows<'c> {
         if let Some(timer) = &mut self.timer {
             ready!(timer.as_mut().poll(cx));
         }
-        Poll::Ready(Err(self.fail(passed())))
+        Poll::Ready(Err(passed()))
     }
 
     /// Goes on to the next result set, discarding what is left of this one. False at the end.
@@ -277,8 +363,8 @@ impl<'c> Rows<'c> {
                 State::Reading => {
                     poll_fn(|cx| self.poll_step(cx)).await?;
                 }
-                State::SetEnded => {
-                    self.state = State::Reading;
+                State::SetEnded => self.state = State::NextSet,
+                State::NextSet => {
                     poll_fn(|cx| self.poll_step(cx)).await?;
                     return Ok(true);
                 }
@@ -340,6 +426,7 @@ impl<'c> Rows<'c> {
             };
             let len = batch.len();
             all.reserve(len - first);
+            let before = all.len();
             let mut failed = None;
             for index in first..len {
                 let Some(row) = batch.row(index) else { break };
@@ -351,7 +438,8 @@ impl<'c> Rows<'c> {
                     }
                 }
             }
-            self.watch.rows += (len - self.next) as u64;
+            // The first one has been counted, converted or not.
+            self.watch.rows += (all.len() - before).saturating_sub(1) as u64;
             self.next = len;
             if let Some(error) = failed {
                 return Err(self.fail(error));
@@ -370,7 +458,9 @@ impl<'c> Rows<'c> {
         }
         // Nobody can ask for the columns any more.
         self.keep_columns = false;
-        self.read(&mut None).map(Some)
+        let value = self.read(&mut None)?;
+        self.end();
+        Ok(Some(value))
     }
 
     /// The current row as `T`; the plan is made at the first one.
@@ -411,7 +501,7 @@ impl<'c> Rows<'c> {
         self.keep_columns = false;
         let mut total = Outcome::default();
         loop {
-            while self.state == State::Reading {
+            while matches!(self.state, State::Reading | State::NextSet) {
                 poll_fn(|cx| self.poll_step(cx)).await?;
             }
             total.rows_affected = total.rows_affected.saturating_add(self.outcome.rows_affected);
@@ -460,22 +550,24 @@ impl<'c> Rows<'c> {
             Owner::Lease(lease) => lease.release().held,
             Owner::Session(session) => {
                 session.settle();
-                self.watch.started.elapsed()
+                self.watch.elapsed()
             }
-            Owner::Gone => self.watch.started.elapsed(),
+            Owner::Gone => self.watch.elapsed(),
         }
-    }
-
-    /// The text, for another try.
-    pub(crate) fn text(&self) -> &Arc<Text> {
-        &self.watch.text
     }
 }
 
 impl Drop for Rows<'_> {
     fn drop(&mut self) {
-        if self.state != State::Closed {
+        if self.state == State::Closed {
+            return;
+        }
+        if self.lent {
             self.end();
+        } else {
+            // Within a call whose future is dropped: the watch says so.
+            self.state = State::Closed;
+            self.let_go();
         }
     }
 }

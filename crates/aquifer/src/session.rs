@@ -1,9 +1,10 @@
 //! [`Session`]: a connection held across several calls, and what it owes.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use aquifer_driver::{Command, Error, ErrorKind, Outcome, Params, Result, Status, TxOptions, Want};
+use aquifer_driver::{
+    Command, Connection, Error, ErrorKind, Outcome, Params, Result, Status, TxOptions, Want,
+};
 use aquifer_pool::CloseReason;
 use tokio::time::Instant;
 
@@ -26,6 +27,9 @@ pub(crate) struct Session {
     transaction: Option<Transaction>,
     /// A rollback that a dropped `Tx` or `Savepoint` could not wait for.
     owed: Owed,
+    /// The command under way releases the savepoint of this depth. It is never abandoned: its answer
+    /// says whether the savepoint can still be undone.
+    releasing: Option<u32>,
     /// Why the connection cannot be used any more.
     lost: bool,
 }
@@ -33,7 +37,6 @@ pub(crate) struct Session {
 /// The commands without arguments.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Order {
-    Begin(TxOptions),
     Ping,
     Reset,
 }
@@ -41,7 +44,6 @@ pub(crate) enum Order {
 impl Order {
     fn command(self) -> Command<'static> {
         match self {
-            Self::Begin(options) => Command::Begin(options),
             Self::Ping => Command::Ping,
             Self::Reset => Command::Reset,
         }
@@ -53,8 +55,27 @@ struct Transaction {
     begun: Instant,
     /// Savepoints open, the innermost last; its number is its name.
     depth: u32,
-    /// What the engine said when it ended the transaction by itself.
-    ended: Option<Box<str>>,
+    /// What failed the transaction, or ended it without our asking.
+    why: Option<Box<str>>,
+    /// It must not go on, though the engine would let it.
+    doomed: bool,
+    /// COMMIT was sent.
+    committing: bool,
+    /// Its end has been told to the observers.
+    reported: bool,
+}
+
+impl Transaction {
+    fn begun_now() -> Self {
+        Self {
+            begun: Instant::now(),
+            depth: 0,
+            why: None,
+            doomed: false,
+            committing: false,
+            reported: false,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +83,8 @@ enum Owed {
     Nothing,
     /// Back to before the savepoint of this depth.
     ToSavepoint(u32),
+    /// That was done; the savepoint of this depth may still have to be released.
+    Release(u32),
     Rollback,
 }
 
@@ -76,7 +99,7 @@ impl std::fmt::Debug for Session {
 
 impl Session {
     pub(crate) fn new(lease: Lease, db: Db) -> Self {
-        Self { lease, db, transaction: None, owed: Owed::Nothing, lost: false }
+        Self { lease, db, transaction: None, owed: Owed::Nothing, releasing: None, lost: false }
     }
 
     #[inline]
@@ -115,10 +138,12 @@ impl Session {
     }
 
     /// When the next call has to be over: the scope's timeout, or the transaction's greatest age.
-    fn deadline(&self) -> Option<Instant> {
+    pub(crate) fn deadline(&self) -> Option<Instant> {
         let call = self.db.deadline();
         let transaction = self.transaction.as_ref().zip(self.db.options().calls.transaction_max);
-        match (call, transaction.map(|(transaction, max)| transaction.begun + max)) {
+        let transaction =
+            transaction.and_then(|(transaction, max)| transaction.begun.checked_add(max));
+        match (call, transaction) {
             (Some(call), Some(transaction)) => Some(call.min(transaction)),
             (call, transaction) => call.or(transaction),
         }
@@ -134,55 +159,142 @@ impl Session {
 
     /// Makes the connection ready for the next command: reads off what is owed, rolls back what was
     /// dropped, and refuses if the transaction has ended.
+    ///
+    /// May be dropped anywhere: what was not paid is owed still.
     pub(crate) async fn ready(&mut self, deadline: Option<Instant>) -> Result<()> {
+        // A transaction that is too old has no time left, but must still be undone.
+        let deadline = match self.is_too_old() {
+            true => Some(Instant::now() + self.db.drain_budget().1),
+            false => deadline,
+        };
+        self.read_off(deadline).await?;
+        self.pay(deadline).await?;
+        if self.is_too_old() && self.lease.status() != Status::Idle {
+            self.run(Command::Rollback, deadline).await?;
+            if let Some(transaction) = &mut self.transaction {
+                transaction.why = Some("it was older than `transaction_max` allows".into());
+            }
+        }
+        match &self.transaction {
+            Some(transaction) if self.lease.status() == Status::Idle => {
+                Err(ended(transaction.why.as_deref()))
+            }
+            Some(transaction) if transaction.doomed => Err(doomed()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Reads off the replies that a dropped future left behind.
+    async fn read_off(&mut self, deadline: Option<Instant>) -> Result<()> {
         if self.lost {
-            return Err(lost());
+            return Err(self.lost());
         }
         match self.lease.status() {
             Status::Idle | Status::Transaction | Status::FailedTransaction => {}
-            Status::Broken => return Err(self.lose(lost())),
+            Status::Broken => {
+                self.lost = true;
+                return Err(self.lost());
+            }
             Status::Busy => {
-                if self.lease.abandon() == Status::Busy {
-                    let (cancel_after, budget) = self.db.drain_budget();
-                    // A transaction that is too old has no time left, but must still be undone.
-                    let limit = deadline.filter(|_| !self.is_too_old());
-                    let drained = before(limit, drain(&mut self.lease, cancel_after, budget)).await;
-                    if let Err(error) = drained {
-                        return Err(if error.is_connection_lost() {
-                            self.lose(error)
-                        } else {
-                            error
-                        });
+                if self.releasing.is_none() && self.lease.abandon() != Status::Busy {
+                    return Ok(());
+                }
+                let (mut cancel_after, budget) = self.db.drain_budget();
+                if self.in_transaction() {
+                    // Some engines fail the transaction of a cancelled statement, so that is the last
+                    // resort.
+                    cancel_after = cancel_after.max(budget / 2);
+                }
+                match before(deadline, drain(&mut self.lease, cancel_after, budget)).await {
+                    Ok(answer) => {
+                        if let Err(error) = &answer {
+                            self.note(error);
+                        }
+                        if let Some(depth) = self.releasing.take() {
+                            self.released_unseen(depth, answer.is_ok());
+                        }
+                    }
+                    Err(error) => {
+                        self.lost |= error.is_connection_lost();
+                        return Err(error);
                     }
                 }
             }
         }
-        match self.owed {
-            Owed::Nothing => {}
-            Owed::Rollback => {
-                self.run(Command::Rollback, deadline).await?;
-                self.owed = Owed::Nothing;
-                self.transaction = None;
-            }
-            Owed::ToSavepoint(depth) => {
-                self.back_to(depth, deadline).await?;
-                self.owed = Owed::Nothing;
-            }
-        }
-        if self.is_too_old() && self.lease.status() != Status::Idle {
-            // Not before the caller's own deadline: that one may have passed for this very reason.
-            let budget = Instant::now() + self.db.drain_budget().1;
-            self.run(Command::Rollback, Some(budget)).await?;
-            if let Some(transaction) = &mut self.transaction {
-                transaction.ended = Some("it was older than `transaction_max` allows".into());
-            }
-        }
-        if let Some(transaction) = &self.transaction
-            && self.lease.status() == Status::Idle
-        {
-            return Err(ended(transaction.ended.as_deref()));
-        }
         Ok(())
+    }
+
+    /// Does what dropped transactions and savepoints could not wait for.
+    async fn pay(&mut self, deadline: Option<Instant>) -> Result<()> {
+        loop {
+            let status = self.lease.status();
+            match self.owed {
+                Owed::Nothing => return Ok(()),
+                Owed::Rollback => {
+                    // Once the engine has ended it, nothing more is sent.
+                    if status != Status::Idle {
+                        self.run(Command::Rollback, deadline).await?;
+                    }
+                    self.owed = Owed::Nothing;
+                    self.transaction = None;
+                }
+                // The transaction is gone, and its savepoints with it.
+                Owed::ToSavepoint(_) | Owed::Release(_) if status == Status::Idle => {
+                    self.owed = Owed::Nothing;
+                }
+                Owed::ToSavepoint(depth) => {
+                    let sql = format!("ROLLBACK TO SAVEPOINT {}", savepoint_name(depth));
+                    self.run_text(&sql, deadline).await?;
+                    self.owed = Owed::Release(depth);
+                    if let Some(transaction) = &mut self.transaction {
+                        // Whatever was wrong has been undone.
+                        transaction.why = None;
+                        transaction.doomed = false;
+                    }
+                }
+                // A release that was cut short has failed the transaction: back once more.
+                Owed::Release(depth) if status == Status::FailedTransaction => {
+                    self.owed = Owed::ToSavepoint(depth);
+                }
+                Owed::Release(depth) => {
+                    self.release(depth, deadline).await?;
+                    self.owed = Owed::Nothing;
+                }
+            }
+        }
+    }
+
+    async fn release(&mut self, depth: u32, deadline: Option<Instant>) -> Result<()> {
+        self.releasing = Some(depth);
+        let sql = format!("RELEASE SAVEPOINT {}", savepoint_name(depth));
+        self.run_text(&sql, deadline).await?;
+        self.set_depth(depth - 1);
+        Ok(())
+    }
+
+    /// Nobody waited for the answer to a release.
+    fn released_unseen(&mut self, depth: u32, released: bool) {
+        if !released {
+            return;
+        }
+        self.set_depth(depth - 1);
+        match self.owed {
+            Owed::Release(owed) if owed == depth => self.owed = Owed::Nothing,
+            Owed::ToSavepoint(owed) if owed == depth => {
+                // Its owner was told, or may think, that it was undone; that is no longer possible.
+                self.owed = Owed::Nothing;
+                if let Some(transaction) = &mut self.transaction {
+                    transaction.doomed = true;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn set_depth(&mut self, depth: u32) {
+        if let Some(transaction) = &mut self.transaction {
+            transaction.depth = depth;
+        }
     }
 
     /// Runs one command to its end. It is started now, so that the future holds no arguments.
@@ -197,26 +309,12 @@ impl Session {
                 Ok(()) => before(deadline, self.lease.finish()).await,
                 Err(error) => Err(error),
             };
-            self.settle();
             if let Err(error) = &result {
                 self.note(error);
             }
+            self.settle();
             result
         }
-    }
-
-    /// Undoes everything since the savepoint of this depth, and the savepoint.
-    async fn back_to(&mut self, depth: u32, deadline: Option<Instant>) -> Result<()> {
-        // The transaction is gone, and the savepoint with it: nothing to undo.
-        if matches!(self.lease.status(), Status::Transaction | Status::FailedTransaction) {
-            let name = savepoint_name(depth);
-            self.run_text(&format!("ROLLBACK TO SAVEPOINT {name}"), deadline).await?;
-            self.run_text(&format!("RELEASE SAVEPOINT {name}"), deadline).await?;
-        }
-        if let Some(transaction) = &mut self.transaction {
-            transaction.depth = depth - 1;
-        }
-        Ok(())
     }
 
     async fn run_text(&mut self, sql: &str, deadline: Option<Instant>) -> Result<Outcome> {
@@ -225,33 +323,61 @@ impl Session {
 
     /// Called when a command is over or given up: remembers that the connection broke.
     pub(crate) fn settle(&mut self) {
-        if self.lease.status() == Status::Busy {
-            self.lease.abandon();
-        }
-        if self.lease.status() == Status::Broken {
-            self.lost = true;
+        match self.lease.status() {
+            Status::Busy if self.releasing.is_none() => {
+                self.lease.abandon();
+            }
+            Status::Busy => {}
+            Status::Broken => {
+                self.releasing = None;
+                self.lost = true;
+            }
+            _ => self.releasing = None,
         }
     }
 
-    /// Remembers an error that may have ended the transaction.
+    /// Remembers an error that may have failed or ended the transaction.
     #[cold]
     pub(crate) fn note(&mut self, error: &Error) {
-        if error.is_timeout() && self.lease.status() == Status::Busy {
+        let status = self.lease.status();
+        if error.is_timeout() && status == Status::Busy {
             // What can be done without waiting is done here; the rest when the session is next used.
             drop(self.lease.connection().canceller().cancel());
         }
         if let Some(transaction) = &mut self.transaction
-            && transaction.ended.is_none()
-            && matches!(self.lease.status(), Status::Idle | Status::Broken)
+            && transaction.why.is_none()
+            && !matches!(status, Status::Busy | Status::Transaction)
         {
-            transaction.ended = Some(error.message().into());
+            transaction.why = Some(error.message().into());
         }
     }
 
     #[cold]
-    fn lose(&mut self, error: Error) -> Error {
-        self.lost = true;
-        error
+    fn lost(&self) -> Error {
+        let why = self.transaction.as_ref().and_then(|transaction| transaction.why.as_deref());
+        Error::new(
+            ErrorKind::ConnectionLost,
+            match why {
+                Some(why) => format!("the connection is lost: {why}"),
+                None => "the connection is lost".to_owned(),
+            },
+        )
+        .with_nothing_sent(true)
+    }
+
+    /// The driver's own connection.
+    pub(crate) fn driver<T: Connection>(&mut self) -> Result<&mut T> {
+        let busy = self.lease.status() == Status::Busy
+            && (self.releasing.is_some() || self.lease.abandon() == Status::Busy);
+        if busy || self.owed != Owed::Nothing {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                "a call on this connection was dropped, and what it left is not cleared yet",
+            )
+            .with_nothing_sent(true)
+            .with_hint("await any call first, such as `ping`"));
+        }
+        self.lease.driver()
     }
 
     /// The rows of a statement.
@@ -261,27 +387,26 @@ impl Session {
         params: P,
         want: Want,
     ) -> Result<Rows<'_>> {
+        let mut watch = Watch::new(&self.db, text);
+        watch.started = Some(Instant::now());
         let deadline = self.deadline();
-        if let Err(error) = text.check(params.count()) {
-            return Err(self.db.named(error));
-        }
-        if let Err(error) = self.ready(deadline).await {
-            return Err(self.db.named(error));
-        }
-        let watch = Watch {
-            book: Arc::clone(self.db.book()),
-            label: self.db.label_entry(),
-            text,
-            waited: Duration::ZERO,
-            started: Instant::now(),
-            first_row: None,
-            rows: 0,
+        let ready = match watch.text().check(params.count()) {
+            Ok(()) => self.ready(deadline).await,
+            refused => refused,
         };
+        if let Err(error) = ready {
+            return Err(watch.refuse(error));
+        }
         let mapping = self.db.mapping();
         let mut rows = Rows::new(Owner::Session(self), mapping, deadline, watch);
-        rows.start(&params, want)?;
-        rows.first_answer().await?;
-        Ok(rows)
+        let answer = match rows.start(&params, want) {
+            Ok(()) => rows.first_answer().await,
+            Err(error) => Err(error),
+        };
+        match answer {
+            Ok(()) => Ok(rows),
+            Err(error) => Err(rows.give_up(error)),
+        }
     }
 
     /// Sends a command that gives no rows, as a call of its own.
@@ -294,71 +419,79 @@ impl Session {
         result.map_err(|error| self.db.named(error))
     }
 
-    pub(crate) async fn begin(&mut self, options: TxOptions) -> Result<()> {
-        if self.transaction.is_some() && self.owed != Owed::Rollback {
-            return Err(Error::new(
-                ErrorKind::TxDone,
-                "a transaction is already open on this connection",
-            )
-            .with_hint("use `savepoint` for a transaction within it"));
+    pub(crate) async fn begin(
+        &mut self,
+        options: TxOptions,
+        deadline: Option<Instant>,
+    ) -> Result<()> {
+        self.try_begin(options, deadline).await.map_err(|error| self.db.named(error))
+    }
+
+    async fn try_begin(&mut self, options: TxOptions, deadline: Option<Instant>) -> Result<()> {
+        if self.in_transaction() {
+            return Err(already_open());
         }
-        self.command(Order::Begin(options)).await?;
-        self.transaction = Some(Transaction { begun: Instant::now(), depth: 0, ended: None });
-        Ok(())
+        self.ready(deadline).await?;
+        if self.lease.status() != Status::Idle {
+            // Begun by the user's own SQL.
+            return Err(already_open());
+        }
+        // A future that is dropped before the answer must not leave a transaction that nobody knows.
+        self.transaction = Some(Transaction::begun_now());
+        self.owed = Owed::Rollback;
+        let begun = self.run(Command::Begin(options), deadline).await;
+        if begun.is_ok() {
+            self.owed = Owed::Nothing;
+        } else if matches!(self.lease.status(), Status::Idle | Status::Broken) {
+            self.owed = Owed::Nothing;
+            self.transaction = None;
+        }
+        begun.map(drop)
     }
 
     pub(crate) async fn commit(&mut self) -> Result<()> {
         let deadline = self.deadline();
+        self.try_commit(deadline).await.map_err(|error| self.db.named(error))
+    }
+
+    async fn try_commit(&mut self, deadline: Option<Instant>) -> Result<()> {
         if let Err(error) = self.ready(deadline).await {
-            self.finished(TransactionOutcome::Failed);
-            return Err(self.db.named(error));
+            self.over(TransactionOutcome::Failed);
+            return Err(error);
         }
         if self.lease.status() == Status::FailedTransaction {
-            let why = self.transaction.as_mut().and_then(|transaction| transaction.ended.take());
-            let rolled_back = self.run(Command::Rollback, deadline).await;
-            self.finished(TransactionOutcome::Failed);
-            rolled_back.map_err(|error| self.db.named(error))?;
-            return Err(self.db.named(Error::new(
-                ErrorKind::TxFailed,
-                match why {
-                    Some(why) => format!("nothing was committed: a statement had failed: {why}"),
-                    None => "nothing was committed: a statement had failed".to_owned(),
-                },
-            )));
+            let why = self.transaction.as_mut().and_then(|transaction| transaction.why.take());
+            // Whatever becomes of the rollback, nothing was committed; what it leaves is owed.
+            drop(self.run(Command::Rollback, deadline).await);
+            self.over(TransactionOutcome::Failed);
+            return Err(failed(why.as_deref()));
         }
-        match self.run(Command::Commit, deadline).await {
+        if let Some(transaction) = &mut self.transaction {
+            transaction.committing = true;
+        }
+        let error = match self.run(Command::Commit, deadline).await {
             Ok(_) => {
-                self.finished(TransactionOutcome::Committed);
-                Ok(())
+                self.over(TransactionOutcome::Committed);
+                return Ok(());
             }
-            Err(error) => {
-                let error = match error.kind() {
-                    ErrorKind::Timeout | ErrorKind::ConnectionLost => error
-                        .with_kind(ErrorKind::CommitUnknown)
-                        .with_hint("look whether the transaction took effect before repeating it"),
-                    _ => error,
-                };
-                let outcome = match error.kind() {
-                    ErrorKind::CommitUnknown => TransactionOutcome::Unknown,
-                    _ => TransactionOutcome::Failed,
-                };
-                // A commit that the engine refused but did not undo (SQLite: busy) must not linger.
-                if matches!(self.lease.status(), Status::Transaction | Status::FailedTransaction) {
-                    self.owed = Owed::Rollback;
-                }
-                self.report(outcome);
-                if self.owed == Owed::Nothing {
-                    self.transaction = None;
-                }
-                Err(self.db.named(error))
-            }
+            Err(error) => error,
+        };
+        let unknown = error.is_timeout() || error.is_connection_lost();
+        if !unknown || error.nothing_sent() {
+            // A commit that the engine refused but did not undo (SQLite: busy) is undone now.
+            self.over(TransactionOutcome::Failed);
+            return Err(error);
         }
+        self.over(TransactionOutcome::Unknown);
+        Err(error
+            .with_kind(ErrorKind::CommitUnknown)
+            .with_hint("look whether the transaction took effect before repeating it"))
     }
 
     pub(crate) async fn rollback(&mut self) -> Result<()> {
         let deadline = self.deadline();
-        self.owed = Owed::Rollback;
         self.report(TransactionOutcome::RolledBack);
+        self.owed = Owed::Rollback;
         self.ready(deadline).await.map_err(|error| self.db.named(error))
     }
 
@@ -386,21 +519,10 @@ impl Session {
     pub(crate) async fn release_savepoint(&mut self, depth: u32) -> Result<()> {
         let deadline = self.deadline();
         let result = match self.ready(deadline).await {
-            Ok(()) => {
-                let sql = format!("RELEASE SAVEPOINT {}", savepoint_name(depth));
-                self.run_text(&sql, deadline).await
-            }
+            Ok(()) => self.release(depth, deadline).await,
             Err(error) => Err(error),
         };
-        match result {
-            Ok(_) => {
-                if let Some(transaction) = &mut self.transaction {
-                    transaction.depth = depth - 1;
-                }
-                Ok(())
-            }
-            Err(error) => Err(self.db.named(error)),
-        }
+        result.map_err(|error| self.db.named(error))
     }
 
     pub(crate) async fn rollback_savepoint(&mut self, depth: u32) -> Result<()> {
@@ -414,26 +536,45 @@ impl Session {
         self.owed = match self.owed {
             Owed::Rollback => Owed::Rollback,
             Owed::ToSavepoint(outer) => Owed::ToSavepoint(outer.min(depth)),
-            Owed::Nothing => Owed::ToSavepoint(depth),
+            Owed::Nothing | Owed::Release(_) => Owed::ToSavepoint(depth),
         };
     }
 
-    fn finished(&mut self, outcome: TransactionOutcome) {
+    /// The transaction is over for its owner. What the engine still has open is owed a rollback.
+    fn over(&mut self, outcome: TransactionOutcome) {
         self.report(outcome);
-        self.transaction = None;
-        self.owed = Owed::Nothing;
+        if matches!(self.lease.status(), Status::Idle | Status::Broken) {
+            self.transaction = None;
+            self.owed = Owed::Nothing;
+        } else {
+            self.owed = Owed::Rollback;
+        }
     }
 
-    fn report(&self, outcome: TransactionOutcome) {
-        if let Some(transaction) = &self.transaction {
-            let label = self.db.label_entry();
-            let end = TransactionEnd {
-                label: label.as_ref().map(|label| &*label.name),
-                outcome,
-                elapsed: transaction.begun.elapsed(),
-            };
-            self.db.book().tell(|observer| observer.transaction(&end));
+    /// Tells the observers how the transaction ended, once.
+    fn report(&mut self, outcome: TransactionOutcome) {
+        let status = self.lease.status();
+        let Some(transaction) = &mut self.transaction else { return };
+        if std::mem::replace(&mut transaction.reported, true) {
+            return;
         }
+        let outcome = match outcome {
+            TransactionOutcome::Dropped if transaction.committing => TransactionOutcome::Unknown,
+            // The engine was first.
+            TransactionOutcome::Dropped | TransactionOutcome::RolledBack
+                if matches!(status, Status::Idle | Status::Broken) =>
+            {
+                TransactionOutcome::Failed
+            }
+            outcome => outcome,
+        };
+        let label = self.db.label_entry();
+        let end = TransactionEnd {
+            label: label.as_ref().map(|label| &*label.name),
+            outcome,
+            elapsed: transaction.begun.elapsed(),
+        };
+        self.db.book().tell(|observer| observer.transaction(&end));
     }
 }
 
@@ -442,8 +583,30 @@ fn savepoint_name(depth: u32) -> String {
 }
 
 #[cold]
-fn lost() -> Error {
-    Error::new(ErrorKind::ConnectionLost, "the connection is lost").with_nothing_sent(true)
+fn already_open() -> Error {
+    Error::new(ErrorKind::TxDone, "a transaction is already open on this connection")
+        .with_hint("use `savepoint` for a transaction within it")
+}
+
+#[cold]
+fn failed(why: Option<&str>) -> Error {
+    Error::new(
+        ErrorKind::TxFailed,
+        match why {
+            Some(why) => format!("nothing was committed: a statement had failed: {why}"),
+            None => "nothing was committed: a statement had failed".to_owned(),
+        },
+    )
+}
+
+#[cold]
+fn doomed() -> Error {
+    Error::new(
+        ErrorKind::TxFailed,
+        "a savepoint was kept although its release was given up, so the transaction cannot go on",
+    )
+    .with_nothing_sent(true)
+    .with_hint("roll it back; await `release` to its end")
 }
 
 #[cold]

@@ -10,7 +10,10 @@ use aquifer_driver::{Access, Connector, Layout, Result};
 use aquifer_pool::{Hooks, Pool, PoolOptions};
 
 use crate::errors;
-use crate::manage::Manager;
+use crate::manage::{Farewell, Manager};
+
+/// How long the only connection may take to recover: losing the data is worse than waiting.
+const RECOVER_ONE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A lent connection.
 pub(crate) type Lease = aquifer_pool::Lease<Manager>;
@@ -25,6 +28,8 @@ pub(crate) struct Intent {
 pub(crate) enum Source {
     /// Every connection can do everything.
     Equal(Named),
+    /// The database is the connection.
+    One(Named),
     /// One connection writes, in turn; the others read beside it.
     ReadersAndWriter { readers: Named, writer: Named },
 }
@@ -40,6 +45,7 @@ impl Source {
     /// The pools for a connector, as its layout and the limit allow.
     pub(crate) fn new(
         connector: &Arc<dyn Connector>,
+        farewell: &Arc<Farewell>,
         options: &PoolOptions,
         cancel_after: Duration,
         check_query: Option<Arc<str>>,
@@ -48,14 +54,16 @@ impl Source {
         let pool = |name: &str, access, options: PoolOptions| -> Result<Named> {
             let name: Arc<str> = name.into();
             let manager =
-                Manager::new(Arc::clone(connector), access, cancel_after, check_query.clone());
+                Manager::new(Arc::clone(farewell), access, cancel_after, check_query.clone());
             let pool =
                 Pool::new(Arc::new(manager), options, hooks(&name)).map_err(errors::options)?;
             Ok(Named { name, pool })
         };
         match connector.layout() {
             Layout::One => {
-                // Closing the connection would lose the data: it is opened once and kept.
+                // Closing the connection would lose the data: it is opened once and kept, and cleaning
+                // it takes as long as it takes. Nobody else is on its other end, so there is nothing
+                // to be checked.
                 let kept = PoolOptions {
                     max_open: 1,
                     min_idle: 0,
@@ -64,20 +72,27 @@ impl Source {
                     max_idle_time: None,
                     adaptive: false,
                     reclaim_after: None,
+                    recover_timeout: RECOVER_ONE,
+                    check_after: None,
+                    check_period: None,
+                    check_on_acquire: false,
+                    check_on_release: false,
                     ..options.clone()
                 };
-                Ok(Self::Equal(pool("primary", Access::ReadWrite, kept)?))
+                Ok(Self::One(pool("primary", Access::ReadWrite, kept)?))
             }
             Layout::ReadersAndWriter if options.max_open > 1 => {
                 let one = PoolOptions {
                     max_open: 1,
                     min_idle: options.min_idle.min(1),
+                    max_idle: options.max_idle.map(|max| max.min(1)),
                     adaptive: false,
                     ..options.clone()
                 };
                 let rest = PoolOptions {
                     max_open: options.max_open - 1,
                     min_idle: options.min_idle.saturating_sub(1),
+                    max_idle: options.max_idle.map(|max| max.saturating_sub(1)),
                     adaptive_min: options.adaptive_min.min(options.max_open - 1),
                     ..options.clone()
                 };
@@ -94,7 +109,7 @@ impl Source {
     #[inline]
     pub(crate) fn route(&self, intent: Intent) -> &Pool<Manager> {
         match self {
-            Self::Equal(pool) => &pool.pool,
+            Self::Equal(pool) | Self::One(pool) => &pool.pool,
             Self::ReadersAndWriter { readers, writer } => match intent.access {
                 Access::ReadOnly => &readers.pool,
                 Access::ReadWrite => &writer.pool,
@@ -109,7 +124,7 @@ impl Source {
 
     pub(crate) fn pools(&self) -> impl Iterator<Item = &Named> {
         match self {
-            Self::Equal(pool) => [Some(pool), None],
+            Self::Equal(pool) | Self::One(pool) => [Some(pool), None],
             Self::ReadersAndWriter { readers, writer } => [Some(readers), Some(writer)],
         }
         .into_iter()

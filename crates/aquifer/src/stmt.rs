@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use aquifer_driver::{Columns, Command, Description, FromRow, Parameter, Params, Result, Want};
+use aquifer_driver::{Columns, Description, FromRow, Parameter, Params, Result, Want};
 
 use crate::db::Db;
-use crate::deadline::before;
 use crate::done::Done;
 use crate::executor::Executor;
 use crate::named::{self, NamedArgs};
@@ -26,7 +25,7 @@ pub struct Stmt {
 
 impl Stmt {
     pub(crate) async fn prepare(db: Db, text: Arc<Text>) -> Result<Self> {
-        let description = describe(&db, &text).await.map_err(|error| db.named(error))?;
+        let description = db.describe(&text).await?;
         Ok(Self { db, text, description: Arc::new(description) })
     }
 
@@ -61,11 +60,11 @@ impl Stmt {
     }
 
     pub(crate) fn on_target<'a>(&'a self, target: Target<'a>) -> StmtOn<'a> {
-        StmtOn { text: &self.text, target }
+        StmtOn { at_home: target.handle().is_same(&self.db), text: &self.text, target }
     }
 
     fn here(&self) -> StmtOn<'_> {
-        StmtOn { text: &self.text, target: Target::db(&self.db) }
+        StmtOn { at_home: true, text: &self.text, target: Target::db(&self.db) }
     }
 
     /// As [`Db::exec`].
@@ -86,7 +85,7 @@ impl Stmt {
         if params.has_lists() {
             return self.db.query(self.text.source(), params).await;
         }
-        self.db.open_text(Arc::clone(&self.text), params, Want::All).await
+        self.db.open_text(Arc::clone(&self.text), params, Want::All).await.map(Rows::lend)
     }
 
     /// As [`Db::get`].
@@ -120,19 +119,13 @@ impl Stmt {
     }
 }
 
-async fn describe(db: &Db, text: &Text) -> Result<Description> {
-    let deadline = db.deadline();
-    let mut lease = db.lease_for(text.access()).await?;
-    lease.start(Command::Prepare { sql: text.sql() })?;
-    before(deadline, lease.finish()).await?;
-    Ok(lease.connection().take_description().unwrap_or_default())
-}
-
 /// A [`Stmt`] bound to where it will run once.
 #[derive(Debug)]
 pub struct StmtOn<'a> {
     text: &'a Arc<Text>,
     target: Target<'a>,
+    /// The target is the database that checked the statement.
+    at_home: bool,
 }
 
 impl<'a> StmtOn<'a> {
@@ -145,7 +138,14 @@ impl<'a> StmtOn<'a> {
                 db.texts().expand(&source, &params).map_err(|error| db.named(error))?;
             return self.target.open_text(text, buf, want).await;
         }
-        self.target.open_text(Arc::clone(self.text), params, want).await
+        let text = if self.at_home {
+            Arc::clone(self.text)
+        } else {
+            // Another database may have another placeholder form.
+            let db = self.target.handle();
+            db.texts().get(self.text.source()).map_err(|error| db.named(error))?
+        };
+        self.target.open_text(text, params, want).await
     }
 
     /// As [`Db::exec`].
@@ -163,7 +163,7 @@ impl<'a> StmtOn<'a> {
     ///
     /// As `Db::query`.
     pub async fn query(self, params: impl Params) -> Result<Rows<'a>> {
-        self.open(params, Want::All).await
+        self.open(params, Want::All).await.map(Rows::lend)
     }
 
     /// As [`Db::get`].
@@ -209,7 +209,7 @@ pub struct NamedStmt {
 impl NamedStmt {
     pub(crate) async fn prepare(db: Db, sql: &str) -> Result<Self> {
         let (names, text) = named::prepared(&db, sql)?;
-        let description = describe(&db, &text).await.map_err(|error| db.named(error))?;
+        let description = db.describe(&text).await?;
         Ok(Self { db, sql: sql.into(), names: names.into(), description: Arc::new(description) })
     }
 

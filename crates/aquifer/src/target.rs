@@ -78,7 +78,7 @@ impl<'e> Target<'e> {
 
     #[inline]
     pub(crate) async fn query<P: Params>(self, sql: &str, params: P) -> Result<Rows<'e>> {
-        self.open(sql, params, Want::All).await
+        self.open(sql, params, Want::All).await.map(Rows::lend)
     }
 
     #[inline]
@@ -139,7 +139,7 @@ impl<'e> Target<'e> {
 
     pub(crate) async fn query_named(self, sql: &str, args: impl NamedArgs) -> Result<Rows<'e>> {
         let (text, buf) = named::bind(self.handle(), sql, &args)?;
-        self.open_text(text, buf, Want::All).await
+        self.open_text(text, buf, Want::All).await.map(Rows::lend)
     }
 
     pub(crate) async fn get_named<T>(self, sql: &str, args: impl NamedArgs) -> Result<T>
@@ -177,7 +177,7 @@ impl<'e> Target<'e> {
         let prepared = self.handle().prepared(sql, params);
         RowStream::new(Box::pin(async move {
             let (text, buf) = prepared?;
-            self.open_text(text, buf, Want::All).await
+            self.open_text(text, buf, Want::All).await.map(Rows::lend)
         }))
     }
 

@@ -64,10 +64,12 @@ impl Text {
     /// Refuses a wrong number of arguments before a connection is taken.
     #[inline]
     pub(crate) fn check(&self, arguments: usize) -> Result<()> {
-        if self.params == arguments || !self.counted || self.script {
-            return Ok(());
+        match self.script {
+            false if self.params == arguments || !self.counted => Ok(()),
+            false => Err(wrong_count(self.params, arguments)),
+            true if arguments == 0 => Ok(()),
+            true => Err(script_with_arguments()),
         }
-        Err(wrong_count(self.params, arguments))
     }
 }
 
@@ -75,6 +77,12 @@ impl fmt::Debug for Text {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Text").field(&self.sql).finish()
     }
+}
+
+#[cold]
+fn script_with_arguments() -> Error {
+    Error::new(ErrorKind::Arguments, "a text of several statements takes no arguments")
+        .with_hint("run the statements one by one, or send them as a `batch`")
 }
 
 #[cold]

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use aquifer_driver::{Connection, Result, TxOptions};
+use tokio::time::Instant;
 
 use crate::session::Session;
 use crate::target::{Target, borrowing_calls, calls};
@@ -38,15 +39,20 @@ pub struct ConnTx<'c> {
 }
 
 impl Tx {
-    pub(crate) async fn begin(mut session: Session, options: TxOptions) -> Result<Self> {
-        session.begin(options).await?;
+    pub(crate) async fn begin(
+        mut session: Session,
+        options: TxOptions,
+        deadline: Option<Instant>,
+    ) -> Result<Self> {
+        session.begin(options, deadline).await?;
         Ok(Self { session: Box::new(session), done: false })
     }
 }
 
 impl<'c> ConnTx<'c> {
     pub(crate) async fn begin(session: &'c mut Session, options: TxOptions) -> Result<Self> {
-        session.begin(options).await?;
+        let deadline = session.db().deadline();
+        session.begin(options, deadline).await?;
         Ok(Self { session, done: false })
     }
 }
@@ -85,11 +91,7 @@ macro_rules! transaction {
             pub async fn rollback(mut self) -> Result<()> {
                 let result = self.session.rollback().await;
                 self.done = true;
-                match result {
-                    // The engine ended it before: that is what was asked for.
-                    Err(error) if error.kind() == crate::ErrorKind::TxDone => Ok(()),
-                    result => result,
-                }
+                result
             }
 
             /// Sets a savepoint: a transaction within this one.
@@ -105,9 +107,9 @@ macro_rules! transaction {
             ///
             /// # Errors
             ///
-            /// If the URL chose another driver.
+            /// If the URL chose another driver, or a dropped call has not been cleared yet.
             pub fn driver<T: Connection>(&mut self) -> Result<&mut T> {
-                self.session.link().driver()
+                self.session.driver()
             }
 
             /// From now on, calls end within `timeout`; `None` sets no limit. A call that runs out of
@@ -159,7 +161,9 @@ impl<'t> Savepoint<'t> {
     ///
     /// # Errors
     ///
-    /// The engine's error; the savepoint is then undone.
+    /// The engine's error; the savepoint is then undone. If a release was given up half-way (its deadline
+    /// passed, or its future was dropped) and took effect all the same, the transaction can only be
+    /// rolled back.
     pub async fn release(mut self) -> Result<()> {
         self.session.release_savepoint(self.depth).await?;
         self.done = true;
