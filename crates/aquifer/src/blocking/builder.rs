@@ -34,6 +34,7 @@ impl Builder {
         connect_timeout: Duration;
         max_waiters: u32;
         query_timeout: Duration;
+        coalesce_reads: bool;
         slow_call: Duration;
         options: DbOptions;
         registry: Registry;
