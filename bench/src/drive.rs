@@ -1,0 +1,335 @@
+//! What makes the calls: one after the other, many tasks at once, or without a runtime.
+//!
+//! Every peer is driven by the same loops, so that a difference between two is theirs.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::Barrier;
+
+use crate::failure::{Failure, Result};
+use crate::measure::{Meter, Plan, Slot, Watch, lap};
+
+/// Something that can be measured: a peer, set up for a workload.
+pub trait Subject {
+    /// Called before each slot, outside what is measured.
+    ///
+    /// # Errors
+    ///
+    /// What the peer says.
+    fn prepare(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    /// Does the operations and checks their answers.
+    ///
+    /// # Errors
+    ///
+    /// What the peer says, or a wrong answer.
+    fn run(&mut self, plan: &Plan) -> Result<Slot>;
+}
+
+/// One call: operations `first` to `first + count - 1`.
+#[derive(Debug, Clone, Copy)]
+pub struct Request {
+    pub first: u64,
+    pub count: u64,
+}
+
+/// A peer that is called from a task.
+pub trait Client: Send + 'static {
+    fn call(&mut self, request: Request) -> impl Future<Output = Result<()>> + Send;
+
+    /// See [`Subject::prepare`].
+    fn prepare(&mut self) -> impl Future<Output = Result<()>> + Send {
+        async { Ok(()) }
+    }
+}
+
+/// The runtime a peer's tasks are on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Threads {
+    /// A current-thread runtime.
+    Ct,
+    /// A multi-thread runtime with two workers.
+    Mt,
+}
+
+impl Threads {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ct => "ct",
+            Self::Mt => "mt",
+        }
+    }
+
+    /// # Errors
+    ///
+    /// If the system gives no threads.
+    pub fn runtime(self) -> Result<Runtime> {
+        let mut builder = match self {
+            Self::Ct => Builder::new_current_thread(),
+            Self::Mt => {
+                let mut builder = Builder::new_multi_thread();
+                builder.worker_threads(2);
+                builder
+            }
+        };
+        builder.enable_all().build().map_err(Failure::from)
+    }
+}
+
+/// The calls of a plan: each of as many operations as the workload says.
+fn requests(plan: &Plan, per_call: u64) -> impl Iterator<Item = Request> + use<> {
+    let (first, operations) = (plan.first, plan.operations);
+    (0..operations.div_ceil(per_call)).map(move |number| {
+        let done = number * per_call;
+        Request { first: first + done, count: per_call.min(operations - done) }
+    })
+}
+
+/// Room for the latencies of a slot, so that taking one allocates nothing.
+fn room(plan: &Plan, per_call: u64) -> (Vec<u32>, u64) {
+    match plan.watch {
+        Watch::Time { sample } => {
+            let calls = plan.operations.div_ceil(per_call);
+            (Vec::with_capacity((calls / sample) as usize + 1), sample)
+        }
+        Watch::Allocations | Watch::Nothing => (Vec::new(), u64::MAX),
+    }
+}
+
+/// One task, one call after the other.
+pub struct Sequential<C> {
+    // Dropped before its runtime: clients may need it to say goodbye.
+    client: Option<C>,
+    runtime: Runtime,
+    per_call: u64,
+}
+
+impl<C: Client> Sequential<C> {
+    pub fn new(runtime: Runtime, client: C, per_call: u64) -> Self {
+        Self { client: Some(client), runtime, per_call }
+    }
+}
+
+impl<C: Client> Subject for Sequential<C> {
+    fn prepare(&mut self) -> Result<()> {
+        match &mut self.client {
+            Some(client) => self.runtime.block_on(client.prepare()),
+            None => Err(lost()),
+        }
+    }
+
+    fn run(&mut self, plan: &Plan) -> Result<Slot> {
+        let mut client = self.client.take().ok_or_else(lost)?;
+        let (plan, per_call) = (*plan, self.per_call);
+        // A task of its own: `block_on` would run it outside the workers of a runtime that has some.
+        let task = async move {
+            let (mut samples, sample) = room(&plan, per_call);
+            let meter = Meter::start(plan.watch);
+            let mut mark = Instant::now();
+            let mut until_sample = sample;
+            for request in requests(&plan, per_call) {
+                client.call(request).await?;
+                until_sample -= 1;
+                if until_sample == 0 {
+                    until_sample = sample;
+                    samples.push(lap(&mut mark));
+                }
+            }
+            Ok::<_, Failure>((client, meter.stop(plan.operations, samples)))
+        };
+        let (client, slot) = self.runtime.block_on(self.runtime.spawn(task))??;
+        self.client = Some(client);
+        Ok(slot)
+    }
+}
+
+#[cold]
+fn lost() -> Failure {
+    Failure::new("an earlier run failed and took the client along")
+}
+
+/// Of the calls of many tasks, every so many-th of a task is timed: a clock reading is not free.
+const TASK_SAMPLE: u64 = 8;
+
+/// Many tasks that take calls from one heap until it is empty.
+pub struct Tasks<C> {
+    client: C,
+    runtime: Runtime,
+    tasks: u64,
+}
+
+impl<C: Client + Clone> Tasks<C> {
+    pub fn new(runtime: Runtime, client: C, tasks: u64) -> Self {
+        Self { client, runtime, tasks }
+    }
+
+    async fn compete(client: C, tasks: u64, plan: Plan) -> Result<Slot> {
+        let heap = Arc::new(Heap { next: AtomicU64::new(0), size: plan.operations });
+        let gate = Arc::new(Barrier::new(tasks as usize + 1));
+        let mut handles = Vec::with_capacity(tasks as usize);
+        for _ in 0..tasks {
+            let (client, heap, gate) = (client.clone(), Arc::clone(&heap), Arc::clone(&gate));
+            handles.push(tokio::spawn(contender(client, heap, gate, plan)));
+        }
+        gate.wait().await;
+        let meter = Meter::start(plan.watch);
+        let mut ends = Vec::with_capacity(handles.len());
+        for handle in handles {
+            ends.push(handle.await??);
+        }
+        let mut slot = meter.stop(plan.operations, Vec::new());
+        for end in &ends {
+            slot.samples.extend(&end.samples);
+        }
+        slot.service =
+            ends.iter().map(|end| end.served).min().zip(ends.iter().map(|end| end.served).max());
+        Ok(slot)
+    }
+}
+
+struct Heap {
+    next: AtomicU64,
+    size: u64,
+}
+
+struct End {
+    served: u64,
+    samples: Vec<u32>,
+}
+
+async fn contender<C: Client>(
+    mut client: C,
+    heap: Arc<Heap>,
+    gate: Arc<Barrier>,
+    plan: Plan,
+) -> Result<End> {
+    let mut end = End { served: 0, samples: Vec::new() };
+    let timed = matches!(plan.watch, Watch::Time { .. });
+    if timed {
+        end.samples.reserve((plan.operations / TASK_SAMPLE / 16) as usize);
+    }
+    // Once before the start, so that connections are open and statements known.
+    client.call(Request { first: 0, count: 1 }).await?;
+    gate.wait().await;
+    loop {
+        let number = heap.next.fetch_add(1, Ordering::Relaxed);
+        if number >= heap.size {
+            return Ok(end);
+        }
+        let request = Request { first: plan.first + number, count: 1 };
+        if timed && end.served.is_multiple_of(TASK_SAMPLE) {
+            let mut mark = Instant::now();
+            client.call(request).await?;
+            end.samples.push(lap(&mut mark));
+        } else {
+            client.call(request).await?;
+        }
+        end.served += 1;
+    }
+}
+
+impl<C: Client + Clone> Subject for Tasks<C> {
+    fn run(&mut self, plan: &Plan) -> Result<Slot> {
+        let work = Self::compete(self.client.clone(), self.tasks, *plan);
+        self.runtime.block_on(self.runtime.spawn(work))?
+    }
+}
+
+/// A peer that is called without a runtime, on the main thread.
+pub struct Blocking<F> {
+    call: F,
+    per_call: u64,
+    prepare: Box<dyn FnMut() -> Result<()>>,
+}
+
+impl<F: FnMut(Request) -> Result<()>> Blocking<F> {
+    pub fn new(per_call: u64, call: F) -> Self {
+        Self { call, per_call, prepare: Box::new(|| Ok(())) }
+    }
+
+    pub fn with_prepare(mut self, prepare: impl FnMut() -> Result<()> + 'static) -> Self {
+        self.prepare = Box::new(prepare);
+        self
+    }
+}
+
+impl<F: FnMut(Request) -> Result<()>> Subject for Blocking<F> {
+    fn prepare(&mut self) -> Result<()> {
+        (self.prepare)()
+    }
+
+    fn run(&mut self, plan: &Plan) -> Result<Slot> {
+        let (mut samples, sample) = room(plan, self.per_call);
+        let meter = Meter::start(plan.watch);
+        let mut mark = Instant::now();
+        let mut until_sample = sample;
+        for request in requests(plan, self.per_call) {
+            (self.call)(request)?;
+            until_sample -= 1;
+            if until_sample == 0 {
+                until_sample = sample;
+                samples.push(lap(&mut mark));
+            }
+        }
+        Ok(meter.stop(plan.operations, samples))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_call_takes_what_is_left() {
+        let plan = Plan { operations: 2_500, first: 7, watch: Watch::Nothing };
+        let calls: Vec<(u64, u64)> =
+            requests(&plan, 1_000).map(|request| (request.first, request.count)).collect();
+        assert_eq!(calls, [(7, 1_000), (1_007, 1_000), (2_007, 500)]);
+    }
+
+    #[derive(Clone)]
+    struct Counted(Arc<AtomicU64>);
+
+    impl Client for Counted {
+        async fn call(&mut self, request: Request) -> Result<()> {
+            self.0.fetch_add(request.count, Ordering::Relaxed);
+            tokio::task::yield_now().await;
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn tasks_share_the_operations_of_a_plan() {
+        for threads in [Threads::Ct, Threads::Mt] {
+            let count = Arc::new(AtomicU64::new(0));
+            let mut subject =
+                Tasks::new(threads.runtime().unwrap(), Counted(Arc::clone(&count)), 10);
+            let plan = Plan { operations: 1_000, first: 0, watch: Watch::Time { sample: 1 } };
+            let slot = subject.run(&plan).unwrap();
+            // Each task calls once before the start.
+            assert_eq!(count.load(Ordering::Relaxed), 1_010);
+            assert_eq!(slot.operations, 1_000);
+            if threads == Threads::Ct {
+                assert_eq!(slot.service, Some((100, 100)));
+            }
+        }
+    }
+
+    #[test]
+    fn a_failed_call_ends_the_run() {
+        let plan = Plan { operations: 10, first: 0, watch: Watch::Nothing };
+        let mut calls = 0;
+        let mut subject = Blocking::new(1, |request| {
+            calls += 1;
+            crate::failure::ensure(request.first < 3, "too far")
+        });
+        assert_eq!(subject.run(&plan).unwrap_err().to_string(), "a wrong answer: too far");
+        drop(subject);
+        assert_eq!(calls, 4);
+    }
+}

@@ -1,0 +1,76 @@
+//! What a workload promises, so that a table can say whether it is kept.
+
+use std::fmt;
+
+use crate::rounds::Compared;
+
+/// A promise about the figures of one table.
+#[derive(Debug)]
+pub enum Goal {
+    /// Operations per second are at least so many times a peer's; see [`Compared::by_cpu`].
+    Faster { ours: &'static str, peer: &'static str, at_least: f64 },
+    /// Instructions per operation are at most so many times a peer's.
+    Instructions { ours: &'static str, peer: &'static str, at_most: f64 },
+    /// Allocations per operation.
+    Allocations { ours: &'static str, at_most: f64 },
+    /// The best served task got at most so many times what the worst served one got.
+    Fair { ours: &'static str, at_most: f64 },
+}
+
+impl Goal {
+    /// Whom it is about.
+    #[cfg(test)]
+    pub fn peers(&self) -> Vec<&'static str> {
+        match *self {
+            Self::Faster { ours, peer, .. } | Self::Instructions { ours, peer, .. } => {
+                vec![ours, peer]
+            }
+            Self::Allocations { ours, .. } | Self::Fair { ours, .. } => vec![ours],
+        }
+    }
+
+    /// The figure, and whether it is as promised; `None` if it was not measured.
+    pub fn judge(&self, compared: &Compared) -> Option<(f64, bool)> {
+        match *self {
+            Self::Faster { ours, peer, at_least } => {
+                let ratio = match compared.by_cpu {
+                    true => compared.cpu_ratio(ours, peer)?,
+                    false => compared.ratio(ours, peer)?,
+                };
+                Some((ratio, ratio >= at_least))
+            }
+            Self::Instructions { ours, peer, at_most } => {
+                let of = |name| compared.get(name)?.instructions;
+                let ratio = of(ours)? / of(peer)?;
+                Some((ratio, ratio <= at_most))
+            }
+            Self::Allocations { ours, at_most } => {
+                let figure = compared.get(ours)?.allocations?;
+                Some((figure, figure <= at_most))
+            }
+            Self::Fair { ours, at_most } => {
+                let figure = compared.get(ours)?.service?;
+                Some((figure, figure <= at_most))
+            }
+        }
+    }
+}
+
+impl fmt::Display for Goal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Faster { ours, peer, at_least } => {
+                write!(f, "{ours} >= {at_least} x {peer}")
+            }
+            Self::Instructions { ours, peer, at_most } => {
+                write!(f, "{ours} <= {at_most} x the instructions of {peer}")
+            }
+            Self::Allocations { ours, at_most } => {
+                write!(f, "{ours} <= {at_most} allocations each")
+            }
+            Self::Fair { ours, at_most } => {
+                write!(f, "{ours}: max/min service <= {at_most}")
+            }
+        }
+    }
+}

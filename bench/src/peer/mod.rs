@@ -1,0 +1,10 @@
+//! Who is measured: a file per library, with one function per workload that it can do.
+
+pub mod aquifer;
+pub mod aquifer_driver;
+pub mod aquifer_pool;
+pub mod bb8;
+pub mod deadpool;
+pub mod rusqlite;
+pub mod semaphore;
+pub mod sqlx;
