@@ -218,6 +218,14 @@ fn lexis(grammar: Grammar) -> Lexis {
     }
 }
 
+/// What [`sql`](crate::sql) says about a text, as an error like any other: `Ident::new(name)?`.
+impl From<SqlTextError> for Error {
+    #[cold]
+    fn from(error: SqlTextError) -> Self {
+        refused(error)
+    }
+}
+
 /// The text layer's error as ours.
 #[cold]
 pub(crate) fn refused(error: SqlTextError) -> Error {
