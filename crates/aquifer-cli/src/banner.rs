@@ -78,9 +78,12 @@ pub(crate) fn page(facts: &Facts<'_>, style: Style) -> String {
         line("admin", &format!("http://{admin}"), "/livez · /readyz · /startupz · /metrics");
     }
     out.push('\n');
+    // What reads comes first, path by path.
+    let mut queries: Vec<&Query> = queries.iter().collect();
+    queries.sort_by_key(|query| (!query.route.method.is_safe(), query.route.path.to_string()));
     let path_width = width(queries.iter().map(|query| query.route.path.to_string()));
     let name_width = width(queries.iter().map(|query| query.name.clone()));
-    for query in queries {
+    for query in &queries {
         let _ = writeln!(
             out,
             "    {:<6} {:<path_width$}  {:<name_width$}  {}",

@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use http::header::{ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, RETRY_AFTER, VARY};
+use http::header::{
+    ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, RETRY_AFTER, TRAILER, VARY,
+};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version};
 use http_body::Body as _;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -136,6 +138,10 @@ impl Api {
                     // The rows are not wanted; their number is not known, so no length is either.
                     rest.forgo();
                 } else {
+                    if rest.is_limited() {
+                        // HTTP/1.1 sends only trailers that the head has announced.
+                        reply = reply.with(TRAILER, HeaderValue::from_static("aquifer-truncated"));
+                    }
                     reply.rows = Some((first, rest));
                 }
                 (reply, db, false)

@@ -241,6 +241,11 @@ impl Feed {
         }
     }
 
+    /// Whether a limit may cut rows off.
+    pub(crate) fn is_limited(&self) -> bool {
+        self.limit.is_some()
+    }
+
     /// The rows are not wanted: not a cancellation, as far as anybody counts.
     pub(crate) fn forgo(mut self) {
         self.execution.end(Outcome::Ok, "");

@@ -9,13 +9,16 @@ use hyper::client::conn::http2::{SendRequest, handshake};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
 
-async fn connect(running: &Running) -> (SendRequest<Empty<Bytes>>, tokio::task::JoinHandle<()>) {
-    let stream = TcpStream::connect(running.api).await.unwrap();
+/// A client, and its socket, to cut.
+async fn connect(running: &Running) -> (SendRequest<Empty<Bytes>>, std::net::TcpStream) {
+    let stream = TcpStream::connect(running.api).await.unwrap().into_std().unwrap();
+    let socket = stream.try_clone().unwrap();
+    let stream = TcpStream::from_std(stream).unwrap();
     let (sender, connection) = handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
-    let task = tokio::spawn(async move {
+    tokio::spawn(async move {
         let _ = connection.await;
     });
-    (sender, task)
+    (sender, socket)
 }
 
 fn get(running: &Running, path: &str) -> http::Request<Empty<Bytes>> {
@@ -25,7 +28,7 @@ fn get(running: &Running, path: &str) -> http::Request<Empty<Bytes>> {
 #[tokio::test]
 async fn requests_share_a_connection() {
     let running = Running::start().await;
-    let (sender, _task) = connect(&running).await;
+    let (sender, _socket) = connect(&running).await;
     let mut answers = Vec::new();
     for id in [1, 2, 7, 99] {
         let mut sender = sender.clone();
@@ -45,7 +48,7 @@ async fn requests_share_a_connection() {
 #[tokio::test]
 async fn a_long_answer_arrives_whole() {
     let running = Running::start().await;
-    let (mut sender, _task) = connect(&running).await;
+    let (mut sender, _socket) = connect(&running).await;
     let answer = sender.send_request(get(&running, "/numbers/100000")).await.unwrap();
     let body = answer.into_body().collect().await.unwrap().to_bytes();
     let rows: Vec<serde_json::Value> = serde_json::from_slice(&body).unwrap();
@@ -55,7 +58,7 @@ async fn a_long_answer_arrives_whole() {
 #[tokio::test]
 async fn an_error_in_the_middle_resets_the_stream() {
     let running = Running::start().await;
-    let (mut sender, _task) = connect(&running).await;
+    let (mut sender, _socket) = connect(&running).await;
     let answer = sender.send_request(get(&running, "/broken")).await.unwrap();
     assert!(answer.into_body().collect().await.is_err());
     let answer = sender.send_request(get(&running, "/stations/7")).await.unwrap();
@@ -65,7 +68,7 @@ async fn an_error_in_the_middle_resets_the_stream() {
 #[tokio::test]
 async fn resetting_a_stream_cancels_its_statement_only() {
     let running = Running::start().await;
-    let (sender, _task) = connect(&running).await;
+    let (sender, _socket) = connect(&running).await;
     let request = get(&running, "/endless");
     let mut other = sender.clone();
     let endless = tokio::spawn(async move { other.send_request(request).await.map(drop) });
@@ -80,14 +83,13 @@ async fn resetting_a_stream_cancels_its_statement_only() {
 #[tokio::test]
 async fn a_connection_that_goes_away_cancels_all_its_statements() {
     let running = Running::start_with("&pool_max_open=4", Default::default()).await;
-    let (sender, task) = connect(&running).await;
+    let (sender, socket) = connect(&running).await;
     for _ in 0..2 {
         let (mut sender, request) = (sender.clone(), get(&running, "/endless"));
         tokio::spawn(async move { sender.send_request(request).await.map(drop) });
     }
     running.in_use(2).await;
-    task.abort();
-    drop(sender);
+    socket.shutdown(std::net::Shutdown::Both).unwrap();
     running.in_use(0).await;
     eventually(|| running.metric("aquifer_cancelled_total{reason=\"client\"}") == 2.0).await;
 }

@@ -169,7 +169,7 @@ async fn seed_file(directory: &Path, file: &Path) -> Result<(), DemoError> {
         _ => {}
     }
     // Nothing of this file is worth a journal: it is complete or it is thrown away.
-    let url = format!("{}?mode=rwc&journal_mode=off&synchronous=off", sqlite_url(&unfinished));
+    let url = format!("{}?mode=rwc&journal_mode=memory&synchronous=off", sqlite_url(&unfinished));
     let db = Db::connect(&url).await?;
     let filled = seed::fill(&db).await;
     let _ = db.close().await;
