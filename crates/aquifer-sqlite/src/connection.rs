@@ -262,12 +262,7 @@ impl Connection for SqliteConnection {
             }
             Command::Prepare { sql } => {
                 engine.handle.begin();
-                let described = if engine.runs_inline() {
-                    engine.describe(Place::Inline, sql)
-                } else {
-                    Err(Failure::Later)
-                };
-                match described {
+                match engine.describe(Place::Inline, sql) {
                     Ok(()) => {
                         self.state = State::Done;
                         Ok(())
@@ -337,8 +332,11 @@ impl Connection for SqliteConnection {
             batch.clear();
             return Poll::Ready(Err(lost()));
         }
+        if matches!(self.state, State::Away { .. }) {
+            return self.poll_worker(cx, batch);
+        }
         match std::mem::replace(&mut self.state, State::Ready) {
-            State::Ready => {
+            State::Ready | State::Away { .. } => {
                 batch.clear();
                 Poll::Ready(Err(misuse("no command is under way")))
             }
@@ -382,10 +380,6 @@ impl Connection for SqliteConnection {
                     Ok(()) => self.poll_worker(cx, batch),
                     Err(error) => Poll::Ready(Err(error)),
                 }
-            }
-            state @ State::Away { .. } => {
-                self.state = state;
-                self.poll_worker(cx, batch)
             }
         }
     }

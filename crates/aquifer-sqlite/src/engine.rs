@@ -110,6 +110,17 @@ impl Failure {
     }
 }
 
+/// What a text turned out to be.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Found {
+    /// No statement: white space or a comment.
+    Nothing,
+    /// A statement without columns.
+    Plain(usize),
+    /// A statement with columns.
+    Rows(usize),
+}
+
 /// What became of a text that is to be executed.
 pub(crate) enum Started {
     /// The text holds no statement.
@@ -187,6 +198,50 @@ impl Engine {
         self.options.inline_budget.is_some()
     }
 
+    /// Finds or prepares a statement.
+    ///
+    /// # Errors
+    ///
+    /// SQLite's, a wrong number of arguments for a text without a statement, or a write where that is
+    /// refused; `Later` if it has to be done on the worker.
+    #[inline]
+    pub(crate) fn find(
+        &mut self,
+        place: Place,
+        sql: &str,
+        params: &dyn Params,
+    ) -> Result<Found, Failure> {
+        let at = match self.cache.find(sql) {
+            Some(at) => {
+                self.counters.cache_hits += 1;
+                at
+            }
+            None => match self.prepare(place, sql)? {
+                Some(at) => at,
+                None if params.count() > 0 => {
+                    return Err(wrong_count(0, params.count()).into());
+                }
+                None => return Ok(Found::Nothing),
+            },
+        };
+        let refuses = self.refuses_writes();
+        let entry = self.cache.entry(at);
+        if refuses && !entry.reads {
+            return Err(read_only(self.reader).into());
+        }
+        Ok(if entry.columns.is_empty() { Found::Plain(at) } else { Found::Rows(at) })
+    }
+
+    /// Binds a statement's arguments.
+    #[inline]
+    pub(crate) fn bound(&mut self, place: usize, params: &dyn Params, want: Want) -> Result<Run> {
+        let entry = self.cache.entry(place);
+        let mut statement =
+            self.handle.statement(entry.id).map_err(|raw| errors::error(&raw, Doing::Running))?;
+        let bound = bind(&mut statement, entry.parameters, params)?;
+        Ok(Run { place, want, started: false, bound })
+    }
+
     /// Finds or prepares a statement and binds its arguments.
     #[inline]
     pub(crate) fn start(
@@ -196,33 +251,34 @@ impl Engine {
         params: &dyn Params,
         want: Want,
     ) -> Result<Started> {
-        let at = match self.cache.find(sql) {
-            Some(at) => {
-                self.counters.cache_hits += 1;
-                at
-            }
-            None if place == Place::Inline && !self.runs_inline() => return Ok(Started::Late),
-            None => {
-                self.limit(place);
-                match self.prepare(place, sql) {
-                    Ok(Some(at)) => at,
-                    Ok(None) if params.count() > 0 => return Err(wrong_count(0, params.count())),
-                    Ok(None) => return Ok(Started::Nothing),
-                    Err(Failure::Later) => return Ok(Started::Late),
-                    Err(Failure::Error(error)) => return Err(error),
-                }
-            }
+        let at = match self.find(place, sql, params) {
+            Ok(Found::Plain(at) | Found::Rows(at)) => at,
+            Ok(Found::Nothing) => return Ok(Started::Nothing),
+            Err(Failure::Later) => return Ok(Started::Late),
+            Err(Failure::Error(error)) => return Err(error),
         };
-        let refuses = self.refuses_writes();
-        let entry = self.cache.entry(at);
-        if refuses && !entry.reads {
-            return Err(read_only(self.reader));
+        let run = self.bound(at, params, want)?;
+        Ok(if self.cache.entry(at).inline { Started::Inline(run) } else { Started::Worker(run) })
+    }
+
+    /// Binds and runs a statement without columns, on the worker.
+    #[inline]
+    pub(crate) fn run_plain(&mut self, place: usize, params: &dyn Params) -> Result<Outcome> {
+        let failed = |raw: raw::Error| errors::error(&raw, Doing::Running);
+        let entry = self.cache.entry(place);
+        let kind = entry.kind;
+        if kind == Kind::Insert {
+            self.handle.take_inserted();
         }
-        let mut statement =
-            self.handle.statement(entry.id).map_err(|raw| errors::error(&raw, Doing::Running))?;
+        let mut statement = self.handle.statement(entry.id).map_err(failed)?;
         let bound = bind(&mut statement, entry.parameters, params)?;
-        let run = Run { place: at, want, started: false, bound };
-        Ok(if entry.inline { Started::Inline(run) } else { Started::Worker(run) })
+        statement.run().map_err(failed)?;
+        statement.reset().map_err(failed)?;
+        if bound > BOUND_KEEP {
+            // Cannot fail: the statement has just been reset.
+            let _ = statement.clear_bindings();
+        }
+        Ok(self.outcome(kind))
     }
 
     /// Whether writes are refused now.
@@ -237,6 +293,12 @@ impl Engine {
     /// Prepares a text of one statement and keeps it; `None` if it holds none.
     #[cold]
     fn prepare(&mut self, place: Place, sql: &str) -> Result<Option<usize>, Failure> {
+        if place == Place::Inline {
+            if !self.runs_inline() {
+                return Err(Failure::Later);
+            }
+            self.limit(place);
+        }
         let inline = place == Place::Inline;
         let failed = |raw: &raw::Error| Failure::of(raw, Doing::Preparing, inline);
         let prepared =
@@ -488,10 +550,7 @@ impl Engine {
                 self.counters.cache_hits += 1;
                 Some(at)
             }
-            None => {
-                self.limit(place);
-                self.prepare(place, sql)?
-            }
+            None => self.prepare(place, sql)?,
         };
         let Some(at) = at else {
             self.description =
@@ -552,17 +611,15 @@ impl Engine {
 
     /// Runs one of `BEGIN`, `BEGIN IMMEDIATE`, `COMMIT`, `ROLLBACK`.
     pub(crate) fn control(&mut self, place: Place, sql: &'static str) -> Result<()> {
+        self.handle.set_budget(None);
         let at = match self.cache.find(sql) {
             Some(at) => at,
-            None => {
-                self.handle.set_budget(None);
-                match self.prepare(place, sql).map_err(Failure::error)? {
-                    Some(at) => at,
-                    None => return Ok(()),
-                }
-            }
+            // The texts are ours and name nothing: preparing them is short.
+            None => match self.prepare(Place::Worker, sql).map_err(Failure::error)? {
+                Some(at) => at,
+                None => return Ok(()),
+            },
         };
-        self.handle.set_budget(None);
         self.handle.busy_timeout(if place == Place::Inline { 0 } else { self.busy_timeout_ms });
         let entry = self.cache.entry(at);
         let ran = self.handle.statement(entry.id).and_then(|mut statement| {

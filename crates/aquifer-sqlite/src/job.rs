@@ -1,8 +1,10 @@
 //! [`Job`]: what is done on the worker.
 
+use std::sync::Arc;
+
 use aquifer_driver::{Batch, Error, ErrorKind, Outcome, ParamBuf, Params, Result, RowBatch, Want};
 
-use crate::engine::{Engine, Filled, Place, Run, Started};
+use crate::engine::{Engine, Failure, Filled, Found, Place, Run, Started};
 use crate::errors::{self, Doing};
 use crate::raw::Persistence;
 use crate::worker::{Ended, Event, Outbox};
@@ -38,10 +40,9 @@ impl Job {
         match self {
             Self::Run(run) => rows(engine, run, out),
             Self::Execute { sql, params, want } => execute(engine, &sql, &params, want, out),
-            Self::Prepare(sql) => engine
-                .describe(Place::Worker, &sql)
-                .map(done)
-                .map_err(crate::engine::Failure::error),
+            Self::Prepare(sql) => {
+                engine.describe(Place::Worker, &sql).map(done).map_err(Failure::error)
+            }
             Self::Script(sql) => script(engine, &sql, out),
             Self::Batch(batch) => self::batch(engine, &batch, out),
             Self::Control(sql) => engine.control(Place::Worker, sql).map(done),
@@ -87,7 +88,7 @@ fn execute(
 /// it; what ran before it stays done.
 fn script(engine: &mut Engine, sql: &str, out: &mut Outbox<'_>) -> Ended {
     let mut at = 0;
-    let mut last: Option<(Option<RowBatch>, Outcome)> = None;
+    let mut last: Option<(Option<Box<RowBatch>>, Outcome)> = None;
     while at < sql.len() {
         let rest = &sql[at..];
         let here = |error: Error| match error.position() {
@@ -123,19 +124,33 @@ fn script(engine: &mut Engine, sql: &str, out: &mut Outbox<'_>) -> Ended {
 fn batch(engine: &mut Engine, batch: &Batch, out: &mut Outbox<'_>) -> Ended {
     let in_transaction = !engine.handle.autocommit();
     let mut stopped = false;
-    let mut last: Option<(Option<RowBatch>, Outcome)> = None;
+    let mut last: Option<(Option<Box<RowBatch>>, Outcome)> = None;
+    // Equal neighbours share a text, and so the statement found for it.
+    let mut found: Option<(&Arc<str>, Found)> = None;
     for item in batch.iter() {
         if let Some((rows, outcome)) = last.take() {
             out.set(rows, outcome);
         }
         if stopped {
-            out.note(Event::Failed(Error::new(
-                ErrorKind::TxFailed,
-                "not run: an earlier statement of the batch failed in the same transaction",
-            )));
+            out.note(Event::Failed(not_run()));
             continue;
         }
-        match execute(engine, item.sql, &item, item.want, out) {
+        let statement = match found {
+            Some((text, statement)) if Arc::ptr_eq(text, item.sql) => Ok(statement),
+            _ => engine.find(Place::Worker, item.sql, &item).map_err(Failure::error),
+        };
+        let ended = statement.and_then(|statement| {
+            found = Some((item.sql, statement));
+            match statement {
+                Found::Nothing => Ok((None, Outcome::default())),
+                Found::Plain(place) => Ok((None, engine.run_plain(place, &item)?)),
+                Found::Rows(place) => {
+                    let run = engine.bound(place, &item, item.want)?;
+                    rows(engine, run, out)
+                }
+            }
+        });
+        match ended {
             Ok(ended) => last = Some(ended),
             Err(error) if error.kind() == ErrorKind::Cancelled => return Err(error),
             Err(error) => {
@@ -145,4 +160,12 @@ fn batch(engine: &mut Engine, batch: &Batch, out: &mut Outbox<'_>) -> Ended {
         }
     }
     Ok(last.unwrap_or((None, Outcome::default())))
+}
+
+#[cold]
+fn not_run() -> Error {
+    Error::new(
+        ErrorKind::TxFailed,
+        "not run: an earlier statement of the batch failed in the same transaction",
+    )
 }

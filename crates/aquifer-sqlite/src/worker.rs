@@ -28,15 +28,17 @@ const BUFFER_KEEP: usize = 256 * 1024;
 #[derive(Debug)]
 pub(crate) enum Event {
     /// Rows of a result set that goes on.
-    Rows(RowBatch),
-    /// A result set is over, and another statement follows; with its last rows if it had columns.
-    Set(Option<RowBatch>, Outcome),
+    Rows(Box<RowBatch>),
+    /// A result set is over, and another statement follows; these are its last rows.
+    Set(Box<RowBatch>, Outcome),
+    /// Statements without columns are over, and another follows. A batch has many.
+    Plain(Vec<Outcome>),
     /// A statement of a batch failed.
     Failed(Error),
 }
 
 /// How a job ended: its last rows if there are columns, and the outcome.
-pub(crate) type Ended = Result<(Option<RowBatch>, Outcome)>;
+pub(crate) type Ended = Result<(Option<Box<RowBatch>>, Outcome)>;
 
 /// What the owner finds in the mailbox.
 pub(crate) enum Answer {
@@ -58,7 +60,7 @@ struct Mail {
     events: VecDeque<Event>,
     ended: Option<(Option<Box<Engine>>, Ended)>,
     /// Buffers to fill.
-    spare: Vec<RowBatch>,
+    spare: Vec<Box<RowBatch>>,
     /// Batches of rows that were sent and not yet taken.
     ahead: usize,
     /// The owner, waiting for an answer.
@@ -110,6 +112,8 @@ pub(crate) struct Worker {
     shared: Arc<Shared>,
     /// Events taken and not yet handed on.
     inbox: VecDeque<Event>,
+    /// What is left of the last [`Event::Plain`].
+    plain: std::vec::IntoIter<Outcome>,
 }
 
 impl Worker {
@@ -128,7 +132,7 @@ impl Worker {
                 Error::new(ErrorKind::Resources, "no thread could be started for SQLite")
                     .with_source(error)
             })?;
-        Ok(Self { shared, inbox: VecDeque::new() })
+        Ok(Self { shared, inbox: VecDeque::new(), plain: Vec::new().into_iter() })
     }
 
     /// Hands over the engine with something to do. The last job must have ended.
@@ -147,6 +151,10 @@ impl Worker {
         batch: &mut RowBatch,
         none: &Arc<Columns>,
     ) -> Poll<Answer> {
+        if let Some(outcome) = self.plain.next() {
+            batch.set_columns(none);
+            return Poll::Ready(Answer::Set(outcome));
+        }
         if let Some(event) = self.inbox.pop_front() {
             return Poll::Ready(self.hand_on(event, batch, none));
         }
@@ -162,7 +170,7 @@ impl Worker {
         if let Some((engine, ended)) = mail.ended.take() {
             let outcome = match ended {
                 Ok((Some(mut rows), outcome)) => {
-                    std::mem::swap(batch, &mut rows);
+                    std::mem::swap(batch, &mut *rows);
                     mail.keep(rows);
                     Ok(outcome)
                 }
@@ -187,19 +195,21 @@ impl Worker {
         Poll::Pending
     }
 
-    fn hand_on(&self, event: Event, batch: &mut RowBatch, none: &Arc<Columns>) -> Answer {
+    fn hand_on(&mut self, event: Event, batch: &mut RowBatch, none: &Arc<Columns>) -> Answer {
         match event {
             Event::Rows(rows) => {
                 self.swap(rows, batch);
                 Answer::Rows
             }
-            Event::Set(Some(rows), outcome) => {
+            Event::Set(rows, outcome) => {
                 self.swap(rows, batch);
                 Answer::Set(outcome)
             }
-            Event::Set(None, outcome) => {
+            Event::Plain(outcomes) => {
                 batch.set_columns(none);
-                Answer::Set(outcome)
+                self.plain = outcomes.into_iter();
+                // There is at least one.
+                Answer::Set(self.plain.next().unwrap_or_default())
             }
             Event::Failed(error) => {
                 batch.clear();
@@ -208,8 +218,8 @@ impl Worker {
         }
     }
 
-    fn swap(&self, mut rows: RowBatch, batch: &mut RowBatch) {
-        std::mem::swap(batch, &mut rows);
+    fn swap(&self, mut rows: Box<RowBatch>, batch: &mut RowBatch) {
+        std::mem::swap(batch, &mut *rows);
         let mut mail = self.shared.lock();
         mail.ahead = mail.ahead.saturating_sub(1);
         mail.keep(rows);
@@ -219,6 +229,7 @@ impl Worker {
     /// The owner wants no more rows of the job under way.
     pub(crate) fn discard(&mut self) {
         self.inbox.clear();
+        self.plain = Vec::new().into_iter();
         let mut mail = self.shared.lock();
         mail.discard = true;
         mail.events.clear();
@@ -264,7 +275,16 @@ impl Drop for Worker {
 }
 
 impl Mail {
-    fn keep(&mut self, mut rows: RowBatch) {
+    /// Adds events; whole queues change places where that is possible.
+    fn hand_in(&mut self, held: &mut VecDeque<Event>) {
+        if self.events.is_empty() {
+            std::mem::swap(&mut self.events, held);
+        } else {
+            self.events.append(held);
+        }
+    }
+
+    fn keep(&mut self, mut rows: Box<RowBatch>) {
         if self.spare.len() <= AHEAD_MAX {
             rows.shrink(BUFFER_KEEP);
             self.spare.push(rows);
@@ -278,12 +298,12 @@ pub(crate) struct Outbox<'a> {
     /// Events without rows, sent together with the next rows or the end.
     held: &'a mut VecDeque<Event>,
     /// A buffer at hand, so that a batch of many statements does not take the lock for each.
-    at_hand: Option<RowBatch>,
+    at_hand: Option<Box<RowBatch>>,
 }
 
 impl Outbox<'_> {
     /// An empty batch to fill.
-    pub(crate) fn buffer(&mut self) -> RowBatch {
+    pub(crate) fn buffer(&mut self) -> Box<RowBatch> {
         match self.at_hand.take() {
             Some(rows) => rows,
             None => self.shared.lock().spare.pop().unwrap_or_default(),
@@ -291,7 +311,7 @@ impl Outbox<'_> {
     }
 
     /// A buffer that was not needed.
-    pub(crate) fn keep(&mut self, rows: RowBatch) {
+    pub(crate) fn keep(&mut self, rows: Box<RowBatch>) {
         if self.at_hand.is_none() {
             self.at_hand = Some(rows);
         } else {
@@ -310,14 +330,14 @@ impl Outbox<'_> {
         let mut mail = self.shared.lock();
         if mail.discard || mail.closed {
             for event in self.held.drain(..) {
-                if let Event::Rows(rows) | Event::Set(Some(rows), _) = event {
+                if let Event::Rows(rows) | Event::Set(rows, _) = event {
                     mail.keep(rows);
                 }
             }
             return;
         }
         mail.ahead += 1;
-        mail.events.append(self.held);
+        mail.hand_in(self.held);
         let waker = mail.waker.take();
         drop(mail);
         if let Some(waker) = waker {
@@ -329,15 +349,24 @@ impl Outbox<'_> {
         }
     }
 
+    #[inline]
+    fn plain(&mut self, outcome: Outcome) {
+        if let Some(Event::Plain(outcomes)) = self.held.back_mut() {
+            outcomes.push(outcome);
+        } else {
+            self.held.push_back(Event::Plain(vec![outcome]));
+        }
+    }
+
     /// Notes the end of a result set; with rows, it is sent at once.
-    pub(crate) fn set(&mut self, rows: Option<RowBatch>, outcome: Outcome) {
+    pub(crate) fn set(&mut self, rows: Option<Box<RowBatch>>, outcome: Outcome) {
         match rows {
             Some(rows) if rows.columns().is_empty() => {
                 self.keep(rows);
-                self.note(Event::Set(None, outcome));
+                self.plain(outcome);
             }
-            Some(rows) => self.send(Event::Set(Some(rows), outcome)),
-            None => self.note(Event::Set(None, outcome)),
+            Some(rows) => self.send(Event::Set(rows, outcome)),
+            None => self.plain(outcome),
         }
     }
 }
@@ -427,7 +456,7 @@ fn post(
         held.clear();
     }
     let alive = engine.is_some();
-    mail.events.append(held);
+    mail.hand_in(held);
     mail.ended = Some((engine, ended));
     let waker = mail.waker.take();
     drop(mail);
