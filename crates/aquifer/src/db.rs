@@ -285,10 +285,14 @@ impl Db {
         if params.has_lists() {
             let (text, buf) =
                 self.texts().expand(sql, &params).map_err(|error| self.named(error))?;
-            return self.open_text(text, buf, Want::All).await.map(Rows::lend);
+            let mut held = None;
+            self.open_text(text, buf, Want::All, &mut held).await?;
+            return Rows::lend(held);
         }
         let text = self.texts().get(sql).map_err(|error| self.named(error))?;
-        self.open_text(text, params, Want::All).await.map(Rows::lend)
+        let mut held = None;
+        self.open_text(text, params, Want::All, &mut held).await?;
+        Rows::lend(held)
     }
 
     /// As [`query`](Self::query), with `:name` placeholders.
@@ -298,7 +302,9 @@ impl Db {
     /// As [`query`](Self::query), and if a name has no value.
     pub async fn query_named(&self, sql: &str, args: impl NamedArgs) -> Result<Rows<'static>> {
         let (text, buf) = named::bind(self, sql, &args)?;
-        self.open_text(text, buf, Want::All).await.map(Rows::lend)
+        let mut held = None;
+        self.open_text(text, buf, Want::All, &mut held).await?;
+        Rows::lend(held)
     }
 
     /// The rows of a query as a `Stream` of owned values. Lazy; owns what it needs.
@@ -310,7 +316,9 @@ impl Db {
         let db = self.clone();
         RowStream::new(Box::pin(async move {
             let (text, buf) = prepared?;
-            db.open_text(text, buf, Want::All).await.map(Rows::lend)
+            let mut held = None;
+            db.open_text(text, buf, Want::All, &mut held).await?;
+            Rows::lend(held)
         }))
     }
 
@@ -626,12 +634,13 @@ impl Db {
         result.map(Some)
     }
 
-    pub(crate) async fn open_text<P: Params>(
+    pub(crate) async fn open_text<'e, 'h, P: Params>(
         &self,
         text: Arc<Text>,
         params: P,
         want: Want,
-    ) -> Result<Rows<'static>> {
+        held: &'h mut Option<Rows<'e>>,
+    ) -> Result<&'h mut Rows<'e>> {
         let mut watch = Watch::new(self, text);
         if let Err(error) = watch.text().check(params.count()) {
             return Err(watch.refuse(error));
@@ -656,12 +665,13 @@ impl Db {
             };
             watch.waited += lease.waited();
             watch.started = Some(lease.acquired_at());
-            let mut rows = Rows::new(Owner::Lease(lease), self.scope.mapping, deadline, watch);
+            let owner = Owner::Lease(lease);
+            let rows = held.insert(Rows::new(owner, self.scope.mapping, deadline, watch));
             let answer = match rows.start(&params, want) {
                 Ok(()) => rows.first_answer().await,
                 Err(error) => Err(error),
             };
-            let Err(error) = answer else { return Ok(rows) };
+            let Err(error) = answer else { return Rows::opened(held) };
             let text = Arc::clone(rows.text());
             if error.kind() == ErrorKind::ReadOnly
                 && access == Access::ReadOnly

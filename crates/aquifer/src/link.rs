@@ -17,6 +17,11 @@ const BATCH_KEEP: usize = 256 * 1024;
 /// It runs SQL in the engine's own placeholder form and gives access to the driver; everything else
 /// (scopes, deadlines, statistics) belongs to the `Db` above it.
 pub struct Link {
+    /// A link goes in and out of the pool and from hand to hand with every call, so it is small.
+    inner: Box<Inner>,
+}
+
+struct Inner {
     connection: Box<dyn Connection>,
     batch: RowBatch,
     /// The command under way has been abandoned: once is enough.
@@ -25,7 +30,7 @@ pub struct Link {
 
 impl Link {
     pub(crate) fn new(connection: Box<dyn Connection>) -> Self {
-        Self { connection, batch: RowBatch::new(), abandoned: false }
+        Self { inner: Box::new(Inner { connection, batch: RowBatch::new(), abandoned: false }) }
     }
 
     /// Runs a statement and discards its rows.
@@ -52,7 +57,7 @@ impl Link {
         loop {
             let step = self.step().await?;
             if first.is_none() {
-                first = self.batch.row(0).map(|row| row.scan());
+                first = self.inner.batch.row(0).map(|row| row.scan());
             }
             if let Step::End(_) = step {
                 break;
@@ -68,8 +73,8 @@ impl Link {
     /// If the connection is another driver's.
     pub fn driver<T: Connection>(&mut self) -> Result<&mut T> {
         // What the caller starts there has not been abandoned.
-        self.abandoned = false;
-        self.connection.as_any_mut().downcast_mut().ok_or_else(|| {
+        self.inner.abandoned = false;
+        self.inner.connection.as_any_mut().downcast_mut().ok_or_else(|| {
             Error::new(
                 ErrorKind::Unsupported,
                 format!("the connection is not a `{}`", std::any::type_name::<T>()),
@@ -80,23 +85,24 @@ impl Link {
 
     /// Where the connection stands, in the engine's own word.
     pub fn status(&self) -> Status {
-        self.connection.status()
+        self.inner.connection.status()
     }
 
     /// What the connection has done so far.
     pub fn counters(&self) -> Counters {
-        self.connection.counters()
+        self.inner.connection.counters()
     }
 
     #[inline]
     pub(crate) fn start(&mut self, command: Command<'_>) -> Result<()> {
-        self.abandoned = false;
-        self.connection.start(command)
+        self.inner.abandoned = false;
+        self.inner.connection.start(command)
     }
 
     #[inline]
     pub(crate) fn poll_step(&mut self, cx: &mut Context<'_>) -> Poll<Result<Step>> {
-        self.connection.poll_next(cx, &mut self.batch)
+        let inner = &mut *self.inner;
+        inner.connection.poll_next(cx, &mut inner.batch)
     }
 
     pub(crate) async fn step(&mut self) -> Result<Step> {
@@ -125,34 +131,34 @@ impl Link {
 
     #[inline]
     pub(crate) fn batch(&self) -> &RowBatch {
-        &self.batch
+        &self.inner.batch
     }
 
     pub(crate) fn take_batch(&mut self) -> RowBatch {
-        std::mem::take(&mut self.batch)
+        std::mem::take(&mut self.inner.batch)
     }
 
     #[inline]
     pub(crate) fn abandon(&mut self) -> Status {
-        if self.abandoned {
-            return self.connection.status();
+        if self.inner.abandoned {
+            return self.inner.connection.status();
         }
-        self.abandoned = true;
-        self.connection.abandon()
+        self.inner.abandoned = true;
+        self.inner.connection.abandon()
     }
 
     pub(crate) fn connection(&mut self) -> &mut dyn Connection {
-        &mut *self.connection
+        &mut *self.inner.connection
     }
 
     pub(crate) fn into_connection(self) -> Box<dyn Connection> {
-        self.connection
+        self.inner.connection
     }
 
     /// Called when the connection goes back: one huge result must not stay in memory for ever.
     #[inline]
     pub(crate) fn rest(&mut self) {
-        self.batch.shrink(BATCH_KEEP);
+        self.inner.batch.shrink(BATCH_KEEP);
     }
 }
 

@@ -103,7 +103,12 @@ pub(crate) async fn exec(target: Target<'_>, sql: &str, args: impl NamedArgs) ->
     let Some(rows) = args.rows() else {
         let (text, buf) = single(target.handle(), sql, &parsed, &args)?;
         drop(args);
-        return target.open_text(text, buf, Want::Outcome).await?.finish().await.map(Done::new);
+        return target
+            .open_text(text, buf, Want::Outcome, &mut None)
+            .await?
+            .finish()
+            .await
+            .map(Done::new);
     };
     let statements = bulk(target.handle(), sql, &parsed, &args, 0..rows)?;
     drop((args, parsed));
@@ -139,9 +144,12 @@ async fn run_bulk(target: Target<'_>, statements: Vec<(Arc<Text>, ParamBuf)>) ->
 
 async fn run_all(target: Target<'_>, mut statements: Vec<(Arc<Text>, ParamBuf)>) -> Result<Done> {
     match statements.pop() {
-        Some((text, buf)) => {
-            target.open_text(text, buf, Want::Outcome).await?.finish().await.map(Done::new)
-        }
+        Some((text, buf)) => target
+            .open_text(text, buf, Want::Outcome, &mut None)
+            .await?
+            .finish()
+            .await
+            .map(Done::new),
         None => Err(Error::new(ErrorKind::Arguments, "there are no rows to insert")),
     }
 }
@@ -152,7 +160,12 @@ async fn run_each(
 ) -> Result<Done> {
     let mut total = aquifer_driver::Outcome::default();
     for (text, buf) in statements {
-        let outcome = executor.target().open_text(text, buf, Want::Outcome).await?.finish().await?;
+        let outcome = executor
+            .target()
+            .open_text(text, buf, Want::Outcome, &mut None)
+            .await?
+            .finish()
+            .await?;
         total.rows_affected = total.rows_affected.saturating_add(outcome.rows_affected);
         total.last_insert_id = outcome.last_insert_id.or(total.last_insert_id);
     }

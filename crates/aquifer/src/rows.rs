@@ -229,13 +229,13 @@ impl<'c> Rows<'c> {
 
     /// The statement could not be started, or has failed before its first answer.
     #[cold]
-    pub(crate) fn give_up(mut self, error: Error) -> Error {
+    pub(crate) fn give_up(&mut self, error: Error) -> Error {
         self.fail(error)
     }
 
     /// As [`give_up`](Self::give_up), where the call goes on elsewhere; gives how long it had waited.
     #[cold]
-    pub(crate) fn try_again(mut self) -> Duration {
+    pub(crate) fn try_again(&mut self) -> Duration {
         self.state = State::Closed;
         self.watch.withdraw();
         self.let_go();
@@ -247,11 +247,18 @@ impl<'c> Rows<'c> {
         &self.watch.text
     }
 
-    /// These rows go to the caller.
+    /// The rows that were opened go to the caller.
     #[inline]
-    pub(crate) fn lend(mut self) -> Self {
-        self.lent = true;
-        self
+    pub(crate) fn lend(held: Option<Self>) -> Result<Self> {
+        let mut rows = held.ok_or_else(closed)?;
+        rows.lent = true;
+        Ok(rows)
+    }
+
+    /// The rows that were opened, for a call that ends with them.
+    #[inline]
+    pub(crate) fn opened(held: &mut Option<Self>) -> Result<&mut Self> {
+        held.as_mut().ok_or_else(closed)
     }
 
     /// Waits for the first answer: rows, the end, or an error. An error leaves the rows as they are.
@@ -449,7 +456,8 @@ impl<'c> Rows<'c> {
     }
 
     /// The first row, if there is one; further rows are discarded.
-    pub(crate) async fn first<T>(mut self) -> Result<Option<T>>
+    #[inline]
+    pub(crate) async fn first<T>(&mut self) -> Result<Option<T>>
     where
         T: for<'r> FromRow<'r>,
     {
@@ -482,22 +490,19 @@ impl<'c> Rows<'c> {
     }
 
     /// As [`first`](Self::first), where a row must be.
-    pub(crate) async fn one<T>(self) -> Result<T>
+    #[inline]
+    pub(crate) async fn one<T>(&mut self) -> Result<T>
     where
         T: for<'r> FromRow<'r>,
     {
-        let label = self.watch.label.clone();
         match self.first().await? {
             Some(value) => Ok(value),
-            None => Err(match label {
-                Some(label) => no_rows().with_label(&label.name),
-                None => no_rows(),
-            }),
+            None => Err(self.watch.name(no_rows())),
         }
     }
 
     /// Reads everything, keeping only the outcome.
-    pub(crate) async fn finish(mut self) -> Result<Outcome> {
+    pub(crate) async fn finish(&mut self) -> Result<Outcome> {
         self.keep_columns = false;
         let mut total = Outcome::default();
         loop {

@@ -380,13 +380,14 @@ impl Session {
         self.lease.driver()
     }
 
-    /// The rows of a statement.
-    pub(crate) async fn open<P: Params>(
-        &mut self,
+    /// The rows of a statement, opened in `held`.
+    pub(crate) async fn open<'s, 'h, P: Params>(
+        &'s mut self,
         text: Arc<Text>,
         params: P,
         want: Want,
-    ) -> Result<Rows<'_>> {
+        held: &'h mut Option<Rows<'s>>,
+    ) -> Result<&'h mut Rows<'s>> {
         let mut watch = Watch::new(&self.db, text);
         watch.started = Some(Instant::now());
         let deadline = self.deadline();
@@ -398,7 +399,7 @@ impl Session {
             return Err(watch.refuse(error));
         }
         let mapping = self.db.mapping();
-        let mut rows = Rows::new(Owner::Session(self), mapping, deadline, watch);
+        let rows = held.insert(Rows::new(Owner::Session(self), mapping, deadline, watch));
         let answer = match rows.start(&params, want) {
             Ok(()) => rows.first_answer().await,
             Err(error) => Err(error),

@@ -85,7 +85,9 @@ impl Stmt {
         if params.has_lists() {
             return self.db.query(self.text.source(), params).await;
         }
-        self.db.open_text(Arc::clone(&self.text), params, Want::All).await.map(Rows::lend)
+        let mut held = None;
+        self.db.open_text(Arc::clone(&self.text), params, Want::All, &mut held).await?;
+        Rows::lend(held)
     }
 
     /// As [`Db::get`].
@@ -129,14 +131,19 @@ pub struct StmtOn<'a> {
 }
 
 impl<'a> StmtOn<'a> {
-    async fn open(self, params: impl Params, want: Want) -> Result<Rows<'a>> {
+    async fn open<'h>(
+        self,
+        params: impl Params,
+        want: Want,
+        held: &'h mut Option<Rows<'a>>,
+    ) -> Result<&'h mut Rows<'a>> {
         // A list changes the text, so the kept one does not serve.
         if params.has_lists() {
             let source: Box<str> = self.text.source().into();
             let db = self.target.handle();
             let (text, buf) =
                 db.texts().expand(&source, &params).map_err(|error| db.named(error))?;
-            return self.target.open_text(text, buf, want).await;
+            return self.target.open_text(text, buf, want, held).await;
         }
         let text = if self.at_home {
             Arc::clone(self.text)
@@ -145,7 +152,7 @@ impl<'a> StmtOn<'a> {
             let db = self.target.handle();
             db.texts().get(self.text.source()).map_err(|error| db.named(error))?
         };
-        self.target.open_text(text, params, want).await
+        self.target.open_text(text, params, want, held).await
     }
 
     /// As [`Db::exec`].
@@ -154,7 +161,7 @@ impl<'a> StmtOn<'a> {
     ///
     /// As `Db::exec`.
     pub async fn exec(self, params: impl Params) -> Result<Done> {
-        self.open(params, Want::Outcome).await?.finish().await.map(Done::new)
+        self.open(params, Want::Outcome, &mut None).await?.finish().await.map(Done::new)
     }
 
     /// As [`Db::query`].
@@ -163,7 +170,9 @@ impl<'a> StmtOn<'a> {
     ///
     /// As `Db::query`.
     pub async fn query(self, params: impl Params) -> Result<Rows<'a>> {
-        self.open(params, Want::All).await.map(Rows::lend)
+        let mut held = None;
+        self.open(params, Want::All, &mut held).await?;
+        Rows::lend(held)
     }
 
     /// As [`Db::get`].
@@ -172,7 +181,7 @@ impl<'a> StmtOn<'a> {
     ///
     /// As `Db::get`.
     pub async fn get<T: for<'r> FromRow<'r>>(self, params: impl Params) -> Result<T> {
-        self.open(params, Want::First).await?.one().await
+        self.open(params, Want::First, &mut None).await?.one().await
     }
 
     /// As [`Db::get_optional`].
@@ -184,7 +193,7 @@ impl<'a> StmtOn<'a> {
         self,
         params: impl Params,
     ) -> Result<Option<T>> {
-        self.open(params, Want::First).await?.first().await
+        self.open(params, Want::First, &mut None).await?.first().await
     }
 
     /// As [`Db::select`].
@@ -193,7 +202,7 @@ impl<'a> StmtOn<'a> {
     ///
     /// As `Db::select`.
     pub async fn select<T: for<'r> FromRow<'r>>(self, params: impl Params) -> Result<Vec<T>> {
-        self.open(params, Want::All).await?.collect().await
+        self.open(params, Want::All, &mut None).await?.collect().await
     }
 }
 

@@ -46,39 +46,49 @@ impl<'e> Target<'e> {
         self.handle().texts()
     }
 
+    /// The rows of a query, opened in `held`: they are large, and would be moved by every caller in turn.
     #[inline]
-    async fn open<P: Params>(self, sql: &str, params: P, want: Want) -> Result<Rows<'e>> {
+    async fn open<'h, P: Params>(
+        self,
+        sql: &str,
+        params: P,
+        want: Want,
+        held: &'h mut Option<Rows<'e>>,
+    ) -> Result<&'h mut Rows<'e>> {
         if params.has_lists() {
             let expanded = self.texts().expand(sql, &params);
             let (text, buf) = expanded.map_err(|error| self.handle().named(error))?;
-            return self.open_text(text, buf, want).await;
+            return self.open_text(text, buf, want, held).await;
         }
         let text = self.texts().get(sql).map_err(|error| self.handle().named(error))?;
-        self.open_text(text, params, want).await
+        self.open_text(text, params, want, held).await
     }
 
-    /// The rows of a text that is already worked out.
+    /// The rows of a text that is already worked out; see [`open`](Self::open).
     #[inline]
-    pub(crate) async fn open_text<P: Params>(
+    pub(crate) async fn open_text<'h, P: Params>(
         self,
         text: Arc<Text>,
         params: P,
         want: Want,
-    ) -> Result<Rows<'e>> {
+        held: &'h mut Option<Rows<'e>>,
+    ) -> Result<&'h mut Rows<'e>> {
         match self.0 {
-            Place::Db(db) => db.open_text(text, params, want).await,
-            Place::Session(session) => session.open(text, params, want).await,
+            Place::Db(db) => db.open_text(text, params, want, held).await,
+            Place::Session(session) => session.open(text, params, want, held).await,
         }
     }
 
     #[inline]
     pub(crate) async fn exec<P: Params>(self, sql: &str, params: P) -> Result<Done> {
-        self.open(sql, params, Want::Outcome).await?.finish().await.map(Done::new)
+        self.open(sql, params, Want::Outcome, &mut None).await?.finish().await.map(Done::new)
     }
 
     #[inline]
     pub(crate) async fn query<P: Params>(self, sql: &str, params: P) -> Result<Rows<'e>> {
-        self.open(sql, params, Want::All).await.map(Rows::lend)
+        let mut held = None;
+        self.open(sql, params, Want::All, &mut held).await?;
+        Rows::lend(held)
     }
 
     #[inline]
@@ -93,7 +103,7 @@ impl<'e> Target<'e> {
         {
             return first.ok_or_else(|| db.named(no_rows()));
         }
-        self.open(sql, params, Want::First).await?.one().await
+        self.open(sql, params, Want::First, &mut None).await?.one().await
     }
 
     #[inline]
@@ -108,7 +118,7 @@ impl<'e> Target<'e> {
         {
             return Ok(first);
         }
-        self.open(sql, params, Want::First).await?.first().await
+        self.open(sql, params, Want::First, &mut None).await?.first().await
     }
 
     /// The text and its arguments, if it is one that shares a flight with others. What is wrong with
@@ -130,7 +140,7 @@ impl<'e> Target<'e> {
         T: for<'r> FromRow<'r>,
         P: Params,
     {
-        self.open(sql, params, Want::All).await?.collect().await
+        self.open(sql, params, Want::All, &mut None).await?.collect().await
     }
 
     pub(crate) async fn exec_named(self, sql: &str, args: impl NamedArgs) -> Result<Done> {
@@ -139,7 +149,9 @@ impl<'e> Target<'e> {
 
     pub(crate) async fn query_named(self, sql: &str, args: impl NamedArgs) -> Result<Rows<'e>> {
         let (text, buf) = named::bind(self.handle(), sql, &args)?;
-        self.open_text(text, buf, Want::All).await.map(Rows::lend)
+        let mut held = None;
+        self.open_text(text, buf, Want::All, &mut held).await?;
+        Rows::lend(held)
     }
 
     pub(crate) async fn get_named<T>(self, sql: &str, args: impl NamedArgs) -> Result<T>
@@ -147,7 +159,7 @@ impl<'e> Target<'e> {
         T: for<'r> FromRow<'r>,
     {
         let (text, buf) = named::bind(self.handle(), sql, &args)?;
-        self.open_text(text, buf, Want::First).await?.one().await
+        self.open_text(text, buf, Want::First, &mut None).await?.one().await
     }
 
     pub(crate) async fn get_optional_named<T>(
@@ -159,7 +171,7 @@ impl<'e> Target<'e> {
         T: for<'r> FromRow<'r>,
     {
         let (text, buf) = named::bind(self.handle(), sql, &args)?;
-        self.open_text(text, buf, Want::First).await?.first().await
+        self.open_text(text, buf, Want::First, &mut None).await?.first().await
     }
 
     pub(crate) async fn select_named<T>(self, sql: &str, args: impl NamedArgs) -> Result<Vec<T>>
@@ -167,7 +179,7 @@ impl<'e> Target<'e> {
         T: for<'r> FromRow<'r>,
     {
         let (text, buf) = named::bind(self.handle(), sql, &args)?;
-        self.open_text(text, buf, Want::All).await?.collect().await
+        self.open_text(text, buf, Want::All, &mut None).await?.collect().await
     }
 
     pub(crate) fn stream<T>(self, sql: &str, params: &impl Params) -> RowStream<'e, T>
@@ -177,7 +189,9 @@ impl<'e> Target<'e> {
         let prepared = self.handle().prepared(sql, params);
         RowStream::new(Box::pin(async move {
             let (text, buf) = prepared?;
-            self.open_text(text, buf, Want::All).await.map(Rows::lend)
+            let mut held = None;
+            self.open_text(text, buf, Want::All, &mut held).await?;
+            Rows::lend(held)
         }))
     }
 
