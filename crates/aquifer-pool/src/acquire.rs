@@ -5,7 +5,7 @@ use std::{
     fmt,
     future::Future,
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, atomic::Ordering::Relaxed},
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -22,7 +22,7 @@ use crate::{
     error::AcquireError,
     lease::Lease,
     manage::Manage,
-    pool::Shared,
+    pool::{PoolOut, Shared},
     state::{Joined, Out, Polled, WaiterId},
 };
 
@@ -89,99 +89,141 @@ impl<'a, M: Manage> Acquire<'a, M> {
         }
     }
 
-    /// Joins the queue; `None` if the wait has begun.
+    /// Takes a connection or joins the queue; `None` if the wait has begun.
     #[cold]
     fn queue(self: Pin<&mut Self>, now: Nanos, cx: &mut Context<'_>) -> Option<Outcome<M>> {
         let mut this = self.project();
-        if Runtime::try_current().is_err() {
-            *this.stage = Stage::Done;
-            return Some(Err(AcquireError::NoRuntime));
-        }
-        let waker = cx.waker().clone();
         let shared: &'a Arc<Shared<M>> = this.shared;
+        let Ok(runtime) = Runtime::try_current() else {
+            let mut out = Out::new();
+            let taken = {
+                let mut core = shared.lock();
+                match core.state.is_closed() {
+                    true => Err(AcquireError::Closed),
+                    false => core
+                        .state
+                        .try_take(now, this.holder, &mut out)
+                        .ok_or(AcquireError::NoRuntime),
+                }
+            };
+            *this.stage = Stage::Done;
+            let outcome = taken.map(|taken| Lease::new(Arc::clone(shared), taken));
+            shared.run(out);
+            return Some(outcome);
+        };
+        let waker = cx.waker().clone();
         let mut out = Out::new();
         let joined = {
             let mut core = shared.lock();
             let budget = now.after(nanos(this.timeout.unwrap_or(core.options.acquire_timeout)));
             *this.until = this.deadline.map_or(budget, |deadline| budget.min(shared.at(deadline)));
-            core.state.join(now, now, *this.until, this.holder.take(), waker, &mut out)
+            let watched = core.maintained_by == Some(runtime.id());
+            core.state.join(now, now, *this.until, this.holder.take(), watched, waker, &mut out)
         };
         let outcome = match joined {
-            Joined::Taken(taken) => Some(Ok(Lease::new(Arc::clone(shared), taken))),
-            Joined::Refused(error) => Some(Err(error)),
-            Joined::Waiting(id) => {
+            Joined::Waiting { id, timer } => {
                 *this.stage = Stage::Waiting(id);
-                this.sleep
-                    .set(Some(sleep_until(shared.instant((*this.until).min(now.after(WATCH))))));
+                shared.crowded.store(true, Relaxed);
+                if timer {
+                    let first = (*this.until).min(now.after(WATCH));
+                    this.sleep.set(Some(sleep_until(shared.instant(first))));
+                }
                 None
             }
+            decided => {
+                *this.stage = Stage::Done;
+                shared.crowded.store(false, Relaxed);
+                Some(match decided {
+                    Joined::Taken(taken) => Ok(Lease::new(Arc::clone(shared), taken)),
+                    Joined::Refused(error) => Err(error),
+                    Joined::Waiting { .. } => Err(AcquireError::Closed),
+                })
+            }
         };
-        if outcome.is_some() {
-            *this.stage = Stage::Done;
-        }
         shared.run(out);
         outcome
     }
 
-    /// Looks at the wait, then at the clock.
-    fn wait(self: Pin<&mut Self>, id: WaiterId, cx: &mut Context<'_>) -> Poll<Outcome<M>> {
+    /// Looks whether the wait is over.
+    #[inline]
+    fn wait(mut self: Pin<&mut Self>, id: WaiterId, cx: &mut Context<'_>) -> Poll<Outcome<M>> {
+        let this = self.as_mut().project();
+        let shared: &'a Arc<Shared<M>> = this.shared;
+        let mut out = Out::new();
+        let polled = shared.lock().state.poll(id, &mut out);
+        match polled {
+            Polled::Pending => self.linger(id, cx),
+            decided => Poll::Ready(self.end(decided, out)),
+        }
+    }
+
+    /// Ends the wait with its outcome.
+    #[inline]
+    fn end(
+        self: Pin<&mut Self>,
+        decided: Polled<M::Connection, M::Error>,
+        out: PoolOut<M>,
+    ) -> Outcome<M> {
         let mut this = self.project();
         let shared: &'a Arc<Shared<M>> = this.shared;
-        let mut newer = None;
+        *this.stage = Stage::Done;
+        if this.sleep.is_some() {
+            this.sleep.set(None);
+        }
+        let outcome = match decided {
+            Polled::Ready(taken) => Ok(Lease::new(Arc::clone(shared), taken)),
+            Polled::Failed(error) => Err(error),
+            // The callers have ruled it out.
+            Polled::Pending => Err(AcquireError::Closed),
+        };
+        shared.run(out);
+        outcome
+    }
+
+    /// Makes sure that somebody will wake it: the right waker, and somebody who looks at the clock.
+    #[cold]
+    fn linger(mut self: Pin<&mut Self>, id: WaiterId, cx: &mut Context<'_>) -> Poll<Outcome<M>> {
+        let runtime = Runtime::try_current().ok().map(|runtime| runtime.id());
+        // Cloning a waker is foreign code: not under the lock.
+        let mut newer = Some(cx.waker().clone());
         loop {
+            let mut this = self.as_mut().project();
+            let shared: &'a Arc<Shared<M>> = this.shared;
             let mut out = Out::new();
-            let mut stale = false;
-            let mut polled = {
+            let polled = {
                 let mut core = shared.lock();
                 let polled = core.state.poll(id, &mut out);
                 if matches!(polled, Polled::Pending) {
-                    // `will_wake` may say no of a waker and its own clone: once replaced is enough.
-                    match newer.take() {
-                        Some(waker) => core.state.set_waker(id, waker, &mut out),
-                        None => {
-                            let known = core.state.waker(id);
-                            stale = !known.is_some_and(|waker| waker.will_wake(cx.waker()));
-                        }
+                    if let Some(waker) = newer.take() {
+                        core.state.set_waker(id, waker, &mut out);
                     }
                     out.upkeep = core.state.needs_upkeep();
+                    let watched = core.state.is_maintained() && core.maintained_by == runtime;
+                    if this.sleep.is_none() && !watched && runtime.is_some() {
+                        core.state.use_timer(id);
+                        this.sleep.set(Some(sleep_until(shared.instant(*this.until))));
+                    }
                 }
                 polled
             };
-            if stale {
-                // Cloning a waker is foreign code: not under the lock.
+            let Polled::Pending = polled else { return Poll::Ready(self.end(polled, out)) };
+            let fired =
+                this.sleep.as_mut().as_pin_mut().is_some_and(|sleep| sleep.poll(cx).is_ready());
+            if !fired {
                 shared.run(out);
-                newer = Some(cx.waker().clone());
-                continue;
+                return Poll::Pending;
             }
-            if matches!(polled, Polled::Pending)
-                && let Some(sleep) = this.sleep.as_mut().as_pin_mut()
-                && sleep.poll(cx).is_ready()
-            {
-                let now = shared.now();
-                if now >= *this.until {
-                    polled = shared.lock().state.expire(id, now, &mut out);
-                } else {
-                    out.upkeep |= shared.lock().state.is_upkeep_due(now);
-                    let next = shared.instant((*this.until).min(now.after(WATCH)));
-                    if let Some(sleep) = this.sleep.as_mut().as_pin_mut() {
-                        sleep.reset(next);
-                    }
-                    shared.run(out);
-                    continue;
-                }
+            let now = shared.now();
+            if now >= *this.until {
+                let decided = shared.lock().state.expire(id, now, &mut out);
+                return Poll::Ready(self.end(decided, out));
             }
-            let outcome = match polled {
-                Polled::Pending => {
-                    shared.run(out);
-                    return Poll::Pending;
-                }
-                Polled::Ready(taken) => Ok(Lease::new(Arc::clone(shared), taken)),
-                Polled::Failed(error) => Err(error),
-            };
-            *this.stage = Stage::Done;
-            this.sleep.set(None);
+            out.upkeep |= shared.lock().state.is_upkeep_due(now);
+            let next = shared.instant((*this.until).min(now.after(WATCH)));
+            if let Some(sleep) = this.sleep.as_mut().as_pin_mut() {
+                sleep.reset(next);
+            }
             shared.run(out);
-            return Poll::Ready(outcome);
         }
     }
 }
@@ -193,49 +235,78 @@ impl<M: Manage> Future for Acquire<'_, M> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome<M>> {
         // A loop over free connections must let others run, as any tokio resource does.
         let budget = ready!(coop::poll_proceed(cx));
-        let id = match self.stage {
-            Stage::New => {
-                let this = self.as_mut().project();
-                let shared = *this.shared;
-                let now = shared.now();
-                let mut out = Out::new();
-                let taken = {
-                    let mut core = shared.lock();
-                    if core.state.is_closed() {
-                        Some(Err(AcquireError::Closed))
-                    } else if this.deadline.is_some_and(|deadline| shared.at(deadline) <= now) {
-                        Some(Err(core.state.expired_before(now)))
-                    } else {
-                        core.state.try_take(now, this.holder, &mut out).map(Ok)
-                    }
-                };
-                let outcome = match taken {
-                    Some(Ok(taken)) => {
-                        *this.stage = Stage::Done;
-                        Some(Ok(Lease::new(Arc::clone(shared), taken)))
-                    }
-                    Some(Err(error)) => {
-                        *this.stage = Stage::Done;
-                        Some(Err(error))
-                    }
-                    None => self.as_mut().queue(now, cx),
-                };
-                shared.run(out);
-                match (outcome, self.stage) {
-                    (Some(outcome), _) => {
-                        budget.made_progress();
-                        return Poll::Ready(outcome);
-                    }
-                    (None, Stage::Waiting(id)) => id,
-                    (None, _) => return Poll::Pending,
-                }
-            }
-            Stage::Waiting(id) => id,
-            Stage::Done => panic!("`Acquire` was polled after it had finished"),
+        if self.stage == Stage::New
+            && let Some(lease) = self.as_mut().take()
+        {
+            budget.made_progress();
+            return Poll::Ready(Ok(lease));
+        }
+        let polled = self.poll_late(cx);
+        if polled.is_ready() {
+            budget.made_progress();
+        }
+        polled
+    }
+}
+
+impl<'a, M: Manage> Acquire<'a, M> {
+    /// A connection that is there.
+    #[inline(always)]
+    fn take(self: Pin<&mut Self>) -> Option<Lease<M>> {
+        let this = self.project();
+        let shared: &'a Arc<Shared<M>> = this.shared;
+        if shared.crowded.load(Relaxed) {
+            return None;
+        }
+        let now = shared.now();
+        if this.deadline.is_some_and(|deadline| shared.at(deadline) <= now) {
+            return None;
+        }
+        let mut out = Out::new();
+        let taken = shared.lock().state.try_take(now, this.holder, &mut out);
+        let Some(taken) = taken else {
+            shared.run(out);
+            return None;
         };
-        let outcome = ready!(self.wait(id, cx));
-        budget.made_progress();
-        Poll::Ready(outcome)
+        *this.stage = Stage::Done;
+        // The lease first, in case a waker panics; but moving it about costs, so not if there is nothing to run.
+        let lease = Lease::new(Arc::clone(shared), taken);
+        if out.is_nothing() {
+            std::mem::forget(out);
+            return Some(lease);
+        }
+        Some(shared.run_then(out, lease))
+    }
+
+    /// Everything but the fast path.
+    fn poll_late(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome<M>> {
+        match self.stage {
+            Stage::New => self.begin(cx),
+            Stage::Waiting(id) => self.wait(id, cx),
+            Stage::Done => panic!("`Acquire` was polled after it had finished"),
+        }
+    }
+
+    fn begin(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome<M>> {
+        let this = self.as_mut().project();
+        let shared = *this.shared;
+        let now = shared.now();
+        if this.deadline.is_some_and(|deadline| shared.at(deadline) <= now) {
+            *this.stage = Stage::Done;
+            let mut core = shared.lock();
+            return Poll::Ready(Err(match core.state.is_closed() {
+                true => AcquireError::Closed,
+                false => core.state.expired_before(now),
+            }));
+        }
+        match self.as_mut().queue(now, cx) {
+            Some(outcome) => Poll::Ready(outcome),
+            None => match self.stage {
+                // The timer has to be set going.
+                Stage::Waiting(id) if self.sleep.is_some() => self.linger(id, cx),
+                _ => Poll::Pending,
+            },
+        }
     }
 }
 

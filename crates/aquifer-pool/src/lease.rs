@@ -14,7 +14,7 @@ use crate::{
     hooks::ConnectionInfo,
     manage::{CloseReason, Fate, Manage},
     pool::{Shared, quietly},
-    state::{History, Out, SlotId, Taken},
+    state::{Out, SlotId, Taken},
 };
 
 /// A connection borrowed from a [`Pool`](crate::Pool); it goes back when this is dropped.
@@ -29,7 +29,6 @@ pub struct Lease<M: Manage> {
     slot: SlotId,
     at: Nanos,
     waited: u64,
-    history: History,
 }
 
 /// What the end of a lease measured.
@@ -44,14 +43,14 @@ pub struct Released {
 impl<M: Manage> Lease<M> {
     #[inline]
     pub(crate) fn new(shared: Arc<Shared<M>>, taken: Taken<M::Connection>) -> Lease<M> {
-        let Taken { connection, slot, at, waited, history } = taken;
-        Lease { connection: Some(connection), shared, slot, at, waited, history }
+        let Taken { connection, slot, at, waited } = taken;
+        Lease { connection: Some(connection), shared, slot, at, waited }
     }
 
     /// The connection's number, age, idle time before this lease, and how often it was lent, this time included.
     #[must_use]
     pub fn info(&self) -> ConnectionInfo {
-        self.history.info(self.at)
+        self.shared.lock().state.history(self.slot).info(self.at)
     }
 
     /// When the connection was handed over: the clock was read then anyway.

@@ -14,7 +14,7 @@ pub(crate) async fn maintain<M: Manage>(upkeep: Upkeep<M>) {
         let mut out = Out::new();
         let next = {
             let mut core = shared.lock();
-            out.jobs = core.state.take_parked();
+            out.add_jobs(core.state.take_parked());
             core.state.tick(upkeep.generation, now, &mut out)
         };
         shared.run(out);

@@ -7,7 +7,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::Waker,
     time::Duration,
@@ -59,6 +59,8 @@ pub(crate) struct Shared<M: Manage> {
     pub(crate) drained: Notify,
     /// A dial ended.
     pub(crate) dialled: Notify,
+    /// A hint that newcomers have to wait, so that they prepare for it before they take the lock. Wrong at times, which costs a little.
+    pub(crate) crowded: AtomicBool,
     task_count: AtomicU64,
 }
 
@@ -66,6 +68,8 @@ pub(crate) struct Shared<M: Manage> {
 pub(crate) struct Core<M: Manage> {
     pub(crate) state: PoolState<M>,
     pub(crate) options: PoolOptions,
+    /// The runtime of the maintenance task.
+    pub(crate) maintained_by: Option<tokio::runtime::Id>,
     /// The newest task of each slot, by slot number.
     tasks: Vec<Running>,
 }
@@ -106,10 +110,11 @@ impl<M: Manage> Pool<M> {
             manager,
             hooks,
             epoch: Instant::now(),
-            core: Mutex::new(Core { state, options, tasks: Vec::new() }),
+            core: Mutex::new(Core { state, options, maintained_by: None, tasks: Vec::new() }),
             hasten: Notify::new(),
             drained: Notify::new(),
             dialled: Notify::new(),
+            crowded: AtomicBool::new(false),
             task_count: AtomicU64::new(0),
         });
         Ok(Pool { handle: Arc::new(Handle { shared }) })
@@ -261,8 +266,24 @@ impl<M: Manage> Shared<M> {
     }
 
     /// Does what was decided. Never called under the lock.
-    #[inline]
-    pub(crate) fn run(self: &Arc<Self>, mut out: PoolOut<M>) {
+    #[inline(always)]
+    pub(crate) fn run(self: &Arc<Self>, out: PoolOut<M>) {
+        if out.is_nothing() {
+            // It owns nothing: skips the code that would drop what it might own.
+            std::mem::forget(out);
+        } else {
+            self.run_all(out);
+        }
+    }
+
+    /// Does what was decided, and gives back what was taken along.
+    #[cold]
+    pub(crate) fn run_then<T>(self: &Arc<Self>, out: PoolOut<M>, taken: T) -> T {
+        self.run_all(out);
+        taken
+    }
+
+    fn run_all(self: &Arc<Self>, mut out: PoolOut<M>) {
         if let Some(waker) = out.wake.take() {
             waker.wake();
         }
@@ -288,7 +309,7 @@ impl<M: Manage> Shared<M> {
         if out.drained {
             self.drained.notify_waiters();
         }
-        let mut jobs = std::mem::take(&mut out.jobs);
+        let mut jobs = out.take_jobs();
         if out.upkeep
             && let Some(runtime) = runtime
         {
@@ -315,14 +336,23 @@ impl<M: Manage> Shared<M> {
     /// Starts the maintenance task if it is missing, and gives the jobs that waited for a runtime.
     fn upkeep(self: &Arc<Self>, runtime: &Runtime) -> Vec<PoolJob<M>> {
         let now = self.now();
+        let mut out = Out::new();
         let (generation, parked) = {
             let mut core = self.lock();
-            (core.state.start_maintenance(now), core.state.take_parked())
+            let generation = core.state.start_maintenance(now, &mut out);
+            if generation.is_some() {
+                core.maintained_by = Some(runtime.id());
+            }
+            (generation, core.state.take_parked())
         };
         if let Some(generation) = generation {
             runtime.spawn(maintain(task::Upkeep::new(Arc::clone(self), generation)));
         }
-        parked
+        out.add_jobs(parked);
+        if let Some(waker) = out.wake.take() {
+            waker.wake();
+        }
+        out.take_jobs()
     }
 
     /// Starts a task for a job.

@@ -18,6 +18,7 @@ impl<C, W, E> State<C, W, E> {
         }
     }
 
+    #[cold]
     fn consider_dials(&mut self, now: Nanos, out: &mut Out<C, W>) {
         if now < self.backoff.next_try {
             self.look_again(self.backoff.next_try, out);
@@ -45,6 +46,7 @@ impl<C, W, E> State<C, W, E> {
     }
 
     /// How many dials may start now.
+    #[inline]
     pub(super) fn room(&self) -> u32 {
         // While dials fail, one at a time finds out as much as many.
         let parallel = if self.backoff.failures > 0 { 1 } else { self.config.max_connecting };
@@ -58,9 +60,14 @@ impl<C, W, E> State<C, W, E> {
         now: Nanos,
         out: &mut Out<C, W>,
     ) -> SlotId {
+        let slot = self.open_dial(replaces, now, out);
+        out.push(Job::Dial(slot));
+        slot
+    }
+
+    fn open_dial(&mut self, replaces: Option<SlotId>, now: Nanos, out: &mut Out<C, W>) -> SlotId {
         let slot = self.slots.open(now);
         self.slots.get_mut(slot.index).replaces = replaces;
-        out.jobs.push(Job::Dial(slot));
         self.begin_sweeping(now, out);
         slot
     }
@@ -70,9 +77,7 @@ impl<C, W, E> State<C, W, E> {
         if self.closed || self.room() == 0 || now < self.backoff.next_try {
             return None;
         }
-        let slot = self.dial(None, now, out);
-        // The caller runs it itself, to learn of its result.
-        out.jobs.pop();
+        let slot = self.open_dial(None, now, out);
         Some(slot)
     }
 
@@ -178,7 +183,7 @@ impl<C, W, E> State<C, W, E> {
                 }
                 let error =
                     AcquireError::Connect { error: error.clone(), failures: self.backoff.failures };
-                let waker = self.waiters.settle_front(Seat::Failed(error));
+                let waker = self.waiters.settle_front(Seat::Failed(Box::new(error)));
                 out.wake(waker);
             }
         }

@@ -188,15 +188,18 @@ impl<C> Slots<C> {
     }
 
     /// Puts a connection at its place among the idle ones, so that the stack stays ordered by the time of return.
+    #[inline]
     pub(crate) fn rest(&mut self, index: u32) {
         let rested = self.get(index).rested;
-        let place = match self.idle.last() {
+        match self.idle.last() {
             Some(&top) if self.get(top).rested > rested => {
-                self.idle.partition_point(|&other| self.all[other as usize].rested <= rested)
+                let all = &self.all;
+                let place =
+                    self.idle.partition_point(|&other| all[other as usize].rested <= rested);
+                self.idle.insert(place, index);
             }
-            _ => self.idle.len(),
-        };
-        self.idle.insert(place, index);
+            _ => self.idle.push(index),
+        }
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &Slot<C>)> {

@@ -20,6 +20,10 @@ pub(super) struct Timers {
     planned: Nanos,
     dial_at: Nanos,
     sweep_at: Nanos,
+    /// Not after the earliest deadline that is looked at for a waiter.
+    expire_at: Nanos,
+    /// The latest such deadline in the queue: they stand in order, others look for themselves.
+    watched_until: Nanos,
     /// Most idle at once since the last sweep: a shortage shorter than that is no reason to dial.
     pub(super) idle_peak: u32,
     /// Most in use at once since the last sweep.
@@ -48,6 +52,8 @@ impl Timers {
             planned: Nanos::NEVER,
             dial_at: Nanos::NEVER,
             sweep_at: Nanos::START,
+            expire_at: Nanos::NEVER,
+            watched_until: Nanos::START,
             idle_peak: 0,
             in_use_peak: 0,
             warn: Mark::default(),
@@ -68,9 +74,13 @@ impl Timers {
 
 impl<C, W, E> State<C, W, E> {
     /// The number of a maintenance task to start, if there is none or the one there is stands still.
-    pub(crate) fn start_maintenance(&mut self, now: Nanos) -> Option<u64> {
+    pub(crate) fn start_maintenance(&mut self, now: Nanos, out: &mut Out<C, W>) -> Option<u64> {
         if self.closed || (self.timers.alive && now < self.timers.upkeep_due()) {
             return None;
+        }
+        if self.timers.alive {
+            // It stands still with its runtime; those of its waiters that do not must look for themselves.
+            self.rouse(out);
         }
         self.timers.generation += 1;
         self.timers.alive = true;
@@ -81,12 +91,53 @@ impl<C, W, E> State<C, W, E> {
         Some(self.timers.generation)
     }
 
+    pub(crate) fn is_maintained(&self) -> bool {
+        self.timers.alive
+    }
+
     /// A maintenance task ended, or was dropped with its runtime.
     pub(crate) fn maintenance_ended(&mut self, generation: u64, out: &mut Out<C, W>) {
         if generation == self.timers.generation && !self.closed {
             self.timers.alive = false;
             self.timers.upkeep_at = Nanos::START;
             self.call_for_help(out);
+            self.rouse(out);
+        }
+    }
+
+    /// Wakes all that wait, so that each finds out who looks at its deadline now.
+    fn rouse(&mut self, out: &mut Out<C, W>) {
+        for waker in self.waiters.take_wakers() {
+            out.wake(Some(waker));
+        }
+    }
+
+    /// Whether the maintenance task can look at a newcomer's deadline: if it is not earlier than those before it.
+    pub(super) fn watch_deadline(&mut self, deadline: Nanos, out: &mut Out<C, W>) -> bool {
+        if self.waiters.waiting() == 0 {
+            self.timers.watched_until = Nanos::START;
+        }
+        if !self.timers.alive || deadline < self.timers.watched_until {
+            return false;
+        }
+        self.timers.watched_until = deadline;
+        if deadline < self.timers.expire_at {
+            self.timers.expire_at = deadline;
+            self.plan(deadline, out);
+        }
+        true
+    }
+
+    /// Refuses the waiters whose budget is spent.
+    fn expire_watched(&mut self, now: Nanos, out: &mut Out<C, W>) {
+        self.timers.expire_at = Nanos::NEVER;
+        while let Some(index) = self.waiters.first_watched() {
+            let deadline = self.waiters.at(index).deadline;
+            if deadline > now {
+                self.timers.expire_at = deadline;
+                return;
+            }
+            self.time_out(index, now, out);
         }
     }
 
@@ -112,11 +163,15 @@ impl<C, W, E> State<C, W, E> {
                 Nanos::NEVER
             };
         }
+        if now >= self.timers.expire_at {
+            self.expire_watched(now, out);
+        }
         if now >= self.timers.dial_at {
             self.timers.dial_at = Nanos::NEVER;
             self.pump(now, out);
         }
-        self.timers.planned = self.timers.dial_at.min(self.timers.sweep_at);
+        let Timers { dial_at, sweep_at, expire_at, .. } = self.timers;
+        self.timers.planned = dial_at.min(sweep_at).min(expire_at);
         if self.parked.is_empty() {
             self.timers.upkeep_at = self.timers.upkeep_due();
         }
@@ -197,7 +252,7 @@ impl<C, W, E> State<C, W, E> {
                 Phase::InUse => self.replace_ahead(index, now, out),
                 Phase::Connecting if in_phase >= self.config.connect_overdue => {
                     let id = self.slots.id(index);
-                    out.jobs.push(Job::Abort(id));
+                    out.push(Job::Abort(id));
                     self.connect_aborted(id, now, out);
                 }
                 Phase::Checking if in_phase >= self.config.check_overdue => {
@@ -208,7 +263,7 @@ impl<C, W, E> State<C, W, E> {
                 }
                 Phase::Closing | Phase::Leaving if in_phase >= self.config.close_overdue => {
                     let id = self.slots.id(index);
-                    out.jobs.push(Job::Abort(id));
+                    out.push(Job::Abort(id));
                     self.gone(id, now, out);
                 }
                 _ => {}
@@ -239,13 +294,13 @@ impl<C, W, E> State<C, W, E> {
         self.lent_at = self.lent_at.wrapping_sub(since.0);
         self.slots.set_phase(index, Phase::Reclaimed, now);
         self.slots.get_mut(index).since = since;
-        out.jobs.push(Job::Warn(Warning::Reclaimed { holder: self.holder(index, now) }));
+        out.push(Job::Warn(Warning::Reclaimed { holder: self.holder(index, now) }));
     }
 
     /// The runtime that works on a connection stands still: its task is stopped and its slot is used again.
     fn abandon(&mut self, index: u32, now: Nanos, out: &mut Out<C, W>) {
         let id = self.slots.id(index);
-        out.jobs.push(Job::Abort(id));
+        out.push(Job::Abort(id));
         self.errand_failed(id, None, CloseReason::RuntimeGone, now, out);
     }
 
@@ -289,7 +344,7 @@ impl<C, W, E> State<C, W, E> {
         self.timers.warn = Mark { at: now, busy, ..Mark::default() };
         if share >= self.config.warn_in_use {
             let waiting = self.waiters.waiting();
-            out.jobs.push(Job::Warn(Warning::InUse {
+            out.push(Job::Warn(Warning::InUse {
                 share: share.min(1.0),
                 limit: self.limit,
                 waiting,
@@ -306,7 +361,7 @@ impl<C, W, E> State<C, W, E> {
         }
         if count > 0 {
             let longest = std::time::Duration::from_nanos(longest);
-            out.jobs.push(Job::Warn(Warning::Waits { count, longest }));
+            out.push(Job::Warn(Warning::Waits { count, longest }));
         }
         self.warn_of_leaks(now, out);
     }
@@ -327,7 +382,7 @@ impl<C, W, E> State<C, W, E> {
             let total = holders.len() as u32;
             holders.sort_by_key(|holder| std::cmp::Reverse(holder.held));
             holders.truncate(self.config.holders_max);
-            out.jobs.push(Job::Warn(Warning::Leak { total, holders }));
+            out.push(Job::Warn(Warning::Leak { total, holders }));
         }
     }
 
@@ -348,7 +403,7 @@ impl<C, W, E> State<C, W, E> {
             in_use_peak: before.in_use_peak,
         });
         if let Some(made) = made {
-            out.jobs.push(Job::Moved(made));
+            out.push(Job::Moved(made));
             self.set_limit(made.to, now, out);
         }
     }

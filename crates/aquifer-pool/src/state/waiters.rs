@@ -19,7 +19,8 @@ pub(crate) enum Seat<E> {
     Waiting,
     /// This slot's connection is reserved for it.
     Granted(u32),
-    Failed(AcquireError<E>),
+    /// Boxed: the many that do not fail should stay small.
+    Failed(Box<AcquireError<E>>),
 }
 
 pub(crate) struct Waiter<W, E> {
@@ -29,6 +30,8 @@ pub(crate) struct Waiter<W, E> {
     pub(crate) holder: Option<Arc<str>>,
     pub(crate) joined: Nanos,
     pub(crate) deadline: Nanos,
+    /// The caller looks at the deadline itself.
+    pub(crate) timer: bool,
     previous: u32,
     next: u32,
 }
@@ -58,6 +61,7 @@ impl<W, E> Waiters<W, E> {
         holder: Option<Arc<str>>,
         joined: Nanos,
         deadline: Nanos,
+        timer: bool,
     ) -> WaiterId {
         let index = self.vacant.pop().unwrap_or_else(|| {
             self.all.push(Waiter {
@@ -67,6 +71,7 @@ impl<W, E> Waiters<W, E> {
                 holder: None,
                 joined,
                 deadline,
+                timer,
                 previous: NONE,
                 next: NONE,
             });
@@ -79,6 +84,7 @@ impl<W, E> Waiters<W, E> {
         waiter.holder = holder;
         waiter.joined = joined;
         waiter.deadline = deadline;
+        waiter.timer = timer;
         waiter.previous = tail;
         waiter.next = NONE;
         let generation = waiter.generation;
@@ -99,16 +105,56 @@ impl<W, E> Waiters<W, E> {
         }
     }
 
-    /// Decides the front's outcome; gives its waker, to be woken outside the lock.
-    pub(crate) fn settle_front(&mut self, seat: Seat<E>) -> Option<W> {
-        let head = self.head;
-        if head == NONE {
-            return None;
+    /// The first whose deadline somebody else looks at.
+    pub(crate) fn first_watched(&self) -> Option<u32> {
+        let mut at = self.head;
+        while let Some(waiter) = self.all.get(at as usize) {
+            if !waiter.timer {
+                return Some(at);
+            }
+            at = waiter.next;
         }
-        self.unlink(head);
-        let waiter = &mut self.all[head as usize];
+        None
+    }
+
+    /// Where the longest-waiting one is.
+    pub(crate) fn first(&self) -> Option<u32> {
+        (self.head != NONE).then_some(self.head)
+    }
+
+    pub(crate) fn at_mut(&mut self, index: u32) -> &mut Waiter<W, E> {
+        &mut self.all[index as usize]
+    }
+
+    pub(crate) fn at(&self, index: u32) -> &Waiter<W, E> {
+        &self.all[index as usize]
+    }
+
+    /// Takes the wakers of all that wait.
+    pub(crate) fn take_wakers(&mut self) -> Vec<W> {
+        let mut wakers = Vec::new();
+        let mut at = self.head;
+        while let Some(waiter) = self.all.get_mut(at as usize) {
+            wakers.extend(waiter.waker.take());
+            at = waiter.next;
+        }
+        wakers
+    }
+
+    /// Decides the outcome of one in line.
+    pub(crate) fn settle(&mut self, index: u32, seat: Seat<E>) -> Option<W> {
+        self.unlink(index);
+        let waiter = &mut self.all[index as usize];
         waiter.seat = seat;
         waiter.waker.take()
+    }
+
+    /// Decides the front's outcome; gives its waker, to be woken outside the lock.
+    pub(crate) fn settle_front(&mut self, seat: Seat<E>) -> Option<W> {
+        match self.head {
+            NONE => None,
+            head => self.settle(head, seat),
+        }
     }
 
     pub(crate) fn get(&self, id: WaiterId) -> &Waiter<W, E> {

@@ -55,6 +55,8 @@ struct Wait {
     joined: Nanos,
     decided: Option<Decided>,
     woken: bool,
+    /// It looks at its deadline itself.
+    timer: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -162,7 +164,7 @@ impl World {
             after_release: chance(&mut random, 10),
         };
         let mut pool = State::new(Config::new(&options, passes), seed);
-        let generation = pool.start_maintenance(Nanos(0)).unwrap();
+        let generation = pool.start_maintenance(Nanos(0), &mut Out::new()).unwrap();
         World {
             label: String::new(),
             random,
@@ -242,11 +244,13 @@ impl World {
     fn acquire(&mut self) {
         let mut out = Out::new();
         let mut holder = self.chance(50).then(|| "somebody".into());
+        let watched = self.chance(70);
         let deadline = self.now.after(self.random.between(0, 600_000_000));
         self.next_waker += 1;
         let waker = self.next_waker;
         if self.closed {
-            let joined = self.pool.join(self.now, self.now, deadline, holder, waker, &mut out);
+            let joined =
+                self.pool.join(self.now, self.now, deadline, holder, watched, waker, &mut out);
             assert!(matches!(joined, Joined::Refused(AcquireError::Closed)), "{}", self.label);
             return;
         }
@@ -258,13 +262,13 @@ impl World {
             assert_eq!(taken.waited, 0);
             assert!(holder.is_none());
             self.model_lend(taken.connection);
-            self.begin_lease(taken.connection, taken.slot, taken.history.uses);
+            self.begin_lease(taken.connection, taken.slot, self.pool.history(taken.slot).uses);
             return;
         }
         self.absorb(out);
         assert_eq!(expected, None, "{}: an idle connection was not lent", self.label);
         let mut out = Out::new();
-        match self.pool.join(self.now, self.now, deadline, holder, waker, &mut out) {
+        match self.pool.join(self.now, self.now, deadline, holder, watched, waker, &mut out) {
             Joined::Taken(_) => panic!("{}: nothing had changed", self.label),
             Joined::Refused(error) => {
                 assert_eq!(out.garbage, Some(waker));
@@ -286,9 +290,11 @@ impl World {
                 }
                 self.absorb(out);
             }
-            Joined::Waiting(id) => {
+            Joined::Waiting { id, timer } => {
                 assert!(self.queue.len() < self.options.max_waiters as usize, "{}", self.label);
-                let wait = Wait { id, deadline, joined: self.now, decided: None, woken: false };
+                assert!(watched || timer, "{}", self.label);
+                let wait =
+                    Wait { id, deadline, joined: self.now, decided: None, woken: false, timer };
                 self.waits.insert(waker, wait);
                 self.queue.push_back(waker);
                 self.tally.waits += 1;
@@ -319,7 +325,7 @@ impl World {
                 assert_eq!(taken.connection, *connection, "{}", self.label);
                 let lent = self.known[connection].lent;
                 assert_eq!((taken.at, taken.waited), (lent, lent.since(wait.joined)));
-                self.begin_lease(taken.connection, taken.slot, taken.history.uses);
+                self.begin_lease(taken.connection, taken.slot, self.pool.history(taken.slot).uses);
                 self.waits.remove(&waker);
             }
             (Polled::Failed(error), Some(Decided::Failed(why))) => {
@@ -524,6 +530,23 @@ impl World {
         }
         let mut out = Out::new();
         let next = self.pool.tick(self.generation, self.now, &mut out);
+        let now = self.now;
+        let due: Vec<Waker> = self
+            .queue
+            .iter()
+            .copied()
+            .filter(|waker| {
+                let wait = &self.waits[waker];
+                !self.closed && !wait.timer && wait.deadline <= now
+            })
+            .collect();
+        for waker in due {
+            self.queue.retain(|&other| other != waker);
+            let wait = self.waits.get_mut(&waker).unwrap();
+            wait.decided = Some(Decided::Failed("timeout"));
+            self.tally.timeouts += 1;
+            self.tally.waited += now.since(wait.joined);
+        }
         assert_eq!(next.is_none(), self.closed, "{}", self.label);
         // Reclaims, and work given up, are read off; they are judged in `absorb`.
         for (&connection, known) in &mut self.known {
@@ -580,7 +603,7 @@ impl World {
             }
         }
         assert!(
-            matches!(out.jobs.as_slice(), [Job::Close { slot: None, .. }]),
+            matches!(out.take_jobs().as_slice(), [Job::Close { slot: None, .. }]),
             "{}: an orphan is closed",
             self.label
         );
@@ -616,7 +639,9 @@ impl World {
         }
         // Jobs that were parked are given out again, once; the model has them already.
         let parked = std::mem::take(&mut self.parked);
-        out.jobs.drain(..parked);
+        let mut jobs = out.take_jobs();
+        jobs.drain(..parked);
+        out.add_jobs(jobs);
         self.absorb(out);
     }
 
@@ -796,8 +821,10 @@ impl World {
     }
 
     /// As `absorb` after a sweep, whose closes and checks are judged instead of predicted.
-    fn absorb_tick(&mut self, out: Out<Connection, Waker>) {
-        let moved = out.jobs.iter().any(|job| matches!(job, Job::Moved(_)));
+    fn absorb_tick(&mut self, mut out: Out<Connection, Waker>) {
+        let jobs = out.take_jobs();
+        let moved = jobs.iter().any(|job| matches!(job, Job::Moved(_)));
+        out.add_jobs(jobs);
         self.take_in(out, true);
         if moved {
             assert!(self.options.adaptive);
@@ -828,7 +855,7 @@ impl World {
         if let Some(waker) = out.wake.take() {
             self.woken(waker);
         }
-        let mut jobs = std::mem::take(&mut out.jobs);
+        let mut jobs = out.take_jobs();
         for job in &mut jobs {
             match job {
                 Job::Wake(waker) => self.woken(*waker),

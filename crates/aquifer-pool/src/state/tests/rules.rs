@@ -63,7 +63,7 @@ impl Rig {
     fn with_passes(options: &PoolOptions, passes: Passes) -> Rig {
         options.validate().unwrap();
         let mut pool = State::new(Config::new(options, passes), 7);
-        let generation = pool.start_maintenance(Nanos(0)).unwrap();
+        let generation = pool.start_maintenance(Nanos(0), &mut Out::new()).unwrap();
         Rig {
             pool,
             now: Nanos(0),
@@ -83,10 +83,10 @@ impl Rig {
         self.now = self.now.after(nanos(span));
     }
 
-    fn absorb(&mut self, out: Out<u32, u32>) {
+    fn absorb(&mut self, mut out: Out<u32, u32>) {
         self.woken.extend(out.wake);
         self.hastened |= out.hasten;
-        for job in out.jobs {
+        for job in out.take_jobs() {
             match job {
                 Job::Wake(waker) => self.woken.push(waker),
                 Job::Dial(slot) => self.dials.push(slot),
@@ -131,10 +131,10 @@ impl Rig {
         let mut out = Out::new();
         let deadline = self.now.after(nanos(budget));
         let holder = (!label.is_empty()).then(|| label.into());
-        let joined = self.pool.join(self.now, self.now, deadline, holder, waker, &mut out);
+        let joined = self.pool.join(self.now, self.now, deadline, holder, true, waker, &mut out);
         self.absorb(out);
         match joined {
-            Joined::Waiting(id) => Ok(id),
+            Joined::Waiting { id, .. } => Ok(id),
             Joined::Refused(error) => Err(error),
             Joined::Taken(_) => panic!("a connection was idle"),
         }
@@ -988,12 +988,12 @@ fn long_waits_are_counted_per_interval_those_under_way_included() {
 #[test]
 fn one_maintenance_task_runs_and_another_replaces_it_when_it_ends_or_stands_still() {
     let mut rig = Rig::new(&plain(1));
-    assert_eq!(rig.pool.start_maintenance(rig.now), None);
+    assert_eq!(rig.pool.start_maintenance(rig.now, &mut Out::new()), None);
     rig.open(1, ms(1));
     let next = rig.tick().unwrap();
-    assert_eq!(rig.pool.start_maintenance(next), None);
+    assert_eq!(rig.pool.start_maintenance(next, &mut Out::new()), None);
     rig.now = next.after(GRACE);
-    let second = rig.pool.start_maintenance(rig.now).unwrap();
+    let second = rig.pool.start_maintenance(rig.now, &mut Out::new()).unwrap();
     assert_eq!(rig.tick(), None, "the old one ends");
     rig.generation = second;
     assert!(rig.tick().is_some());
@@ -1049,7 +1049,7 @@ fn closing_ends_everything_and_nothing_begins() {
     rig.release(held);
     assert_eq!(rig.closes[0].2, CloseReason::PoolClosed);
     assert_eq!(rig.tick(), None);
-    assert_eq!(rig.pool.start_maintenance(rig.now), None);
+    assert_eq!(rig.pool.start_maintenance(rig.now, &mut Out::new()), None);
     assert!(!rig.pool.is_drained());
     rig.connected();
     assert_eq!(rig.closes[1].2, CloseReason::PoolClosed, "a dial that was too fast to abort");
