@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aquifer_driver::{Dsn, Environment, ProcessEnvironment, Registry, Result};
+use aquifer_driver::{Dsn, Environment, Error, ProcessEnvironment, Registry, Result};
 
 use crate::db::{Db, Shared};
 use crate::errors;
@@ -15,6 +15,32 @@ use crate::observe::{Book, Observer};
 use crate::options::DbOptions;
 use crate::source::Source;
 use crate::text::Texts;
+
+/// What our options' names begin with in a URL.
+const PREFIX: &str = "pool_";
+
+/// The hint of an unknown option, spelled as in a URL.
+#[cold]
+fn in_url(error: Error, name: &str) -> Error {
+    let near = aquifer_driver::suggest::nearest(name, DbOptions::names());
+    match near.filter(|near| *near != name) {
+        Some(near) => error.with_hint(format!("did you mean `{PREFIX}{near}`?")),
+        None => error,
+    }
+}
+
+/// The driver refused the URL: perhaps over an option that is ours, and lacks the prefix.
+#[cold]
+fn without_prefix(error: Error, dsn: &Dsn) -> Error {
+    let ours = dsn.params().iter().find_map(|(key, _)| {
+        let known = DbOptions::names().any(|name| name == key);
+        (known && error.message().contains(&format!("`{key}`"))).then_some(key)
+    });
+    match ours {
+        Some(key) => error.with_hint(format!("did you mean `{PREFIX}{key}`?")),
+        None => error,
+    }
+}
 
 /// Makes a [`Db`]. Every option here is also a URL parameter (prefix `pool_`) and a configuration key.
 ///
@@ -64,8 +90,8 @@ impl Builder {
     pub(crate) fn new(url: &str) -> Result<Self> {
         let mut dsn = Dsn::parse(url)?;
         let mut options = DbOptions::default();
-        for (name, value) in dsn.take_params("pool_") {
-            options.set(&name, &value)?;
+        for (name, value) in dsn.take_params(PREFIX) {
+            options.set(&name, &value).map_err(|error| in_url(error, &name))?;
         }
         Ok(Self::with(dsn, options))
     }
@@ -192,7 +218,10 @@ impl Builder {
     ///
     /// An unknown scheme, a URL that the driver cannot use, or options that contradict each other.
     pub fn open(self) -> Result<Db> {
-        let connector = self.registry.connector(&self.dsn, &*self.environment)?;
+        let connector = self
+            .registry
+            .connector(&self.dsn, &*self.environment)
+            .map_err(|error| without_prefix(error, &self.dsn))?;
         let options = self.options;
         options.pool.validate().map_err(errors::options)?;
         let book = Arc::new(Book::new(

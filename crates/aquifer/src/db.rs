@@ -538,9 +538,13 @@ impl Db {
         deadline: Option<Instant>,
         attempt: u32,
     ) -> Result<Lease> {
+        if attempt < BAD_CONNECTION_RETRIES {
+            return self.lease(access, deadline).await;
+        }
+        let started = Instant::now();
         loop {
             let mut lease = self.lease(access, deadline).await?;
-            if attempt < BAD_CONNECTION_RETRIES || lease.info().uses <= 1 {
+            if lease.info().age < started.elapsed() {
                 return Ok(lease);
             }
             let budget = Instant::now() + self.shared.options.pool.check_timeout;

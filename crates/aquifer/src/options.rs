@@ -1,10 +1,12 @@
 //! [`DbOptions`]: what a `Db` can be told, as plain data.
 
+use std::fmt;
 use std::time::Duration;
 
-use aquifer_driver::{Environment, Error, ErrorKind, Result};
+use aquifer_driver::{Environment, Error, ErrorKind, ProcessEnvironment, Result};
 use aquifer_pool::PoolOptions;
-use serde::{Deserialize, Serialize};
+use serde::de::{Error as _, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::errors;
 
@@ -19,8 +21,10 @@ use crate::errors;
 /// assert_eq!(options.pool.max_open, 20);
 /// # Ok::<(), aquifer::Error>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(default)]
+///
+/// In a file all of them stand side by side, as in the URL; absent ones have their default, and an unknown
+/// name is an error. Durations are texts with units (`"250ms"`, `"30m"`).
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct DbOptions {
     /// The pool's options.
     #[serde(flatten)]
@@ -48,11 +52,10 @@ pub struct OptionHelp {
 macro_rules! call_options {
     ($($name:ident: $type:ty = $default:expr, $text:literal, $help:literal, $reason:literal;)*) => {
         /// Options of a `Db`'s calls.
-        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-        #[serde(default)]
+        #[derive(Debug, Clone, PartialEq, Serialize)]
         #[non_exhaustive]
         pub struct CallOptions {
-            $(#[doc = $help] #[serde(with = "text")] pub $name: $type,)*
+            $(#[doc = $help] #[serde(serialize_with = "in_file")] pub $name: $type,)*
         }
 
         impl Default for CallOptions {
@@ -69,6 +72,13 @@ macro_rules! call_options {
                             .map(|value| self.$name = value)
                             .map_err(|problem| invalid(stringify!($name), problem)),
                     ),)*
+                    _ => None,
+                }
+            }
+
+            fn get(&self, name: &str) -> Option<String> {
+                match name {
+                    $(stringify!($name) => Some(self.$name.to_text()),)*
                     _ => None,
                 }
             }
@@ -160,35 +170,75 @@ impl FromText for Option<Duration> {
     }
 }
 
-/// Options in files are the same texts as in URLs; numbers may also stand without quotes.
-mod text {
-    use super::FromText;
-    use serde::{Deserialize, Deserializer, Serializer, de::Error as _};
+/// Options in files are the same texts as in URLs.
+fn in_file<T: FromText, S: Serializer>(value: &T, out: S) -> std::result::Result<S::Ok, S::Error> {
+    out.serialize_str(&value.to_text())
+}
 
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Raw {
-        Switch(bool),
-        Number(u64),
-        Text(String),
+/// A value in a file: a text, or a number or switch without quotes.
+struct Raw(String);
+
+impl<'de> Deserialize<'de> for Raw {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> std::result::Result<Self, D::Error> {
+        struct Scalar;
+
+        impl Visitor<'_> for Scalar {
+            type Value = Raw;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a number, a switch, or a text such as \"250ms\" or \"off\"")
+            }
+
+            fn visit_bool<E>(self, value: bool) -> std::result::Result<Raw, E> {
+                Ok(Raw(value.to_string()))
+            }
+
+            fn visit_i64<E>(self, value: i64) -> std::result::Result<Raw, E> {
+                Ok(Raw(value.to_string()))
+            }
+
+            fn visit_u64<E>(self, value: u64) -> std::result::Result<Raw, E> {
+                Ok(Raw(value.to_string()))
+            }
+
+            fn visit_f64<E>(self, value: f64) -> std::result::Result<Raw, E> {
+                Ok(Raw(value.to_string()))
+            }
+
+            fn visit_str<E>(self, value: &str) -> std::result::Result<Raw, E> {
+                Ok(Raw(value.to_owned()))
+            }
+        }
+
+        input.deserialize_any(Scalar)
     }
+}
 
-    pub(super) fn serialize<T: FromText, S: Serializer>(
-        value: &T,
-        out: S,
-    ) -> std::result::Result<S::Ok, S::Error> {
-        out.serialize_str(&value.to_text())
-    }
+impl<'de> Deserialize<'de> for DbOptions {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> std::result::Result<Self, D::Error> {
+        struct Options;
 
-    pub(super) fn deserialize<'de, T: FromText, D: Deserializer<'de>>(
-        input: D,
-    ) -> std::result::Result<T, D::Error> {
-        let text = match Raw::deserialize(input)? {
-            Raw::Switch(switch) => switch.to_string(),
-            Raw::Number(number) => number.to_string(),
-            Raw::Text(text) => text,
-        };
-        T::from_text(&text).map_err(D::Error::custom)
+        impl<'de> Visitor<'de> for Options {
+            type Value = DbOptions;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a table of options")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(
+                self,
+                mut map: A,
+            ) -> std::result::Result<DbOptions, A::Error> {
+                let mut options = DbOptions::default();
+                while let Some((name, Raw(value))) = map.next_entry::<String, Raw>()? {
+                    options.set(&name, &value).map_err(A::Error::custom)?;
+                }
+                options.pool.validate().map_err(A::Error::custom)?;
+                Ok(options)
+            }
+        }
+
+        input.deserialize_map(Options)
     }
 }
 
@@ -230,12 +280,27 @@ impl DbOptions {
         for name in Self::names() {
             let variable = format!("{prefix}{}", name.to_ascii_uppercase());
             if let Some(value) = environment.var(&variable) {
-                self.set(name, &value).map_err(|error| {
-                    Error::new(ErrorKind::Configuration, format!("{variable}: {}", error.message()))
-                })?;
+                self.set(name, &value).map_err(|error| error.with_label(&variable))?;
             }
         }
         Ok(())
+    }
+
+    /// As [`set_from_env`](Self::set_from_env), from the defaults, with the process's variables.
+    ///
+    /// # Errors
+    ///
+    /// As `set_from_env`; also if the options contradict each other.
+    pub fn from_env(prefix: &str) -> Result<Self> {
+        let mut options = Self::default();
+        options.set_from_env(prefix, &ProcessEnvironment)?;
+        options.pool.validate().map_err(errors::options)?;
+        Ok(options)
+    }
+
+    /// One option as the text that [`set`](Self::set) takes; `None` for an unknown name.
+    pub fn get(&self, name: &str) -> Option<String> {
+        self.calls.get(name).or_else(|| self.pool.get(name))
     }
 
     /// Every option's name, default and meaning, for help and docs.
@@ -255,7 +320,7 @@ impl DbOptions {
         own.chain(pool).collect()
     }
 
-    fn names() -> impl Iterator<Item = &'static str> {
+    pub(crate) fn names() -> impl Iterator<Item = &'static str> {
         let own = HELP.iter().map(|(name, ..)| *name);
         own.chain(aquifer_pool::OPTIONS.iter().map(|option| option.name))
     }
