@@ -40,23 +40,35 @@ impl Style {
     }
 }
 
+/// Whether a demo outlives the process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Keeping {
+    Kept,
+    InMemory,
+}
+
 /// The first line, before any work is done.
-pub(crate) fn title(is_demo: bool, style: Style) -> String {
-    let what = if is_demo { " · no database given, so here is a demo you can keep" } else { "" };
+pub(crate) fn title(demo: Option<Keeping>, style: Style) -> String {
+    let what = match demo {
+        Some(Keeping::Kept) => " · no database given, so here is a demo you can keep",
+        Some(Keeping::InMemory) => " · a demo in memory, which leaves nothing behind",
+        None => "",
+    };
     format!("  {}{what}\n", style.bold(format_args!("aquifer {}", env!("CARGO_PKG_VERSION"))))
 }
 
 /// The page for people.
 pub(crate) fn page(facts: &Facts<'_>, style: Style) -> String {
     let mut out = String::new();
+    let api = format!("http://{}", facts.api);
+    let admin = facts.admin.map(|admin| format!("http://{admin}"));
+    let mut shown = vec![facts.data, facts.queries, &api];
+    shown.extend(admin.as_deref());
+    let value_width = width(shown.iter().map(|value| (*value).to_owned()));
     let mut line = |key: &str, value: &str, remark: &str| {
         // Writing into a `String` does not fail.
-        let _ = writeln!(
-            out,
-            "  {}{value}   {}",
-            style.bold(format_args!("{key:<12}")),
-            style.dim(remark)
-        );
+        let key = style.bold(format_args!("{key:<12}"));
+        let _ = writeln!(out, "  {key}{value:<value_width$}   {}", style.dim(remark));
     };
     let size = if facts.is_demo {
         let (stations, readings) = (aquifer_service::STATIONS, aquifer_service::READINGS);
@@ -68,14 +80,14 @@ pub(crate) fn page(facts: &Facts<'_>, style: Style) -> String {
     let queries = facts.catalog.queries();
     let plural = if queries.len() == 1 { "query" } else { "queries" };
     let checked = format!(
-        "{} {plural} checked against the database in {} ms",
+        "{} {plural} checked against the database in {:.1} ms",
         queries.len(),
-        facts.checked_in.as_millis()
+        facts.checked_in.as_secs_f64() * 1_000.0
     );
     line("queries", facts.queries, &checked);
-    line("API", &format!("http://{}", facts.api), "HTTP/1.1 · HTTP/2 on one port");
-    if let Some(admin) = facts.admin {
-        line("admin", &format!("http://{admin}"), "/livez · /readyz · /startupz · /metrics");
+    line("API", &api, "HTTP/1.1 · HTTP/2 on one port");
+    if let Some(admin) = &admin {
+        line("admin", admin, "/livez · /readyz · /startupz · /metrics");
     }
     out.push('\n');
     // What reads comes first, path by path.

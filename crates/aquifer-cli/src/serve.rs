@@ -5,10 +5,10 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use aquifer::{Environment, ProcessEnvironment};
-use aquifer_service::{Options, Server, Service, Stop};
+use aquifer_service::{Incident, Log, Options, Server, Service, Stop};
 
 use crate::args::Serve;
-use crate::banner::{self, Facts, Style};
+use crate::banner::{self, Facts, Keeping, Style};
 use crate::failure::Failure;
 use crate::listen::{ADMIN_PORT, Wish};
 use crate::signals::{Signal, Signals};
@@ -24,7 +24,8 @@ pub(crate) async fn run(args: &Serve, started: Instant) -> Result<(), Failure> {
     let style = Style { colour: terminal && wants_colour(&environment) };
     let is_demo = source::is_demo(&args.source, &environment);
     if terminal {
-        say(&format!("{}\n", banner::title(is_demo, style)));
+        let keeping = if args.source.memory { Keeping::InMemory } else { Keeping::Kept };
+        say(&format!("{}\n", banner::title(is_demo.then_some(keeping), style)));
     }
     // Before anything that takes time: a signal from here on stops in order.
     let mut signals = Signals::listen()
@@ -120,12 +121,28 @@ async fn start(
     let mut options = Options::default();
     options.request_timeout = args.request_timeout;
     options.grace = args.grace;
+    options.log = Log::to(incident);
     let checking = Instant::now();
     let service = Service::new(source.db, source.name, source.catalog, options)
         .await
         .map_err(Failure::queries)?;
     let told = Told { is_demo: source.is_demo, data: source.data, queries: source.queries };
     Ok((told, service, engine, checking.elapsed()))
+}
+
+/// One line on stderr for each failure that is not the caller's fault.
+fn incident(incident: &Incident<'_>) {
+    let line = serde_json::json!({
+        "event": "failed",
+        "request_id": incident.request_id,
+        "query": incident.query,
+        "code": incident.code,
+        "title": incident.title,
+        "error": incident.error,
+        "broken_off": incident.broken_off,
+    });
+    // Nobody may be reading: that is no reason to fail the request.
+    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 /// Prints; a reader that has gone away is no reason to stop serving.

@@ -72,7 +72,8 @@ impl Admin {
 
     async fn readiness(&self) -> Vec<Check> {
         let service = &self.service;
-        let database = match service.db.timeout(PING_TIMEOUT).ping().await {
+        // Where readers and writer are apart, a reader: a long write is no reason to be out of service.
+        let database = match service.db.read_only().timeout(PING_TIMEOUT).ping().await {
             Ok(()) => true,
             // A busy pool is no reason to send the traffic elsewhere and make the others busier.
             Err(error) => matches!(

@@ -66,18 +66,22 @@ impl Api {
 
     /// Answers a request. Dropped, it cancels what it is doing in the database.
     pub(crate) async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
+        let id = negotiate::request_id(header(request.headers(), REQUEST_ID))
+            .map_or_else(|| self.ids.next(), str::to_owned);
         let mut observed = Observed::begin(
             &self.service,
+            id,
             method_label(request.method()),
             version_label(request.version()),
         );
-        let id = negotiate::request_id(header(request.headers(), REQUEST_ID))
-            .map_or_else(|| self.ids.next(), str::to_owned);
         let reply = match self.reply(request, &mut observed).await {
             Ok(reply) => reply,
-            Err(problem) => self.problem(&problem, &id),
+            Err(problem) => {
+                observed.tell(&problem, false);
+                self.problem(&problem, &observed.id)
+            }
         };
-        self.finish(reply, &id, observed)
+        self.finish(reply, observed)
     }
 
     async fn reply(
@@ -224,11 +228,11 @@ impl Api {
     }
 
     /// Adds what every answer has, and counts the request when its body ends.
-    fn finish(&self, reply: Reply, id: &str, mut observed: Observed) -> Response<Body> {
+    fn finish(&self, reply: Reply, mut observed: Observed) -> Response<Body> {
         let Reply { mut response, rows } = reply;
         let headers = response.headers_mut();
         headers.insert(VARY, HeaderValue::from_static("Accept"));
-        if let Ok(id) = HeaderValue::from_str(id) {
+        if let Ok(id) = HeaderValue::from_str(&observed.id) {
             headers.insert(REQUEST_ID, id);
         }
         observed.series.status = response.status().as_u16();

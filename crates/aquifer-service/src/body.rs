@@ -112,7 +112,10 @@ impl RowBody {
                         }
                         return Poll::Ready(Some(Ok(Frame::data(Bytes::from(chunk)))));
                     }
-                    Poll::Ready((_, _, Err(_))) => {
+                    Poll::Ready((_, _, Err(problem))) => {
+                        if let Some(observed) = &self.observed {
+                            observed.tell(&problem, true);
+                        }
                         return Poll::Ready(Some(Err(Broken("the database failed"))));
                     }
                 },

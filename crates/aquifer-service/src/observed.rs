@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::metrics::HttpSeries;
+use crate::problem::Problem;
 use crate::service::Inner;
 
 /// A request that is being counted. Dropped before [`end`](Self::end), its client has gone away.
@@ -12,18 +13,31 @@ pub(crate) struct Observed {
     service: Arc<Inner>,
     pub(crate) series: HttpSeries,
     pub(crate) started: Instant,
+    /// The request's id.
+    pub(crate) id: String,
     ended: bool,
 }
 
 impl Observed {
-    pub(crate) fn begin(service: &Arc<Inner>, method: &'static str, version: &'static str) -> Self {
+    pub(crate) fn begin(
+        service: &Arc<Inner>,
+        id: String,
+        method: &'static str,
+        version: &'static str,
+    ) -> Self {
         service.metrics.begin();
         Self {
             service: Arc::clone(service),
             series: HttpSeries { method, route: String::new(), status: 0, version },
             started: Instant::now(),
+            id,
             ended: false,
         }
+    }
+
+    /// Tells the log of a problem, if it is one for the log.
+    pub(crate) fn tell(&self, problem: &Problem, broken_off: bool) {
+        self.service.options.log.problem(&self.id, problem, broken_off);
     }
 
     /// The answer is complete.

@@ -369,6 +369,15 @@ impl Problem {
         problem
     }
 
+    /// The engine's message and code, without the detail that may quote data.
+    pub(crate) fn engine_message(&self) -> Option<String> {
+        let engine = self.engine.as_deref()?;
+        Some(match &engine.engine_code {
+            Some(code) => format!("{} ({code})", engine.message),
+            None => engine.message.clone(),
+        })
+    }
+
     /// The JSON text. `request_id` becomes `instance`; the engine's words are in it only if
     /// `show_engine`.
     pub fn to_json(&self, request_id: &str, show_engine: bool) -> Vec<u8> {

@@ -9,10 +9,11 @@ use aquifer::Db;
 use crate::catalog::Catalog;
 use crate::check::{self, Checked};
 use crate::diagnostic::Diagnostic;
+use crate::incident::Log;
 use crate::metrics::{Labels, Metrics};
 
 /// How a service behaves. The defaults suit a small machine behind a load balancer.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Options {
     /// How long a request may take in the database: queue, execution and reading. Default 10 s.
@@ -31,6 +32,8 @@ pub struct Options {
     pub streams_max: u32,
     /// How long requests in flight may take to finish when the service stops. Default 25 s.
     pub grace: Duration,
+    /// Who is told of failures that are not the caller's fault. Default nobody.
+    pub log: Log,
 }
 
 impl Default for Options {
@@ -44,6 +47,7 @@ impl Default for Options {
             connections_max: 1_024,
             streams_max: 256,
             grace: Duration::from_secs(25),
+            log: Log::default(),
         }
     }
 }

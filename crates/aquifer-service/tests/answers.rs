@@ -2,7 +2,9 @@
 
 mod common;
 
-use aquifer_service::Options;
+use std::sync::{Arc, Mutex};
+
+use aquifer_service::{Log, Options};
 use common::{Running, send};
 
 #[tokio::test]
@@ -205,6 +207,34 @@ async fn an_error_in_the_middle_breaks_the_transfer_off() {
             "aquifer_query_executions_total{datasource=\"test\",outcome=\"error\",query=\"numbers.broken\"}"
         ),
         1.0
+    );
+}
+
+#[tokio::test]
+async fn the_log_is_told_of_what_is_not_the_callers_fault() {
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&told);
+    let mut options = Options::default();
+    options.log = Log::to(move |incident| {
+        let line = format!(
+            "{} {} {} {}",
+            incident.request_id,
+            incident.code,
+            incident.query.unwrap_or("-"),
+            incident.broken_off
+        );
+        log.lock().unwrap().push(line);
+    });
+    let running = Running::start_with("", options).await;
+    for (path, id) in [("/stations/x", "a"), ("/stations/99", "b"), ("/broken", "c")] {
+        running.send("GET", path, &[("x-request-id", id)], "").await;
+    }
+    running.db.exec("DROP TABLE stations", ()).await.unwrap();
+    let answer = running.send("GET", "/stations/7", &[("x-request-id", "d")], "").await;
+    assert_eq!((answer.status, &*answer.problem()), (500, "AQ9001"));
+    assert_eq!(
+        *told.lock().unwrap(),
+        ["c AQ2201 numbers.broken true", "d AQ9001 stations.get false"]
     );
 }
 
