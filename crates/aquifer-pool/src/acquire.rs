@@ -190,6 +190,7 @@ impl<'a, M: Manage> Acquire<'a, M> {
             let mut this = self.as_mut().project();
             let shared: &'a Arc<Shared<M>> = this.shared;
             let mut out = Out::new();
+            let mut needs_timer = false;
             let polled = {
                 let mut core = shared.lock();
                 let polled = core.state.poll(id, &mut out);
@@ -201,11 +202,14 @@ impl<'a, M: Manage> Acquire<'a, M> {
                     let watched = core.state.is_maintained() && core.maintained_by == runtime;
                     if this.sleep.is_none() && !watched && runtime.is_some() {
                         core.state.use_timer(id);
-                        this.sleep.set(Some(sleep_until(shared.instant(*this.until))));
+                        needs_timer = true;
                     }
                 }
                 polled
             };
+            if needs_timer {
+                this.sleep.set(Some(sleep_until(shared.instant(*this.until))));
+            }
             let Polled::Pending = polled else { return Poll::Ready(self.end(polled, out)) };
             let fired =
                 this.sleep.as_mut().as_pin_mut().is_some_and(|sleep| sleep.poll(cx).is_ready());

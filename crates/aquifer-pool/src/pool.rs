@@ -240,7 +240,8 @@ impl<M: Manage> Shared<M> {
     }
 
     pub(crate) fn instant(&self, at: Nanos) -> Instant {
-        self.epoch + Duration::from_nanos(at.0)
+        // "Never" must not overflow the clock of any platform.
+        self.epoch + Duration::from_nanos(at.0).min(A_LIFETIME)
     }
 
     pub(crate) fn at(&self, instant: Instant) -> Nanos {
@@ -496,6 +497,8 @@ impl<M: Manage> Core<M> {
         &mut self.tasks[index]
     }
 }
+
+const A_LIFETIME: Duration = Duration::from_secs(30 * 366 * 24 * 60 * 60);
 
 /// Runs foreign code whose panic must not take the pool's bookkeeping along; the panic hook has reported it.
 pub(crate) fn quietly<T>(run: impl FnOnce() -> T) -> Option<T> {

@@ -14,6 +14,9 @@ mod backoff;
 mod config;
 mod dial;
 mod elision;
+mod limits;
+mod out;
+mod queue;
 mod report;
 mod slots;
 mod sweep;
@@ -34,16 +37,16 @@ use self::{
 };
 pub(crate) use self::{
     config::{Config, GRACE, Passes},
+    out::{Errand, History, Job, Joined, Out, Polled, Taken},
     slots::SlotId,
     waiters::WaiterId,
 };
 use crate::{
     clock::Nanos,
-    error::{AcquireError, DialError},
+    error::DialError,
     hooks::ConnectionInfo,
     manage::{CloseReason, Fate},
     random::Random,
-    stats::{Move, Warning},
 };
 
 pub(crate) struct State<C, W, E> {
@@ -67,143 +70,6 @@ pub(crate) struct State<C, W, E> {
     adaptive: Adaptive,
     /// Jobs that need a runtime, left by whoever had none; at most one per slot.
     parked: Vec<Job<C, W>>,
-}
-
-/// What to do once the lock is released.
-pub(crate) struct Out<C, W> {
-    /// One waker is the common case and must not allocate.
-    pub(crate) wake: Option<W>,
-    /// Wakers are foreign code even when they are dropped.
-    pub(crate) garbage: Option<W>,
-    /// The maintenance task sleeps for longer than it should now.
-    pub(crate) hasten: bool,
-    /// The maintenance task is missing, or jobs are parked.
-    pub(crate) upkeep: bool,
-    /// The last connection of a closed pool is gone.
-    pub(crate) drained: bool,
-    /// Boxed because it is empty nearly always, and then costs one word to make and to drop.
-    #[expect(clippy::box_collection, reason = "see above")]
-    jobs: Option<Box<Vec<Job<C, W>>>>,
-}
-
-pub(crate) enum Job<C, W> {
-    Wake(W),
-    Dial(SlotId),
-    Errand {
-        slot: SlotId,
-        connection: C,
-        errand: Errand,
-        info: ConnectionInfo,
-    },
-    /// Without a slot: the late result of work that had been given up.
-    Close {
-        slot: Option<SlotId>,
-        connection: C,
-        reason: CloseReason,
-        info: ConnectionInfo,
-    },
-    /// Stop the task that works for this slot.
-    Abort(SlotId),
-    Warn(Warning),
-    Moved(Move),
-}
-
-/// Work on a connection that nobody holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Errand {
-    /// On the way to a caller.
-    Prepare { check: bool, hook: bool },
-    /// In the background.
-    IdleCheck,
-    /// On the way back.
-    Clean { recover: bool, check: bool, hook: bool },
-}
-
-/// A connection on its way to a caller.
-pub(crate) struct Taken<C> {
-    pub(crate) connection: C,
-    pub(crate) slot: SlotId,
-    pub(crate) at: Nanos,
-    pub(crate) waited: u64,
-}
-
-/// A connection's past, in the pool's own clock.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct History {
-    pub(crate) id: u64,
-    pub(crate) created: Nanos,
-    /// When it last came back; its idle time counts from here.
-    pub(crate) rested: Nanos,
-    pub(crate) uses: u64,
-}
-
-impl History {
-    pub(crate) fn info(&self, now: Nanos) -> ConnectionInfo {
-        let age = self.created.until(now);
-        // A replacement takes over the idle time of its predecessor.
-        let idle = self.rested.until(now).min(age);
-        ConnectionInfo { id: self.id, age, idle, uses: self.uses }
-    }
-}
-
-/// What a look at a wait found.
-pub(crate) enum Polled<C, E> {
-    Ready(Taken<C>),
-    Failed(AcquireError<E>),
-    Pending,
-}
-
-/// What joining the queue led to.
-pub(crate) enum Joined<C, E> {
-    Taken(Taken<C>),
-    /// `timer`: nobody else looks at the deadline, the caller has to.
-    Waiting {
-        id: WaiterId,
-        timer: bool,
-    },
-    Refused(AcquireError<E>),
-}
-
-impl<C, W> Out<C, W> {
-    #[inline]
-    pub(crate) fn new() -> Out<C, W> {
-        Out { wake: None, garbage: None, hasten: false, upkeep: false, drained: false, jobs: None }
-    }
-
-    /// Whether there is nothing to do and nothing to drop.
-    #[inline]
-    pub(crate) fn is_nothing(&self) -> bool {
-        self.wake.is_none() && self.garbage.is_none() && self.is_light()
-    }
-
-    /// Whether there is nothing to do but perhaps wake one waiter.
-    #[inline]
-    pub(crate) fn is_light(&self) -> bool {
-        !(self.hasten || self.upkeep || self.drained) && self.jobs.is_none()
-    }
-
-    fn push(&mut self, job: Job<C, W>) {
-        self.jobs.get_or_insert_default().push(job);
-    }
-
-    pub(crate) fn take_jobs(&mut self) -> Vec<Job<C, W>> {
-        self.jobs.take().map_or_else(Vec::new, |jobs| *jobs)
-    }
-
-    pub(crate) fn add_jobs(&mut self, mut jobs: Vec<Job<C, W>>) {
-        if !jobs.is_empty() {
-            self.jobs.get_or_insert_default().append(&mut jobs);
-        }
-    }
-
-    fn wake(&mut self, waker: Option<W>) {
-        if let Some(waker) = waker {
-            match self.wake {
-                None => self.wake = Some(waker),
-                Some(_) => self.push(Job::Wake(waker)),
-            }
-        }
-    }
 }
 
 impl<C, W, E> State<C, W, E> {
@@ -286,118 +152,6 @@ impl<C, W, E> State<C, W, E> {
         out: &mut Out<C, W>,
     ) -> Option<Taken<C>> {
         self.try_take(now, holder, out)
-    }
-
-    /// Takes a connection or gets in line. The caller has a runtime; `watched` if the maintenance task runs on the same one, and
-    /// so can look at the deadline: if that task stands still, so would a timer of the caller's own.
-    #[expect(clippy::too_many_arguments, reason = "what a wait consists of")]
-    pub(crate) fn join(
-        &mut self,
-        now: Nanos,
-        started: Nanos,
-        deadline: Nanos,
-        mut holder: Option<Arc<str>>,
-        watched: bool,
-        waker: W,
-        out: &mut Out<C, W>,
-    ) -> Joined<C, E> {
-        if self.closed {
-            out.garbage = Some(waker);
-            return Joined::Refused(AcquireError::Closed);
-        }
-        if let Some(taken) = self.take_late(now, &mut holder, out) {
-            out.garbage = Some(waker);
-            return Joined::Taken(taken);
-        }
-        if deadline <= now {
-            out.garbage = Some(waker);
-            return Joined::Refused(self.timed_out(now, started));
-        }
-        let waiting = self.waiters.waiting();
-        if waiting >= self.config.max_waiters {
-            out.garbage = Some(waker);
-            self.counters.refused_queue_full += 1;
-            let max_waiters = self.config.max_waiters;
-            return Joined::Refused(AcquireError::QueueFull { waiting, max_waiters });
-        }
-        if waiting == 0 {
-            self.pressed_since = now;
-        }
-        let timer = !(watched && self.watch_deadline(deadline, out));
-        let id = self.waiters.join(waker, holder, started, deadline, timer);
-        self.counters.wait_count += 1;
-        self.pump(now, out);
-        Joined::Waiting { id, timer }
-    }
-
-    /// What has become of a wait. After `Ready` and `Failed` the id is spent.
-    pub(crate) fn poll(&mut self, id: WaiterId, out: &mut Out<C, W>) -> Polled<C, E> {
-        if matches!(self.waiters.get(id).seat, Seat::Waiting) {
-            return Polled::Pending;
-        }
-        match self.waiters.leave(id) {
-            (Seat::Granted(index), joined, waker) => {
-                out.garbage = waker;
-                let waited = self.slots.get(index).since.since(joined);
-                match self.fetch(index, waited) {
-                    Some(taken) => Polled::Ready(taken),
-                    None => Polled::Failed(AcquireError::Closed),
-                }
-            }
-            (Seat::Failed(error), _, waker) => {
-                out.garbage = waker;
-                Polled::Failed(*error)
-            }
-            (Seat::Waiting | Seat::Vacant, ..) => Polled::Pending,
-        }
-    }
-
-    /// As `poll`, but the budget is spent: there is always an outcome.
-    pub(crate) fn expire(&mut self, id: WaiterId, now: Nanos, out: &mut Out<C, W>) -> Polled<C, E> {
-        match self.poll(id, out) {
-            Polled::Pending => {
-                let (_, joined, waker) = self.waiters.leave(id);
-                out.garbage = waker;
-                self.counters.wait_nanos += now.since(joined);
-                Polled::Failed(self.timed_out(now, joined))
-            }
-            decided => decided,
-        }
-    }
-
-    /// The caller went away. A connection reserved for it goes to the next in line.
-    pub(crate) fn cancel(&mut self, id: WaiterId, now: Nanos, out: &mut Out<C, W>) {
-        let (seat, joined, waker) = self.waiters.leave(id);
-        out.garbage = waker;
-        match seat {
-            Seat::Granted(index) => {
-                // It was lent for nothing: neither a use nor a hold.
-                let slot = self.slots.get_mut(index);
-                self.lent_at = self.lent_at.wrapping_sub(slot.since.0);
-                slot.uses -= 1;
-                slot.holder = None;
-                self.slots.set_phase(index, Phase::Idle, now);
-                self.deliver(index, true, now, out);
-                self.pump(now, out);
-            }
-            Seat::Waiting => {
-                self.counters.wait_nanos += now.since(joined);
-                // It may have been woken to look after parked jobs.
-                if !self.parked.is_empty() {
-                    self.call_for_help(out);
-                }
-            }
-            Seat::Failed(_) | Seat::Vacant => {}
-        }
-    }
-
-    /// From now on the caller looks at the deadline itself.
-    pub(crate) fn use_timer(&mut self, id: WaiterId) {
-        self.waiters.get_mut(id).timer = true;
-    }
-
-    pub(crate) fn set_waker(&mut self, id: WaiterId, waker: W, out: &mut Out<C, W>) {
-        out.garbage = self.waiters.get_mut(id).waker.replace(waker);
     }
 
     /// The past of a lent connection, as it was when it was lent.
@@ -532,67 +286,6 @@ impl<C, W, E> State<C, W, E> {
         }
     }
 
-    /// No more acquires; what is idle goes now, the rest as it comes back.
-    pub(crate) fn close(&mut self, now: Nanos, out: &mut Out<C, W>) {
-        if self.closed {
-            return;
-        }
-        self.closed = true;
-        self.timers.upkeep_at = Nanos::NEVER;
-        out.hasten = true;
-        out.add_jobs(std::mem::take(&mut self.parked));
-        while let Some(waiter) = self.waiters.front() {
-            self.counters.wait_nanos += now.since(waiter.joined);
-            let waker = self.waiters.settle_front(Seat::Failed(Box::new(AcquireError::Closed)));
-            out.wake(waker);
-        }
-        while let Some(index) = self.slots.idle.pop() {
-            self.close_slot(index, CloseReason::PoolClosed, now, out);
-        }
-        for (index, slot) in self.slots.iter() {
-            if slot.phase == Phase::Connecting {
-                out.push(Job::Abort(self.slots.id(index)));
-            }
-        }
-        self.drained(out);
-    }
-
-    /// Whether a closed pool has nothing left that could come back.
-    pub(crate) fn is_drained(&self) -> bool {
-        self.closed
-            && self.slots.occupied() + self.slots.counts.reclaimed + self.slots.counts.leaving == 0
-    }
-
-    pub(crate) fn set_config(&mut self, config: Config, now: Nanos, out: &mut Out<C, W>) {
-        let limit = match config.adaptive {
-            true => self.limit.clamp(config.adaptive_min, config.max_open),
-            false => config.max_open,
-        };
-        self.config = config;
-        for index in 0..self.slots.len() {
-            let slot = self.slots.get(index);
-            let expires = self.expiry(slot.created, slot.spread);
-            self.slots.get_mut(index).expires = expires;
-        }
-        self.timers.sweep_now(now);
-        self.set_limit(limit, now, out);
-        out.hasten = true;
-    }
-
-    /// Applies a limit: surplus idle connections go now, those in use as they come back.
-    fn set_limit(&mut self, limit: u32, now: Nanos, out: &mut Out<C, W>) {
-        self.limit = limit;
-        while self.slots.staying() > self.limit && !self.slots.idle.is_empty() {
-            let index = self.slots.idle.remove(0);
-            self.close_slot(index, CloseReason::Resized, now, out);
-        }
-        while self.slots.idle.len() > self.config.max_idle as usize {
-            let index = self.slots.idle.remove(0);
-            self.close_slot(index, CloseReason::MaxIdle, now, out);
-        }
-        self.pump(now, out);
-    }
-
     /// Whether parked jobs or a missing maintenance task ask for somebody with a runtime.
     pub(crate) fn needs_upkeep(&self) -> bool {
         self.timers.upkeep_at == Nanos::START
@@ -600,11 +293,6 @@ impl<C, W, E> State<C, W, E> {
 
     pub(crate) fn is_upkeep_due(&self, now: Nanos) -> bool {
         now >= self.timers.upkeep_at
-    }
-
-    /// Connections of a closed pool that are neither lent nor gone.
-    pub(crate) fn unfinished(&self) -> u32 {
-        self.slots.occupied() + self.slots.counts.leaving - self.slots.counts.in_use
     }
 
     /// Leaves jobs for whoever comes with a runtime.
@@ -686,27 +374,6 @@ impl<C, W, E> State<C, W, E> {
         out.wake(waker);
     }
 
-    /// A caller whose budget is spent would fail anyway: the connection goes to one that can use it.
-    #[inline]
-    fn drop_expired_waiters(&mut self, now: Nanos, out: &mut Out<C, W>) {
-        while let Some(index) = self.waiters.first()
-            && self.waiters.at(index).deadline <= now
-        {
-            self.time_out(index, now, out);
-        }
-    }
-
-    /// Refuses one that is in line, because its budget is spent.
-    fn time_out(&mut self, index: u32, now: Nanos, out: &mut Out<C, W>) {
-        let joined = self.waiters.at(index).joined;
-        self.counters.wait_nanos += now.since(joined);
-        // It leaves the line first: the report tells of the others.
-        let waker = self.waiters.settle(index, Seat::Waiting);
-        let error = self.timed_out(now, joined);
-        self.waiters.at_mut(index).seat = Seat::Failed(Box::new(error));
-        out.wake(waker);
-    }
-
     /// Puts a connection on the idle stack, or closes it if that is full.
     #[inline]
     fn rest(&mut self, index: u32, now: Nanos, out: &mut Out<C, W>) {
@@ -777,10 +444,6 @@ impl<C, W, E> State<C, W, E> {
 
     fn info(&self, index: u32, now: Nanos) -> ConnectionInfo {
         self.slots.get(index).history().info(now)
-    }
-
-    fn drained(&self, out: &mut Out<C, W>) {
-        out.drained |= self.is_drained();
     }
 }
 

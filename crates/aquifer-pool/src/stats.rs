@@ -48,6 +48,10 @@ pub struct Stats {
     pub waiters: u32,
     /// The limit in force: `max_open`, or what the adaptive policy made of it.
     pub limit: u32,
+    /// Most connections kept idle: `max_idle`, as far as the limit allows.
+    pub limit_idle: u32,
+    /// Connections kept ready: `min_idle`, as far as the limit allows.
+    pub min_idle: u32,
     /// Most connections lent out at once since the pool was made.
     pub peak_in_use: u32,
     /// Successful acquires.
@@ -118,6 +122,8 @@ impl Default for Stats {
             reclaimed: 0,
             waiters: 0,
             limit: 0,
+            limit_idle: 0,
+            min_idle: 0,
             peak_in_use: 0,
             acquires: 0,
             connects_ok: 0,
@@ -155,6 +161,8 @@ impl Stats {
         self.reclaimed += other.reclaimed;
         self.waiters += other.waiters;
         self.limit += other.limit;
+        self.limit_idle += other.limit_idle;
+        self.min_idle += other.min_idle;
         self.peak_in_use += other.peak_in_use;
         self.acquires += other.acquires;
         self.connects_ok += other.connects_ok;
@@ -272,5 +280,37 @@ impl fmt::Display for Warning {
                 write!(f, "slot of connection {} reclaimed: held by {holder}", holder.connection)
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn merging_adds_every_figure() {
+        let mut one = Stats { idle: 2, acquires: 5, limit: 3, ..Stats::default() };
+        one.wait.record(Duration::from_millis(4));
+        one.closed[CloseReason::Broken as usize] = 1;
+        one.timeouts[TimeoutKind::Exhausted as usize] = 7;
+        let mut sum = one.clone();
+        sum.merge(&one);
+        assert_eq!((sum.idle, sum.acquires, sum.limit, sum.wait.count()), (4, 10, 6, 2));
+        assert_eq!((sum.closed(CloseReason::Broken), sum.closed_total()), (2, 2));
+        assert_eq!((sum.timeouts(TimeoutKind::Exhausted), sum.timeouts_total()), (14, 14));
+    }
+
+    #[test]
+    fn warnings_read_as_one_line() {
+        let holder = Holder {
+            connection: 3,
+            label: Some("nightly".into()),
+            held: Duration::from_secs(90),
+            reclaimed: false,
+        };
+        let leak = Warning::Leak { total: 1, holders: vec![holder] };
+        assert_eq!(leak.to_string(), "1 connections held too long, by nightly for 90s");
+        let load = Warning::InUse { share: 0.85, limit: 10, waiting: 2 };
+        assert_eq!(load.to_string(), "85 % of 10 connections in use, 2 callers waiting");
     }
 }

@@ -243,7 +243,12 @@ async fn each_hook_is_called_in_its_place_and_sees_the_history() {
         })
         .after_connect(move |connection, info| {
             after_connect(format!("after_connect {} {}", connection.id, info.id));
-            Box::pin(async { Ok(()) })
+            // The connection may be borrowed across an await.
+            Box::pin(async move {
+                tokio::task::yield_now().await;
+                connection.fate = Fate::Keep;
+                Ok(())
+            })
         })
         .before_acquire(move |_, info| {
             before_acquire(format!("before_acquire idle {:?} uses {}", info.idle, info.uses));

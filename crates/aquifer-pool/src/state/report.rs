@@ -187,6 +187,8 @@ impl<C, W, E> State<C, W, E> {
             reclaimed: counts.reclaimed,
             waiters: self.waiters.waiting(),
             limit: self.limit,
+            limit_idle: self.config.max_idle.min(self.limit),
+            min_idle: self.config.min_idle.min(self.limit),
             peak_in_use: counters.peak_in_use.max(self.timers.in_use_peak),
             acquires: wait.count(),
             connects_ok: counters.connect.count(),
