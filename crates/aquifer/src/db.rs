@@ -214,6 +214,16 @@ impl Db {
         self.shared.connector.target()
     }
 
+    /// A text with `?` as the engine will get it, for text that goes elsewhere. Calls on this handle do it
+    /// themselves.
+    ///
+    /// # Errors
+    ///
+    /// A text that mixes `?` with the engine's own form, or ends inside a string or comment.
+    pub fn rebind(&self, sql: &str) -> Result<Arc<str>> {
+        self.texts().get(sql).map(|text| Arc::clone(text.shared_sql()))
+    }
+
     /// The options in force.
     pub fn options(&self) -> &DbOptions {
         &self.shared.options

@@ -90,7 +90,7 @@ pub use options::{CallOptions, DbOptions, OptionHelp};
 pub use rows::Rows;
 pub use sql::{Ident, quote_ident, quote_literal, rebind};
 pub use stats::{Closed, Stats, WarmUp};
-pub use stmt::{NamedStmt, Stmt, StmtOn};
+pub use stmt::{NamedStmt, NamedStmtOn, Stmt, StmtOn};
 pub use stream::RowStream;
 pub use target::Target;
 pub use tx::{Committed, ConnTx, Savepoint, Tx};

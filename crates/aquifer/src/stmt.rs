@@ -242,6 +242,15 @@ impl NamedStmt {
         self.description.read_only
     }
 
+    /// The same statement run elsewhere: in a transaction, on a connection.
+    pub fn on<'a>(&'a self, executor: &'a mut impl Executor) -> NamedStmtOn<'a> {
+        self.on_target(executor.target())
+    }
+
+    pub(crate) fn on_target<'a>(&'a self, target: Target<'a>) -> NamedStmtOn<'a> {
+        NamedStmtOn { sql: &self.sql, target }
+    }
+
     /// As [`Db::exec_named`].
     ///
     /// # Errors
@@ -288,5 +297,62 @@ impl NamedStmt {
     /// As `Db::select_named`.
     pub async fn select<T: for<'r> FromRow<'r>>(&self, args: impl NamedArgs) -> Result<Vec<T>> {
         self.db.select_named(&self.sql, args).await
+    }
+}
+
+/// A [`NamedStmt`] bound to where it will run once.
+#[derive(Debug)]
+pub struct NamedStmtOn<'a> {
+    sql: &'a str,
+    target: Target<'a>,
+}
+
+impl<'a> NamedStmtOn<'a> {
+    /// As [`Db::exec_named`].
+    ///
+    /// # Errors
+    ///
+    /// As `Db::exec_named`.
+    pub async fn exec(self, args: impl NamedArgs) -> Result<Done> {
+        self.target.exec_named(self.sql, args).await
+    }
+
+    /// As [`Db::query_named`].
+    ///
+    /// # Errors
+    ///
+    /// As `Db::query_named`.
+    pub async fn query(self, args: impl NamedArgs) -> Result<Rows<'a>> {
+        self.target.query_named(self.sql, args).await
+    }
+
+    /// As [`Db::get_named`].
+    ///
+    /// # Errors
+    ///
+    /// As `Db::get_named`.
+    pub async fn get<T: for<'r> FromRow<'r>>(self, args: impl NamedArgs) -> Result<T> {
+        self.target.get_named(self.sql, args).await
+    }
+
+    /// As [`Db::get_optional_named`].
+    ///
+    /// # Errors
+    ///
+    /// As `Db::get_optional_named`.
+    pub async fn get_optional<T: for<'r> FromRow<'r>>(
+        self,
+        args: impl NamedArgs,
+    ) -> Result<Option<T>> {
+        self.target.get_optional_named(self.sql, args).await
+    }
+
+    /// As [`Db::select_named`].
+    ///
+    /// # Errors
+    ///
+    /// As `Db::select_named`.
+    pub async fn select<T: for<'r> FromRow<'r>>(self, args: impl NamedArgs) -> Result<Vec<T>> {
+        self.target.select_named(self.sql, args).await
     }
 }

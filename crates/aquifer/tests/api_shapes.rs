@@ -410,6 +410,11 @@ async fn a_statement_runs_on_the_pool_and_elsewhere() -> Result<()> {
     let by_code = db.prepare_named("SELECT id FROM stations WHERE code = :code").await?;
     assert_eq!(by_code.names(), ["code"]);
     assert_eq!(by_code.get::<i64>(&[("code", "N-08")]).await?, 8);
+    let mut tx = db.begin().await?;
+    assert_eq!(by_code.on(&mut tx).get::<i64>(&[("code", "T-01")]).await?, 9);
+    assert_eq!(by_code.on(&mut tx).select::<i64>(&[("code", "-")]).await?, []);
+    drop(tx);
+    assert_eq!(&*db.rebind("SELECT '?', ?")?, "SELECT '?', ?");
     let error = db.prepare("SELECT nonsense").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::UndefinedObject);
     Ok(())

@@ -128,6 +128,15 @@ impl Db {
         self.inner.location()
     }
 
+    /// As [`rebind`](crate::Db::rebind).
+    ///
+    /// # Errors
+    ///
+    /// As [`rebind`](crate::Db::rebind).
+    pub fn rebind(&self, sql: &str) -> Result<Arc<str>> {
+        self.inner.rebind(sql)
+    }
+
     /// As [`options`](crate::Db::options).
     pub fn options(&self) -> &DbOptions {
         self.inner.options()

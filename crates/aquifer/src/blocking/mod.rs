@@ -49,5 +49,5 @@ pub use conn::Conn;
 pub use db::Db;
 pub use executor::{Executor, Place};
 pub use rows::{RowStream, Rows};
-pub use stmt::{NamedStmt, Stmt, StmtOn};
+pub use stmt::{NamedStmt, NamedStmtOn, Stmt, StmtOn};
 pub use tx::{ConnTx, Savepoint, Tx};

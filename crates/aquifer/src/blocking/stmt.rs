@@ -87,6 +87,19 @@ impl NamedStmt {
     pub fn is_read_only(&self) -> Option<bool> {
         self.inner.is_read_only()
     }
+
+    /// The same statement run elsewhere: in a transaction, on a connection.
+    pub fn on<'a>(&'a self, executor: &'a mut impl Executor) -> NamedStmtOn<'a> {
+        let place = executor.place();
+        NamedStmtOn { inner: self.inner.on_target(place.target), runtime: place.runtime }
+    }
+}
+
+/// A [`NamedStmt`] bound to where it will run once.
+#[derive(Debug)]
+pub struct NamedStmtOn<'a> {
+    inner: crate::NamedStmtOn<'a>,
+    runtime: &'a Runtime,
 }
 
 /// The calls of a statement: its text is known, only arguments are given.
@@ -128,3 +141,4 @@ macro_rules! statement {
 statement! { Stmt, (&self), self, Params, 'static }
 statement! { StmtOn<'a>, (self), self, Params, 'a }
 statement! { NamedStmt, (&self), self, NamedArgs, 'static }
+statement! { NamedStmtOn<'a>, (self), self, NamedArgs, 'a }

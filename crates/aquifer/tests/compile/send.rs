@@ -132,6 +132,11 @@ fn futures_of_statements_and_rows(stmt: Stmt, named: NamedStmt, mut tx: Tx, mut 
     send(named.get::<i64>(&ARGS));
     send(named.get_optional::<i64>(&ARGS));
     send(named.select::<i64>(&ARGS));
+    send(named.on(&mut tx).exec(&ARGS));
+    send(named.on(&mut tx).query(&ARGS));
+    send(named.on(&mut tx).get::<i64>(&ARGS));
+    send(named.on(&mut tx).get_optional::<i64>(&ARGS));
+    send(named.on(&mut tx).select::<i64>(&ARGS));
     send(rows.next());
     send(rows.next_result_set());
     send(rows.collect::<i64>());
