@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use aquifer::Error;
+use aquifer::{Error, ErrorKind};
 use aquifer_service::{DemoError, Diagnostic};
 
 use crate::signals::Signal;
@@ -43,16 +43,23 @@ impl Failure {
     /// A database that cannot be opened. An error about the DSN itself is wrong usage.
     pub(crate) fn database(error: Error) -> Self {
         use std::error::Error as _;
-        let mut message = error.to_string();
+        let mut message = match (error.kind(), error.hint()) {
+            // The library's hint is for programmers; this program has the drivers that it has.
+            (ErrorKind::UnknownDriver, Some(hint)) if hint.starts_with("enable") => {
+                format!("{}; this version serves SQLite only", error.message())
+            }
+            _ => error.to_string(),
+        };
         let mut source = error.source();
         while let Some(cause) = source {
-            message.push_str(&format!("\n  because: {cause}"));
+            let text = cause.to_string();
+            if !message.contains(&text) {
+                message.push_str(&format!("\n  because: {text}"));
+            }
             source = cause.source();
         }
         match error.kind() {
-            aquifer::ErrorKind::Configuration | aquifer::ErrorKind::UnknownDriver => {
-                Self::Usage(message)
-            }
+            ErrorKind::Configuration | ErrorKind::UnknownDriver => Self::Usage(message),
             _ => Self::Failed(message),
         }
     }
