@@ -33,13 +33,15 @@ impl Entry {
         none: &Arc<Columns>,
     ) -> Self {
         let columns = columns(statement);
+        let kind = Kind::of(text);
         Self {
             text: text.into(),
             id,
             columns: if columns.is_empty() { Arc::clone(none) } else { Arc::new(columns) },
             parameters: statement.parameter_count(),
-            kind: Kind::of(text),
-            reads: statement.readonly(),
+            kind,
+            // Asking for the journal mode is setting it to what it is, and SQLite says so.
+            reads: statement.readonly() || (kind == Kind::Pragma && asks_journal_mode(text)),
             inline: false,
             reprepared: statement.status(StatementCounter::Reprepare, false),
         }
@@ -55,6 +57,11 @@ impl Entry {
             self.columns = Arc::new(columns(statement));
         }
     }
+}
+
+fn asks_journal_mode(pragma: &str) -> bool {
+    let pragma = pragma.trim_end_matches(|c: char| c == ';' || c.is_whitespace());
+    pragma.to_ascii_lowercase().ends_with("journal_mode")
 }
 
 /// The statements, by text and by place.

@@ -15,7 +15,7 @@ use crate::bind::Check;
 use crate::engine::{Engine, Failure, Filled, Place, Run, Started};
 use crate::job::Job;
 use crate::open::Opening;
-use crate::raw::Interrupter;
+use crate::raw::{Interrupter, MemoryCounter};
 use crate::worker::{Answer, Worker};
 
 /// What a ping runs: it reads the first page of the file.
@@ -84,6 +84,14 @@ impl SqliteConnection {
     #[must_use]
     pub fn statement_count(&self) -> Option<usize> {
         self.engine.as_ref().map(|engine| engine.handle.statement_count())
+    }
+
+    /// Bytes of memory that SQLite's statements of this connection take; `None` while a command is under
+    /// way on the worker.
+    #[must_use]
+    pub fn statement_memory(&self) -> Option<u64> {
+        let engine = self.engine.as_ref()?;
+        engine.handle.memory(MemoryCounter::Statements).ok().map(u64::from)
     }
 
     /// Opens a database; dropping the future gives up, and whatever was opened is closed by the worker.

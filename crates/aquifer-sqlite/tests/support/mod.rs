@@ -51,3 +51,11 @@ pub async fn connect(url: &str) -> Box<dyn Connection> {
 pub fn run<T>(future: impl Future<Output = T>) -> T {
     aquifer_testkit::block_on_for(Duration::from_secs(30), future).expect("a wake within 30 s")
 }
+
+/// The integers from 1 to the argument.
+pub const SERIES: &str = "WITH RECURSIVE series(n) AS \
+    (SELECT 1 UNION ALL SELECT n + 1 FROM series WHERE n < ?1) SELECT n FROM series";
+
+/// Runs until it is stopped, and gives no row before.
+pub const ENDLESS: &str = "WITH RECURSIVE series(n) AS \
+    (SELECT 1 UNION ALL SELECT n + 1 FROM series) SELECT sum(n) FROM series";
