@@ -2,6 +2,7 @@
 
 mod cells;
 mod dsn;
+mod queries;
 mod sql;
 
 /// A function that reads input from outside, and what to feed it.
@@ -30,6 +31,12 @@ pub const TARGETS: &[Target] = &[
         promise: "a URL is taken apart or refused with a reason, and no text shows its password",
         run: dsn::run,
         words: dsn::WORDS,
+    },
+    Target {
+        name: "queries",
+        promise: "a query file is read, or refused with a place and a reason for each thing that is wrong",
+        run: queries::run,
+        words: queries::WORDS,
     },
     Target {
         name: "sql_tokens",
