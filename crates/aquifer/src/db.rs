@@ -18,7 +18,7 @@ use crate::errors;
 use crate::lane::Lane;
 use crate::manage::Farewell;
 use crate::named::{self, NamedArgs};
-use crate::observe::{Book, CallStats, Label};
+use crate::observe::{Book, Call, CallStats, Label};
 use crate::options::DbOptions;
 use crate::rows::{Owner, Rows, Watch};
 use crate::session::Session;
@@ -294,12 +294,12 @@ impl Db {
     pub async fn query<P: Params>(&self, sql: &str, params: P) -> Result<Rows<'static>> {
         if params.has_lists() {
             let (text, buf) =
-                self.texts().expand(sql, &params).map_err(|error| self.named(error))?;
+                self.texts().expand(sql, &params).map_err(|error| self.refused(sql, error))?;
             let mut held = None;
             self.open_text(text, buf, Want::All, &mut held).await?;
             return Rows::lend(held);
         }
-        let text = self.texts().get(sql).map_err(|error| self.named(error))?;
+        let text = self.texts().get(sql).map_err(|error| self.refused(sql, error))?;
         let mut held = None;
         self.open_text(text, params, Want::All, &mut held).await?;
         Rows::lend(held)
@@ -325,7 +325,7 @@ impl Db {
         let prepared = self.prepared(sql, &params);
         let db = self.clone();
         RowStream::new(Box::pin(async move {
-            let (text, buf) = prepared?;
+            let (text, buf) = prepared.map_err(|refused| refused.tell(&db))?;
             let mut held = None;
             db.open_text(text, buf, Want::All, &mut held).await?;
             Rows::lend(held)
@@ -499,13 +499,31 @@ impl Db {
         &self,
         sql: &str,
         params: &impl Params,
-    ) -> Result<(Arc<Text>, ParamBuf)> {
+    ) -> std::result::Result<(Arc<Text>, ParamBuf), Refused> {
         let prepared = if params.has_lists() {
             self.texts().expand(sql, params)
         } else {
             self.texts().get(sql).and_then(|text| Ok((text, ParamBuf::of(params)?)))
         };
-        prepared.map_err(|error| self.named(error))
+        prepared.map_err(|error| Refused { sql: sql.into(), error })
+    }
+
+    /// The error of a call whose text or arguments could not be used; it is recorded as any other.
+    #[cold]
+    pub(crate) fn refused(&self, sql: &str, error: Error) -> Error {
+        let error = self.named(error);
+        let label = self.scope.label.as_deref();
+        let call = Call {
+            label: label.map(|label| &*label.name),
+            sql,
+            waited: Duration::ZERO,
+            first_row: Duration::ZERO,
+            elapsed: Duration::ZERO,
+            rows: 0,
+            error: Some(&error),
+        };
+        self.shared.book.record(label, &call);
+        error
     }
 
     /// The error with the scope's label.
@@ -672,7 +690,7 @@ impl Db {
                     }
                 }
             } else {
-                match self.lease_again(access, deadline, attempt).await {
+                match Box::pin(self.lease_again(access, deadline, attempt)).await {
                     Ok(lease) => lease,
                     Err(error) => return Err(watch.refuse(error)),
                 }
@@ -703,6 +721,19 @@ impl Db {
             watch = Watch::new(self, text);
             watch.waited = rows.try_again();
         }
+    }
+}
+
+/// A text or arguments that cannot be used, found before the call began.
+pub(crate) struct Refused {
+    sql: Box<str>,
+    error: Error,
+}
+
+impl Refused {
+    #[cold]
+    pub(crate) fn tell(self, db: &Db) -> Error {
+        db.refused(&self.sql, self.error)
     }
 }
 

@@ -71,6 +71,10 @@ impl<T: ToParams + Sync> NamedArgs for &[T] {}
 
 /// The text and the arguments of a statement with one set of named arguments.
 pub(crate) fn bind(db: &Db, sql: &str, args: &impl NamedArgs) -> Result<(Arc<Text>, ParamBuf)> {
+    try_bind(db, sql, args).map_err(|error| db.refused(sql, error))
+}
+
+fn try_bind(db: &Db, sql: &str, args: &impl NamedArgs) -> Result<(Arc<Text>, ParamBuf)> {
     let parsed = parse(db, sql)?;
     if let Some(rows) = args.rows() {
         let mut made = bulk(db, sql, &parsed, args, 0..rows)?;
@@ -99,20 +103,14 @@ pub(crate) fn prepared(db: &Db, sql: &str) -> Result<(Vec<String>, Text)> {
 
 /// Runs a statement with one set of named arguments, or a bulk with many.
 pub(crate) async fn exec(target: Target<'_>, sql: &str, args: impl NamedArgs) -> Result<Done> {
-    let parsed = parse(target.handle(), sql)?;
-    let Some(rows) = args.rows() else {
-        let (text, buf) = single(target.handle(), sql, &parsed, &args)?;
-        drop(args);
-        return target
-            .open_text(text, buf, Want::Outcome, &mut None)
-            .await?
-            .finish()
-            .await
-            .map(Done::new);
+    let made = match args.rows() {
+        None => bind(target.handle(), sql, &args).map(|one| vec![one]),
+        Some(rows) => parse(target.handle(), sql)
+            .and_then(|parsed| bulk(target.handle(), sql, &parsed, &args, 0..rows))
+            .map_err(|error| target.handle().refused(sql, error)),
     };
-    let statements = bulk(target.handle(), sql, &parsed, &args, 0..rows)?;
-    drop((args, parsed));
-    run_bulk(target, statements).await
+    drop(args);
+    run_bulk(target, made?).await
 }
 
 /// All or nothing: more than one statement runs in a transaction, or within the caller's as a savepoint.
@@ -127,7 +125,7 @@ async fn run_bulk(target: Target<'_>, statements: Vec<(Arc<Text>, ParamBuf)>) ->
             Ok(done)
         }
         Place::Session(session) if alone => run_all(Target::session(session), statements).await,
-        Place::Session(session) if session.in_transaction() => {
+        Place::Session(session) if session.is_within_transaction() => {
             let mut savepoint = crate::tx::Savepoint::begin(session).await?;
             let done = run_each(&mut savepoint, statements).await?;
             savepoint.release().await?;

@@ -128,6 +128,14 @@ impl Session {
         self.transaction.is_some() && self.owed != Owed::Rollback
     }
 
+    /// As [`in_transaction`](Self::in_transaction), also if the user's own SQL has begun it.
+    pub(crate) fn is_within_transaction(&self) -> bool {
+        let status = self.lease.status();
+        self.in_transaction()
+            || self.owed == Owed::Nothing
+                && matches!(status, Status::Transaction | Status::FailedTransaction)
+    }
+
     /// Closes the connection instead of giving it back.
     pub(crate) fn discard(self) {
         self.lease.discard(CloseReason::Requested);
@@ -155,6 +163,23 @@ impl Session {
             .as_ref()
             .zip(self.db.options().calls.transaction_max)
             .is_some_and(|(transaction, max)| transaction.begun.elapsed() >= max)
+    }
+
+    /// True if [`ready`](Self::ready) would have nothing to do, and nothing against the next command.
+    #[inline]
+    fn is_ready(&self) -> bool {
+        let status = self.lease.status();
+        let open = match &self.transaction {
+            None => {
+                matches!(status, Status::Idle | Status::Transaction | Status::FailedTransaction)
+            }
+            Some(transaction) => {
+                matches!(status, Status::Transaction | Status::FailedTransaction)
+                    && !transaction.doomed
+            }
+        };
+        let paid = self.owed == Owed::Nothing && self.releasing.is_none();
+        open && paid && !self.lost && !self.is_too_old()
     }
 
     /// Makes the connection ready for the next command: reads off what is owed, rolls back what was
@@ -392,7 +417,8 @@ impl Session {
         watch.started = Some(Instant::now());
         let deadline = self.deadline();
         let ready = match watch.text().check(params.count()) {
-            Ok(()) => self.ready(deadline).await,
+            Ok(()) if self.is_ready() => Ok(()),
+            Ok(()) => Box::pin(self.ready(deadline)).await,
             refused => refused,
         };
         if let Err(error) = ready {

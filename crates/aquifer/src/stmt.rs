@@ -142,7 +142,7 @@ impl<'a> StmtOn<'a> {
             let source: Box<str> = self.text.source().into();
             let db = self.target.handle();
             let (text, buf) =
-                db.texts().expand(&source, &params).map_err(|error| db.named(error))?;
+                db.texts().expand(&source, &params).map_err(|error| db.refused(&source, error))?;
             return self.target.open_text(text, buf, want, held).await;
         }
         let text = if self.at_home {

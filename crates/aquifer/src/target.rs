@@ -47,6 +47,9 @@ impl<'e> Target<'e> {
     }
 
     /// The rows of a query, opened in `held`: they are large, and would be moved by every caller in turn.
+    ///
+    /// So are futures: each is moved once before it is first polled, with all that it may ever hold. On
+    /// this way, whatever happens rarely is in a box.
     #[inline]
     async fn open<'h, P: Params>(
         self,
@@ -57,10 +60,10 @@ impl<'e> Target<'e> {
     ) -> Result<&'h mut Rows<'e>> {
         if params.has_lists() {
             let expanded = self.texts().expand(sql, &params);
-            let (text, buf) = expanded.map_err(|error| self.handle().named(error))?;
+            let (text, buf) = expanded.map_err(|error| self.handle().refused(sql, error))?;
             return self.open_text(text, buf, want, held).await;
         }
-        let text = self.texts().get(sql).map_err(|error| self.handle().named(error))?;
+        let text = self.texts().get(sql).map_err(|error| self.handle().refused(sql, error))?;
         self.open_text(text, params, want, held).await
     }
 
@@ -99,7 +102,7 @@ impl<'e> Target<'e> {
     {
         if let Place::Db(db) = self.0
             && let Some((text, buf)) = self.in_lane(sql, &params)
-            && let Some(first) = db.first_in_lane(text, buf).await?
+            && let Some(first) = Box::pin(db.first_in_lane(text, buf)).await?
         {
             return first.ok_or_else(|| db.named(no_rows()));
         }
@@ -114,7 +117,7 @@ impl<'e> Target<'e> {
     {
         if let Place::Db(db) = self.0
             && let Some((text, buf)) = self.in_lane(sql, &params)
-            && let Some(first) = db.first_in_lane(text, buf).await?
+            && let Some(first) = Box::pin(db.first_in_lane(text, buf)).await?
         {
             return Ok(first);
         }
@@ -188,7 +191,7 @@ impl<'e> Target<'e> {
     {
         let prepared = self.handle().prepared(sql, params);
         RowStream::new(Box::pin(async move {
-            let (text, buf) = prepared?;
+            let (text, buf) = prepared.map_err(|refused| refused.tell(self.handle()))?;
             let mut held = None;
             self.open_text(text, buf, Want::All, &mut held).await?;
             Rows::lend(held)
@@ -211,8 +214,12 @@ macro_rules! calls {
         /// # Errors
         ///
         /// No connection in time, the engine's error, or the deadline.
-        pub async fn exec<P: $crate::Params>($($receiver)+, sql: &str, params: P) -> $crate::Result<$crate::Done> {
-            $self.target().exec(sql, params).await
+        pub fn exec<P: $crate::Params>(
+            $($receiver)+,
+            sql: &str,
+            params: P,
+        ) -> impl Future<Output = $crate::Result<$crate::Done>> {
+            $self.target().exec(sql, params)
         }
 
         /// The first row as `T`: a scalar, a tuple, or a struct. Further rows are discarded unread.
@@ -221,11 +228,15 @@ macro_rules! calls {
         ///
         /// [`NoRows`](crate::ErrorKind::NoRows) without a row; else as [`query`](Self::query), and if
         /// the row does not convert.
-        pub async fn get<T>($($receiver)+, sql: &str, params: impl $crate::Params) -> $crate::Result<T>
+        pub fn get<T>(
+            $($receiver)+,
+            sql: &str,
+            params: impl $crate::Params,
+        ) -> impl Future<Output = $crate::Result<T>>
         where
             T: for<'r> $crate::FromRow<'r>,
         {
-            $self.target().get(sql, params).await
+            $self.target().get(sql, params)
         }
 
         /// The first row as `T`, or `None` if there is none.
@@ -233,11 +244,15 @@ macro_rules! calls {
         /// # Errors
         ///
         /// As [`query`](Self::query), and if the row does not convert.
-        pub async fn get_optional<T>($($receiver)+, sql: &str, params: impl $crate::Params) -> $crate::Result<Option<T>>
+        pub fn get_optional<T>(
+            $($receiver)+,
+            sql: &str,
+            params: impl $crate::Params,
+        ) -> impl Future<Output = $crate::Result<Option<T>>>
         where
             T: for<'r> $crate::FromRow<'r>,
         {
-            $self.target().get_optional(sql, params).await
+            $self.target().get_optional(sql, params)
         }
 
         /// All rows as `T`s, in memory; for results that may be large, see [`query`](Self::query).
@@ -245,11 +260,15 @@ macro_rules! calls {
         /// # Errors
         ///
         /// As [`query`](Self::query), and if a row does not convert.
-        pub async fn select<T>($($receiver)+, sql: &str, params: impl $crate::Params) -> $crate::Result<Vec<T>>
+        pub fn select<T>(
+            $($receiver)+,
+            sql: &str,
+            params: impl $crate::Params,
+        ) -> impl Future<Output = $crate::Result<Vec<T>>>
         where
             T: for<'r> $crate::FromRow<'r>,
         {
-            $self.target().select(sql, params).await
+            $self.target().select(sql, params)
         }
 
         /// As [`exec`](Self::exec), with `:name` placeholders filled from a struct, a map, or, for a bulk

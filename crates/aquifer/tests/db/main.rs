@@ -3,10 +3,13 @@
 mod acquire;
 mod batch;
 mod dropping;
+mod named;
+mod observer;
 mod retry;
 mod routing;
 mod rows;
 mod runtimes;
+mod secrets;
 mod stmt;
 mod support;
 mod transactions;
