@@ -15,7 +15,7 @@ pub use self::value::{parse_duration, show_duration};
 pub struct OptionInfo {
     /// The name in configuration files, environment variables and URLs (where a prefix such as `pool_` may precede it).
     pub name: &'static str,
-    /// What kind of value it takes, for a reader: `count`, `duration`, `share`, ...
+    /// What kind of value it takes, for a reader: `count`, `duration`, `number`, ...
     pub kind: &'static str,
     /// What it does.
     pub help: &'static str,

@@ -208,13 +208,11 @@ impl<C, W, E> State<C, W, E> {
         slot.phase = Phase::Idle;
         if self.waiters.waiting() == 0 {
             self.rest(index, now, out);
+        } else if self.config.check_after > 0 {
+            // One waiter fewer is no reason to dial: those who join, and time, are.
+            self.hand_over(index, now, out);
         } else {
-            if self.config.check_after > 0 {
-                self.hand_over(index, now, out);
-            } else {
-                self.deliver(index, false, now, out);
-            }
-            self.dial_for_waiters(now, out);
+            self.deliver(index, false, now, out);
         }
         held
     }

@@ -378,6 +378,62 @@ fn two_runtimes_share_a_pool() {
 }
 
 #[test]
+fn a_storm_from_many_threads_loses_nothing() {
+    let server = Server::new();
+    let options = PoolOptions { check_after: Some(ms(1)), max_waiters: 100_000, ..limit(3) };
+    let pool = pool_of(&server, options);
+    let threads: Vec<_> = (0..2u64)
+        .map(|thread| {
+            let pool = pool.clone();
+            std::thread::spawn(move || {
+                let runtime =
+                    Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+                runtime.block_on(async move {
+                    let tasks: Vec<_> = (0..16u64)
+                        .map(|task| {
+                            let pool = pool.clone();
+                            tokio::spawn(async move {
+                                for turn in 0..500u64 {
+                                    let dice = (thread * 7 + task * 31 + turn * 13) % 23;
+                                    let polls = if dice < 4 { dice as u32 } else { u32::MAX };
+                                    let acquire = Box::pin(pool.acquire(&within(ms(30_000))));
+                                    let Some(outcome) = AtMost(acquire, polls).await else {
+                                        continue;
+                                    };
+                                    let mut lease = outcome.unwrap();
+                                    if dice % 5 == 0 {
+                                        tokio::task::yield_now().await;
+                                    }
+                                    lease.fate = match dice {
+                                        7 => Fate::Recover,
+                                        8 => Fate::Discard(CloseReason::Broken),
+                                        _ => Fate::Keep,
+                                    };
+                                }
+                            })
+                        })
+                        .collect();
+                    for task in tasks {
+                        task.await.unwrap();
+                    }
+                });
+            })
+        })
+        .collect();
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
+    let runtime = runtime();
+    let report = runtime.block_on(async {
+        drop(pool.acquire(&request()).await.unwrap());
+        pool.close(ms(5_000)).await
+    });
+    assert!(report.is_clean(), "{report:?}");
+    let stats = pool.stats();
+    assert_eq!((stats.in_use, stats.waiters, stats.open_connections, server.live()), (0, 0, 0, 0));
+    assert_eq!(stats.acquires, stats.hold.count());
+    assert!(server.live_peak.load(SeqCst) <= 3);
+}
+
+#[test]
 fn a_pool_dropped_outside_any_runtime_drops_its_connections() {
     let server = Server::new();
     let pool = pool_of(&server, limit(2));
@@ -491,6 +547,8 @@ async fn a_panic_in_the_manager_costs_one_connection() {
             }
             _ => pool.acquire(&request()).await.unwrap().fate = Fate::Discard(CloseReason::Broken),
         }
+        // The pool's tasks have to run into it.
+        sleep(ms(50)).await;
         *server.panic_in.lock().unwrap() = "";
         assert_whole(&pool, &server, 1).await;
     }

@@ -35,7 +35,8 @@ pub(super) fn check<V: OptionValue>(
 }
 
 pub(super) fn show_bounds<V: OptionValue>(range: &RangeInclusive<V::Bound>) -> String {
-    format!("{} to {}", range.start().show(), range.end().show())
+    let joint = if V::KIND == bool::KIND { "or" } else { "to" };
+    format!("{} {joint} {}", range.start().show(), range.end().show())
 }
 
 impl OptionValue for u32 {
@@ -61,7 +62,7 @@ impl OptionValue for u32 {
 
 impl OptionValue for f64 {
     type Bound = f64;
-    const KIND: &'static str = "share";
+    const KIND: &'static str = "number";
 
     fn parse(text: &str) -> Result<f64, String> {
         let (digits, unit) = match text.strip_suffix('%') {
@@ -167,7 +168,7 @@ macro_rules! optional {
 }
 
 optional!(u32, "count or off", "off" | "none" | "all");
-optional!(f64, "share or off", "off" | "none");
+optional!(f64, "number or off", "off" | "none");
 optional!(Duration, "duration or off", "off" | "none" | "0");
 
 impl Show for u32 {
