@@ -5,6 +5,7 @@ mod batch;
 mod dropping;
 mod named;
 mod observer;
+mod options;
 mod retry;
 mod routing;
 mod rows;

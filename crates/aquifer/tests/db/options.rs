@@ -1,0 +1,229 @@
+//! Options: one definition, and the same values whichever way they come.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use aquifer::{Db, DbOptions, Environment, ErrorKind};
+use aquifer_testkit::fake::FakeServer;
+
+use crate::support::*;
+
+/// A value for each option that is not its default.
+fn another(name: &str, default: &str) -> String {
+    let candidates = ["7", "0.25", "true", "false", "9s", "off"];
+    let mut options = DbOptions::default();
+    for value in candidates {
+        let before = options.clone();
+        if options.set(name, value).is_ok() && options != before {
+            return value.to_owned();
+        }
+    }
+    panic!("no other value for `{name}` than {default}");
+}
+
+fn all_changed() -> (DbOptions, HashMap<String, String>) {
+    let mut options = DbOptions::default();
+    let mut values = HashMap::new();
+    for help in DbOptions::help() {
+        let mut value = another(help.name, &help.default);
+        // These have to fit together.
+        match help.name {
+            "max_open" => value = "21".into(),
+            "min_idle" => value = "3".into(),
+            "backoff_max" => value = "10s".into(),
+            _ => {}
+        }
+        options.set(help.name, &value).unwrap();
+        values.insert(help.name.to_owned(), value);
+    }
+    options.pool.validate().unwrap();
+    (options, values)
+}
+
+#[test]
+fn every_option_is_read_back_as_it_was_written() {
+    let (options, values) = all_changed();
+    for (name, value) in &values {
+        let mut again = DbOptions::default();
+        again.set(name, &options.get(name).unwrap()).unwrap();
+        assert_eq!(again.get(name), options.get(name), "{name} = {value}");
+        assert_ne!(options.get(name), DbOptions::default().get(name), "{name}");
+    }
+    assert_eq!(options.get("nothing"), None);
+}
+
+#[test]
+fn files_url_environment_and_setters_give_the_same_options() {
+    let (expected, values) = all_changed();
+    let json = serde_json::to_string(&expected).unwrap();
+    assert_eq!(serde_json::from_str::<DbOptions>(&json).unwrap(), expected);
+    let toml = toml::to_string(&expected).unwrap();
+    assert_eq!(toml::from_str::<DbOptions>(&toml).unwrap(), expected);
+    let texts = serde_json::to_string(&values).unwrap();
+    assert_eq!(serde_json::from_str::<DbOptions>(&texts).unwrap(), expected);
+
+    let query: Vec<_> = values.iter().map(|(name, value)| format!("pool_{name}={value}")).collect();
+    let server = FakeServer::new();
+    let mut registry = aquifer::Registry::new();
+    registry.register(server.driver()).unwrap();
+    let url = format!("fake:?{}", query.join("&"));
+    let db = Db::builder(&url).unwrap().registry(registry).open().unwrap();
+    assert_eq!(*db.options(), expected);
+
+    let mut built = builder(&server);
+    for (name, value) in &values {
+        built = built.set(name, value).unwrap();
+    }
+    assert_eq!(*built.open().unwrap().options(), expected);
+
+    struct Env(HashMap<String, String>);
+    impl Environment for Env {
+        fn var(&self, name: &str) -> Option<String> {
+            self.0.get(&name.strip_prefix("APP_")?.to_ascii_lowercase()).cloned()
+        }
+    }
+    let mut from_env = DbOptions::default();
+    from_env.set_from_env("APP_", &Env(values)).unwrap();
+    assert_eq!(from_env, expected);
+}
+
+#[test]
+fn the_builders_setters_are_the_options_of_the_same_names() {
+    let server = FakeServer::new();
+    let db = builder(&server)
+        .max_open(7)
+        .min_idle(2)
+        .max_idle(5)
+        .max_lifetime(ms(1))
+        .max_idle_time(ms(2))
+        .acquire_timeout(ms(3))
+        .connect_timeout(ms(4))
+        .max_waiters(6)
+        .query_timeout(ms(5))
+        .slow_call(ms(6))
+        .coalesce_reads(true)
+        .open()
+        .unwrap();
+    for (name, value) in [
+        ("max_open", "7"),
+        ("min_idle", "2"),
+        ("max_idle", "5"),
+        ("max_lifetime", "1ms"),
+        ("max_idle_time", "2ms"),
+        ("acquire_timeout", "3ms"),
+        ("connect_timeout", "4ms"),
+        ("max_waiters", "6"),
+        ("query_timeout", "5ms"),
+        ("slow_call", "6ms"),
+        ("coalesce_reads", "true"),
+    ] {
+        assert_eq!(db.options().get(name).as_deref(), Some(value), "{name}");
+    }
+}
+
+#[test]
+fn an_empty_file_is_the_defaults() {
+    assert_eq!(serde_json::from_str::<DbOptions>("{}").unwrap(), DbOptions::default());
+    assert_eq!(toml::from_str::<DbOptions>("").unwrap(), DbOptions::default());
+}
+
+#[test]
+fn a_file_may_spell_numbers_and_switches_without_quotes() {
+    let options: DbOptions = toml::from_str(
+        "max_open = 3\nwarn_in_use = 0.5\nadaptive = true\nadaptive_min = 2\ntexts_max = 9\n\
+         coalesce_reads = true\nquery_timeout = \"2s\"\nmax_lifetime = \"off\"",
+    )
+    .unwrap();
+    assert_eq!((options.pool.max_open, options.calls.texts_max), (3, 9));
+    assert_eq!(options.calls.query_timeout, Some(Duration::from_secs(2)));
+    assert_eq!(options.pool.max_lifetime, None);
+    assert!(options.pool.adaptive && options.calls.coalesce_reads);
+}
+
+#[test]
+fn a_file_with_an_unknown_or_impossible_option_is_refused_by_name() {
+    for (text, part) in [
+        (r#"{"max_opn": 5}"#, "did you mean `max_open`?"),
+        (r#"{"query_timout": "1s"}"#, "did you mean `query_timeout`?"),
+        (r#"{"colour": 5}"#, "`colour`"),
+        (r#"{"max_open": 0}"#, "max_open"),
+        (r#"{"max_open": -1}"#, "max_open"),
+        (r#"{"query_timeout": 5}"#, "query_timeout"),
+        (r#"{"texts_max": 0}"#, "texts_max"),
+        (r#"{"coalesce_reads": "perhaps"}"#, "coalesce_reads"),
+        (r#"{"min_idle": 9, "max_open": 3}"#, "min_idle"),
+        (r#"{"max_open": [1]}"#, "a number"),
+        (r#"[1]"#, "table"),
+    ] {
+        let error = serde_json::from_str::<DbOptions>(text).unwrap_err().to_string();
+        assert!(error.contains(part), "{text}: {error}");
+    }
+}
+
+#[test]
+fn a_url_with_a_misspelt_option_is_answered_with_what_to_write() {
+    let refused = |url: &str| {
+        let server = FakeServer::new();
+        let mut registry = aquifer::Registry::new();
+        registry.register(server.driver()).unwrap();
+        let opened = Db::builder(url).and_then(|builder| builder.registry(registry).open());
+        let error = opened.unwrap_err();
+        assert!(error.nothing_sent());
+        (error.kind(), error.to_string())
+    };
+    for (url, kind, part) in [
+        ("fake:?pool_max_opn=5", ErrorKind::Configuration, "did you mean `pool_max_open`?"),
+        ("fake:?pool_colour=5", ErrorKind::Configuration, "`colour`"),
+        ("fake:?pool_max_open=many", ErrorKind::Configuration, "max_open"),
+        ("fake:?max_open=5", ErrorKind::Configuration, "did you mean `pool_max_open`?"),
+        ("fake:?mod=ro", ErrorKind::Configuration, "did you mean `mode`?"),
+        ("fake:?pool_min_idle=5&pool_max_open=3", ErrorKind::Configuration, "min_idle"),
+        ("fale:", ErrorKind::UnknownDriver, "fake"),
+        ("demo.db", ErrorKind::Configuration, "no scheme"),
+    ] {
+        let (got, text) = refused(url);
+        assert_eq!(got, kind, "{url}: {text}");
+        assert!(text.contains(part), "{url}: {text}");
+    }
+}
+
+#[test]
+fn a_variable_that_cannot_be_used_is_named() {
+    struct Env;
+    impl Environment for Env {
+        fn var(&self, name: &str) -> Option<String> {
+            (name == "APP_QUERY_TIMEOUT").then(|| "soon".to_owned())
+        }
+    }
+    let mut options = DbOptions::default();
+    let error = options.set_from_env("APP_", &Env).unwrap_err();
+    assert!(error.to_string().contains("APP_QUERY_TIMEOUT"), "{error}");
+    assert_eq!(options, DbOptions::default());
+}
+
+const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/options.md");
+const BEGIN: &str = "<!-- options: begin -->\n";
+const END: &str = "<!-- options: end -->";
+
+/// `docs/options.md` has the table that the code has. `UPDATE_DOCS=1` rewrites it.
+#[test]
+fn the_documentation_lists_every_option() {
+    let mut table = String::from("| option | default | what it does | why |\n|---|---|---|---|\n");
+    for help in DbOptions::help() {
+        let row = [help.help, help.reason].map(|text| text.replace('|', "\\|"));
+        table += &format!("| `{}` | `{}` | {} | {} |\n", help.name, help.default, row[0], row[1]);
+    }
+    let document = std::fs::read_to_string(PATH).expect("docs/options.md is there");
+    let (head, rest) = document.split_once(BEGIN).expect("the table's beginning is marked");
+    let (_, tail) = rest.split_once(END).expect("the table's end is marked");
+    let updated = format!("{head}{BEGIN}{table}{END}{tail}");
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(PATH, &updated).expect("docs/options.md can be written");
+    } else {
+        assert!(
+            document == updated,
+            "docs/options.md does not say what the code does; \
+             run: UPDATE_DOCS=1 cargo test -p aquifer --test db documentation"
+        );
+    }
+}
