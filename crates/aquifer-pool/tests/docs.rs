@@ -42,39 +42,3 @@ fn the_documented_table_of_options_is_up_to_date() {
         "docs/pool.md is out of date; type: AQUIFER_WRITE_DOCS=1 cargo test -p aquifer-pool --test docs"
     );
 }
-
-#[test]
-fn every_option_is_explained_where_the_text_names_it() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/pool.md");
-    let document = fs::read_to_string(path).expect("docs/pool.md is part of the project");
-    let known: Vec<&str> = OPTIONS.iter().map(|option| option.name).collect();
-    // Words in code style that look like options have to be options, statistics, causes or calls.
-    let others = [
-        "pool_",
-        "exhausted",
-        "connect_failing",
-        "connect_slow",
-        "checking",
-        "recovering",
-        "expired",
-        "reclaimed",
-        "connecting",
-        "timeout",
-        "deadline",
-        "set_options",
-        "resize",
-        "n",
-        "warm_up",
-        "within",
-        "off",
-        "true",
-        "false",
-    ];
-    for word in document.split('`').skip(1).step_by(2) {
-        let plain = word.chars().all(|c| c.is_ascii_lowercase() || c == '_');
-        assert!(
-            !plain || known.contains(&word) || others.contains(&word) || word.contains("aquifer"),
-            "`{word}`"
-        );
-    }
-}

@@ -336,6 +336,35 @@ fn a_runtime_that_stands_still_does_not_keep_the_slots_it_works_for() {
 }
 
 #[test]
+fn a_wait_that_moves_to_another_runtime_takes_its_deadline_along() {
+    let server = Server::new();
+    let pool = pool_of(&server, limit(1));
+    let first = runtime();
+    let _held = first.block_on(pool.acquire(&request())).unwrap();
+    let mut acquire = Box::pin(pool.acquire(&within(ms(500))));
+    let begun = first.block_on(AtMost(Box::pin(acquire.as_mut()), 1));
+    assert!(begun.is_none());
+    // The first runtime, whose maintenance task looked at the deadline, is not driven any more.
+    let second = Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+    let error = second.block_on(timeout(ms(5_000), acquire)).expect("by itself").unwrap_err();
+    assert_eq!(error.kind(), AcquireErrorKind::Timeout(TimeoutKind::Exhausted));
+}
+
+#[test]
+fn work_left_outside_a_runtime_is_done_by_maintenance() {
+    let server = Server::new();
+    let pool = pool_of(&server, limit(1));
+    let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let lease = runtime.block_on(pool.acquire(&request())).unwrap();
+    lease.discard(CloseReason::Requested);
+    let patience = std::time::Instant::now() + Duration::from_secs(20);
+    while server.live() > 0 && std::time::Instant::now() < patience {
+        std::thread::yield_now();
+    }
+    assert_eq!(server.closed_for(CloseReason::Requested), 1);
+}
+
+#[test]
 fn two_runtimes_share_a_pool() {
     let server = Server::new();
     let pool = pool_of(&server, limit(3));
