@@ -632,6 +632,72 @@ async fn several_statements_give_several_result_sets() -> Result<()> {
     Ok(())
 }
 
+#[derive(Debug, PartialEq, FromRow)]
+struct Joined {
+    id: i64,
+    #[aquifer(nested = "river.")]
+    river: Option<River>,
+}
+
+#[derive(Debug, PartialEq, FromRow)]
+struct River {
+    id: i64,
+    name: String,
+}
+
+#[derive(Debug, FromRow)]
+struct Shared {
+    id: i64,
+    #[aquifer(flatten)]
+    river: River,
+}
+
+#[tokio::test]
+async fn structs_map_by_the_rules_of_the_page_for_go() -> Result<()> {
+    let db = stations().await;
+    let joined = "SELECT 1 AS id, ? AS 'river.id', ? AS 'river.name'";
+    let row: Joined = db.get(joined, (2, "Nera")).await?;
+    assert_eq!(row, Joined { id: 1, river: Some(River { id: 2, name: "Nera".into() }) });
+    let row: Joined = db.get(joined, (None::<i64>, None::<String>)).await?;
+    assert_eq!(row, Joined { id: 1, river: None });
+    // Some of its columns are NULL: then it is there, and they need an `Option`.
+    let error = db.get::<Joined>(joined, (2, None::<String>)).await.unwrap_err();
+    assert_eq!((error.kind(), error.column()), (ErrorKind::Conversion, Some("river.name")));
+
+    let twice = db.get::<River>("SELECT 1 AS id, 2 AS id, 'x' AS name", ()).await.unwrap_err();
+    assert_eq!(twice.kind(), ErrorKind::Column);
+    let map: Map = db.get("SELECT 1 AS id, 2 AS id", ()).await?;
+    assert_eq!(map.len(), 2);
+    let both: Shared = db.get("SELECT 1 AS id, 'x' AS name", ()).await?;
+    assert_eq!((both.id, both.river), (1, River { id: 1, name: "x".into() }));
+    let missing = db.get::<River>("SELECT 1 AS id", ()).await.unwrap_err();
+    assert_eq!(missing.kind(), ErrorKind::Column);
+    let float: i64 = db.get("SELECT 1.0", ()).await?;
+    assert_eq!(float, 1);
+    assert!(db.get::<bool>("SELECT 1.0", ()).await.is_err());
+    assert!(db.get::<bool>("SELECT 1", ()).await?);
+    Ok(())
+}
+
+#[tokio::test]
+async fn lists_and_bulks_follow_the_page_for_go() -> Result<()> {
+    let db = stations().await;
+    let ids = [9, 7];
+    let by_ids = "SELECT id FROM stations WHERE id IN (:ids) ORDER BY id";
+    assert_eq!(db.select_named::<i64>(by_ids, &[("ids", list(&ids))]).await?, [7, 9]);
+    // Bytes are a value, never a list.
+    let bytes: Vec<u8> = db.get("SELECT ?", (vec![1u8, 2],)).await?;
+    assert_eq!(bytes, [1, 2]);
+    let many = [NewStation { code: "A", river: "Aniene" }, NewStation { code: "B", river: "" }];
+    let without_values = "UPDATE stations SET river = :river WHERE code = :code";
+    let error = db.exec_named(without_values, &many[..]).await.unwrap_err();
+    assert!(error.nothing_sent(), "{error}");
+    let error = db.exec("DELETE FROM stations; DELETE FROM accounts WHERE id = ?", (1,)).await;
+    assert_eq!(error.unwrap_err().kind(), ErrorKind::Arguments);
+    assert_eq!(db.get::<i64>("SELECT count(*) FROM stations", ()).await?, 3);
+    Ok(())
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, FromValue, ToValue)]
 #[aquifer(rename_all = "snake_case")]
 enum State {
