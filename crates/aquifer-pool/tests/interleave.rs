@@ -346,7 +346,10 @@ fn a_wait_that_moves_to_another_runtime_takes_its_deadline_along() {
     assert!(begun.is_none());
     // The first runtime, whose maintenance task looked at the deadline, is not driven any more.
     let second = Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
-    let error = second.block_on(timeout(ms(5_000), acquire)).expect("by itself").unwrap_err();
+    let error = second
+        .block_on(async { timeout(ms(5_000), acquire).await })
+        .expect("by itself")
+        .unwrap_err();
     assert_eq!(error.kind(), AcquireErrorKind::Timeout(TimeoutKind::Exhausted));
 }
 
