@@ -85,7 +85,7 @@ impl ParamSink for Binder<'_, '_> {
     }
 }
 
-/// Checks arguments without binding them: a batch is refused before any of it is sent.
+/// Checks arguments without binding them: what has to go to the worker first is refused before.
 #[derive(Debug, Default)]
 pub(crate) struct Check {
     index: usize,
@@ -103,7 +103,7 @@ const NO_TIME: &str = "a time of day that is not within one day";
 
 /// Whether SQLite can take the value.
 #[inline]
-fn check(index: usize, value: &ValueRef<'_>) -> Result<()> {
+pub(crate) fn check(index: usize, value: &ValueRef<'_>) -> Result<()> {
     match *value {
         ValueRef::Int(_)
         | ValueRef::Text(_)

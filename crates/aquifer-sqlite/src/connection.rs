@@ -11,6 +11,7 @@ use aquifer_driver::{
     ErrorKind, Outcome, ParamBuf, Params, Result, RowBatch, Status, Step, Want,
 };
 
+use crate::batch::Statements;
 use crate::bind::Check;
 use crate::engine::{Engine, Failure, Filled, Place, Run, Started};
 use crate::job::Job;
@@ -281,14 +282,12 @@ impl Connection for SqliteConnection {
             }
             Command::Batch(batch) => {
                 engine.handle.begin();
-                for item in batch.iter() {
-                    item.bind(&mut Check::default())?;
-                }
                 if batch.is_empty() {
                     self.state = State::Done;
                     Ok(())
                 } else {
-                    self.submit(Job::Batch(batch), false)
+                    let statements = Statements::of(&batch)?;
+                    self.submit(Job::Batch(statements), false)
                 }
             }
             Command::Begin(options) => {
@@ -341,6 +340,11 @@ impl Connection for SqliteConnection {
             return Poll::Ready(Err(lost()));
         }
         if matches!(self.state, State::Away { .. }) {
+            // A batch gives many of these in a row. (An abandoned command gives none.)
+            if let Some(outcome) = self.worker.as_mut().and_then(Worker::next_plain) {
+                batch.set_columns(&self.none);
+                return Poll::Ready(Ok(Step::EndOfSet(outcome)));
+            }
             return self.poll_worker(cx, batch);
         }
         match std::mem::replace(&mut self.state, State::Ready) {

@@ -10,6 +10,7 @@ use aquifer_driver::{
     Tag, TxOptions, Want,
 };
 
+use crate::batch::One;
 use crate::bind::{bind, wrong_count};
 use crate::cache::{Cache, Entry};
 use crate::errors::{self, Doing};
@@ -261,23 +262,17 @@ impl Engine {
         Ok(if self.cache.entry(at).inline { Started::Inline(run) } else { Started::Worker(run) })
     }
 
-    /// Binds and runs a statement without columns, on the worker.
+    /// Runs a statement of a batch that has no columns, on the worker.
     #[inline]
-    pub(crate) fn run_plain(&mut self, place: usize, params: &dyn Params) -> Result<Outcome> {
-        let failed = |raw: raw::Error| errors::error(&raw, Doing::Running);
+    pub(crate) fn run_plain(&mut self, place: usize, one: &One<'_>) -> Result<Outcome> {
         let entry = self.cache.entry(place);
         let kind = entry.kind;
         if kind == Kind::Insert {
             self.handle.take_inserted();
         }
-        let mut statement = self.handle.statement(entry.id).map_err(failed)?;
-        let bound = bind(&mut statement, entry.parameters, params)?;
-        statement.run().map_err(failed)?;
-        statement.reset().map_err(failed)?;
-        if bound > BOUND_KEEP {
-            // Cannot fail: the statement has just been reset.
-            let _ = statement.clear_bindings();
-        }
+        let mut statement =
+            self.handle.statement(entry.id).map_err(|raw| errors::error(&raw, Doing::Running))?;
+        one.run(&mut statement, entry.parameters)?;
         Ok(self.outcome(kind))
     }
 

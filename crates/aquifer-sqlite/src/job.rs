@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use aquifer_driver::{Batch, Error, ErrorKind, Outcome, ParamBuf, Params, Result, RowBatch, Want};
+use aquifer_driver::{Error, ErrorKind, Outcome, ParamBuf, Params, Result, RowBatch, Want};
 
+use crate::batch::Statements;
 use crate::engine::{Engine, Failure, Filled, Found, Place, Run, Started};
 use crate::errors::{self, Doing};
 use crate::raw::Persistence;
@@ -25,7 +26,7 @@ pub(crate) enum Job {
     /// Prepares and describes a statement.
     Prepare(Box<str>),
     Script(Box<str>),
-    Batch(Batch),
+    Batch(Statements),
     /// `BEGIN`, `BEGIN IMMEDIATE` or `COMMIT`.
     Control(&'static str),
     Rollback,
@@ -121,13 +122,14 @@ fn script(engine: &mut Engine, sql: &str, out: &mut Outbox<'_>) -> Ended {
 ///
 /// Outside a transaction each stands for itself. Inside one, nothing is run after the first that failed:
 /// whoever collected the statements meant them as one. A cancel ends it all.
-fn batch(engine: &mut Engine, batch: &Batch, out: &mut Outbox<'_>) -> Ended {
+fn batch(engine: &mut Engine, batch: &Statements, out: &mut Outbox<'_>) -> Ended {
     let in_transaction = !engine.handle.autocommit();
     let mut stopped = false;
-    let mut last: Option<(Option<Box<RowBatch>>, Outcome)> = None;
+    // The last rows that were not sent yet.
+    let mut last = None;
     // Equal neighbours share a text, and so the statement found for it.
     let mut found: Option<(&Arc<str>, Found)> = None;
-    for item in batch.iter() {
+    for one in batch.iter() {
         if let Some((rows, outcome)) = last.take() {
             out.set(rows, outcome);
         }
@@ -136,30 +138,49 @@ fn batch(engine: &mut Engine, batch: &Batch, out: &mut Outbox<'_>) -> Ended {
             continue;
         }
         let statement = match found {
-            Some((text, statement)) if Arc::ptr_eq(text, item.sql) => Ok(statement),
-            _ => engine.find(Place::Worker, item.sql, &item).map_err(Failure::error),
+            Some((text, statement)) if Arc::ptr_eq(text, one.sql) => Ok(statement),
+            _ => engine.find(Place::Worker, one.sql, &one).map_err(Failure::error),
         };
-        let ended = statement.and_then(|statement| {
-            found = Some((item.sql, statement));
-            match statement {
-                Found::Nothing => Ok((None, Outcome::default())),
-                Found::Plain(place) => Ok((None, engine.run_plain(place, &item)?)),
-                Found::Rows(place) => {
-                    let run = engine.bound(place, &item, item.want)?;
-                    rows(engine, run, out)
+        let failed = match statement {
+            Ok(statement) => {
+                found = Some((one.sql, statement));
+                match statement {
+                    Found::Nothing => {
+                        out.plain(Outcome::default());
+                        continue;
+                    }
+                    Found::Plain(place) => match engine.run_plain(place, &one) {
+                        Ok(outcome) => {
+                            out.plain(outcome);
+                            continue;
+                        }
+                        Err(error) => error,
+                    },
+                    Found::Rows(place) => {
+                        let run = engine.bound(place, &one, one.want);
+                        match run.and_then(|run| rows(engine, run, out)) {
+                            Ok(ended) => {
+                                last = Some(ended);
+                                continue;
+                            }
+                            Err(error) => error,
+                        }
+                    }
                 }
             }
-        });
-        match ended {
-            Ok(ended) => last = Some(ended),
-            Err(error) if error.kind() == ErrorKind::Cancelled => return Err(error),
-            Err(error) => {
-                stopped = in_transaction || !engine.handle.autocommit();
-                out.note(Event::Failed(error));
-            }
+            Err(error) => error,
+        };
+        if failed.kind() == ErrorKind::Cancelled {
+            return Err(failed);
         }
+        stopped = in_transaction || !engine.handle.autocommit();
+        out.note(Event::Failed(failed));
     }
-    Ok(last.unwrap_or((None, Outcome::default())))
+    // The last statement's end is the batch's, unless it failed.
+    Ok(match last {
+        Some(ended) => ended,
+        None => (None, out.take_plain().unwrap_or_default()),
+    })
 }
 
 #[cold]

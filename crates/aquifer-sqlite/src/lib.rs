@@ -35,6 +35,7 @@
 //! [`raw`] is the layer over the C library and holds the only `unsafe` code of the project; everything
 //! above it is safe Rust.
 
+mod batch;
 mod bind;
 mod cache;
 mod connection;

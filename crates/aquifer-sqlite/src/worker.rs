@@ -144,6 +144,12 @@ impl Worker {
         self.shared.call(mail);
     }
 
+    /// The next outcome of a row of statements without columns, if that is what comes next.
+    #[inline]
+    pub(crate) fn next_plain(&mut self) -> Option<Outcome> {
+        self.plain.next()
+    }
+
     /// The next answer. Rows are swapped into `batch`, whose buffer goes back to the worker.
     /// A set without columns gives `none`.
     pub(crate) fn poll(
@@ -300,6 +306,8 @@ pub(crate) struct Outbox<'a> {
     held: &'a mut VecDeque<Event>,
     /// A buffer at hand, so that a batch of many statements does not take the lock for each.
     at_hand: Option<Box<RowBatch>>,
+    /// Outcomes of statements without columns, noted as one event.
+    plain: Vec<Outcome>,
 }
 
 impl Outbox<'_> {
@@ -322,12 +330,19 @@ impl Outbox<'_> {
 
     /// Notes an event; it is sent with the next rows or the end of the job.
     pub(crate) fn note(&mut self, event: Event) {
+        self.flush();
         self.held.push_back(event);
+    }
+
+    fn flush(&mut self) {
+        if !self.plain.is_empty() {
+            self.held.push_back(Event::Plain(std::mem::take(&mut self.plain)));
+        }
     }
 
     /// Sends rows, after the events noted before, and waits until the reader is near enough.
     pub(crate) fn send(&mut self, event: Event) {
-        self.held.push_back(event);
+        self.note(event);
         let mut mail = self.shared.lock();
         if mail.discard || mail.closed {
             for event in self.held.drain(..) {
@@ -350,13 +365,15 @@ impl Outbox<'_> {
         }
     }
 
+    /// Notes that a statement without columns is over.
     #[inline]
-    fn plain(&mut self, outcome: Outcome) {
-        if let Some(Event::Plain(outcomes)) = self.held.back_mut() {
-            outcomes.push(outcome);
-        } else {
-            self.held.push_back(Event::Plain(vec![outcome]));
-        }
+    pub(crate) fn plain(&mut self, outcome: Outcome) {
+        self.plain.push(outcome);
+    }
+
+    /// Takes the outcome noted last back: it ends the job.
+    pub(crate) fn take_plain(&mut self) -> Option<Outcome> {
+        self.plain.pop()
     }
 
     /// Notes the end of a result set; with rows, it is sent at once.
@@ -374,6 +391,7 @@ impl Outbox<'_> {
 
 impl Drop for Outbox<'_> {
     fn drop(&mut self) {
+        self.flush();
         if let Some(rows) = self.at_hand.take() {
             self.shared.lock().keep(rows);
         }
@@ -430,7 +448,8 @@ fn work(shared: &Shared, opening: Option<Opening>) {
         };
         drop(mail);
         let ended = {
-            let mut out = Outbox { shared, held: &mut held, at_hand: None };
+            let plain = Vec::new();
+            let mut out = Outbox { shared, held: &mut held, at_hand: None, plain };
             job.run(&mut engine, &mut out)
         };
         if !post(shared, &mut held, Some(engine), ended) {

@@ -10,10 +10,10 @@ use aquifer_driver::{Access, Connection, Connector, Driver, Dsn, EmptyEnvironmen
 use aquifer_sqlite::SqliteDriver;
 
 /// A directory that goes with its content when this is dropped.
-pub struct Dir(PathBuf);
+pub(crate) struct Dir(PathBuf);
 
 impl Dir {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let name = format!("aquifer-sqlite-tests-{}-{number}", std::process::id());
@@ -22,12 +22,12 @@ impl Dir {
         Self(path)
     }
 
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.0
     }
 
     /// The URL of a file in it.
-    pub fn url(&self, file: &str, query: &str) -> String {
+    pub(crate) fn url(&self, file: &str, query: &str) -> String {
         format!("sqlite://{}?{query}", self.0.join(file).display())
     }
 }
@@ -38,24 +38,24 @@ impl Drop for Dir {
     }
 }
 
-pub fn connector(url: &str) -> Arc<dyn Connector> {
+pub(crate) fn connector(url: &str) -> Arc<dyn Connector> {
     let dsn = Dsn::parse(url).expect("a URL");
     SqliteDriver::new().connector(&dsn, &EmptyEnvironment).expect("a connector")
 }
 
-pub async fn connect(url: &str) -> Box<dyn Connection> {
+pub(crate) async fn connect(url: &str) -> Box<dyn Connection> {
     connector(url).connect(Access::ReadWrite).await.expect("a connection")
 }
 
 /// Runs a test's future, and fails it if nothing wakes it for half a minute.
-pub fn run<T>(future: impl Future<Output = T>) -> T {
+pub(crate) fn run<T>(future: impl Future<Output = T>) -> T {
     aquifer_testkit::block_on_for(Duration::from_secs(30), future).expect("a wake within 30 s")
 }
 
 /// The integers from 1 to the argument.
-pub const SERIES: &str = "WITH RECURSIVE series(n) AS \
+pub(crate) const SERIES: &str = "WITH RECURSIVE series(n) AS \
     (SELECT 1 UNION ALL SELECT n + 1 FROM series WHERE n < ?1) SELECT n FROM series";
 
 /// Runs until it is stopped, and gives no row before.
-pub const ENDLESS: &str = "WITH RECURSIVE series(n) AS \
+pub(crate) const ENDLESS: &str = "WITH RECURSIVE series(n) AS \
     (SELECT 1 UNION ALL SELECT n + 1 FROM series) SELECT sum(n) FROM series";
