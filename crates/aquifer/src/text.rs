@@ -218,7 +218,7 @@ fn lexis(grammar: Grammar) -> Lexis {
     }
 }
 
-/// What [`sql`](crate::sql) says about a text, as an error like any other: `Ident::new(name)?`.
+/// What [`sql`] says about a text, as an error like any other: `Ident::new(name)?`.
 impl From<SqlTextError> for Error {
     #[cold]
     fn from(error: SqlTextError) -> Self {

@@ -58,9 +58,7 @@ impl Runtime {
 
     /// As [`run`](Self::run), for any output.
     pub(super) fn wait<T>(&self, future: impl Future<Output = T>) -> Result<T> {
-        if Handle::try_current().is_ok() && inside_task() {
-            return Err(inside_async());
-        }
+        may_block()?;
         let _inside = self.enter();
         Ok(block_on(future))
     }
@@ -69,6 +67,14 @@ impl Runtime {
     fn enter(&self) -> EnterGuard<'_> {
         self.0.handle.enter()
     }
+}
+
+/// Refuses inside an async task.
+fn may_block() -> Result<()> {
+    if Handle::try_current().is_ok() && inside_task() {
+        return Err(inside_async());
+    }
+    Ok(())
 }
 
 #[cold]
@@ -136,6 +142,8 @@ impl<T> Held<T> {
     where
         F: Future<Output = Result<U>>,
     {
+        // Refused, the value must be dropped as it always is.
+        may_block()?;
         let value = self.value.take().expect("taken only when it goes");
         self.runtime.run(last(value))
     }
