@@ -7,9 +7,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::from_row::Plan;
 use crate::from_value::{ConversionError, FromValue};
-use crate::{Columns, Encoding, Error, ErrorKind, FromRow, Interval, Result, Tag, ValueRef};
+use crate::{
+    Columns, Encoding, Error, ErrorKind, FromRow, Interval, Mapping, Result, Tag, ValueRef,
+};
 
 const NULL: u32 = u32::MAX;
 
@@ -258,15 +259,14 @@ impl<'r> Row<'r> {
     /// The whole row as `T`: a tuple by position, a struct by name, or one column as a scalar.
     ///
     /// Borrowed parts of `T` (`&str`, `&[u8]`) live as long as the row's batch. The mapping is worked
-    /// out anew at each call; code that reads many rows keeps a [`Plan`].
+    /// out at the first row; see [`Columns::plan`].
     ///
     /// # Errors
     ///
     /// If columns and `T` do not fit, or a value does not convert.
     #[inline]
     pub fn scan<T: FromRow<'r>>(self) -> Result<T> {
-        let plan = Plan::of::<T>(self.columns)?;
-        plan.read(self)
+        self.columns.plan::<T>(Mapping::Strict)?.read(self)
     }
 
     /// One column's value, by position or name.

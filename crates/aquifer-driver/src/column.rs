@@ -1,6 +1,10 @@
 //! What a result's columns are called and how their cells are laid out.
 
-use crate::Encoding;
+use std::fmt;
+use std::sync::OnceLock;
+
+use crate::from_row::{KeptPlan, Planned};
+use crate::{Encoding, FromRow, Mapping, Result};
 
 /// One column of a result.
 #[derive(Debug, Clone)]
@@ -84,26 +88,66 @@ impl Column {
 }
 
 /// The columns of one result set, in order.
-#[derive(Debug, Clone, Default)]
-pub struct Columns(Vec<Column>);
+///
+/// They are shared by all executions of a statement, and so keep the [`Plan`](crate::Plan)s of the types
+/// that its rows are read as.
+pub struct Columns {
+    columns: Vec<Column>,
+    plans: [OnceLock<KeptPlan>; PLANS_MAX],
+}
+
+/// Most types that columns keep plans for: a statement is mostly read as one type. The plans of others
+/// are made at each result.
+const PLANS_MAX: usize = 4;
 
 impl Columns {
-    /// No columns.
-    pub const EMPTY: Self = Self(Vec::new());
-
     /// These columns, in this order.
     pub fn new(columns: impl Into<Vec<Column>>) -> Self {
-        Self(columns.into())
+        Self { columns: columns.into(), ..Self::empty() }
+    }
+
+    /// No columns.
+    pub const fn empty() -> Self {
+        Self { columns: Vec::new(), plans: [const { OnceLock::new() }; PLANS_MAX] }
     }
 
     /// The position of the first column of that name.
     pub fn position(&self, name: &str) -> Option<usize> {
-        self.0.iter().position(|column| &*column.name == name)
+        self.columns.iter().position(|column| &*column.name == name)
     }
 
     /// The names, in order, for messages.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(|column| &*column.name)
+        self.columns.iter().map(|column| &*column.name)
+    }
+
+    /// The plan of `T` over these columns: made at the first call, and mostly kept.
+    ///
+    /// # Errors
+    ///
+    /// If a field has no column; with [`Mapping::Strict`] also if a column has no field.
+    #[inline]
+    pub fn plan<'r, T: FromRow<'r>>(&self, mapping: Mapping) -> Result<Planned<'_>> {
+        Planned::of::<T>(self, &self.plans, mapping)
+    }
+}
+
+/// A copy plans for itself.
+impl Clone for Columns {
+    fn clone(&self) -> Self {
+        Self::new(self.columns.clone())
+    }
+}
+
+impl Default for Columns {
+    fn default() -> Self {
+        Self::empty()
+    }
+}
+
+impl fmt::Debug for Columns {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Columns").field(&self.columns).finish()
     }
 }
 
@@ -112,12 +156,66 @@ impl std::ops::Deref for Columns {
 
     #[inline]
     fn deref(&self) -> &[Column] {
-        &self.0
+        &self.columns
     }
 }
 
 impl From<Vec<Column>> for Columns {
     fn from(columns: Vec<Column>) -> Self {
-        Self(columns)
+        Self::new(columns)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+    use crate::{ErrorKind, Fields, Plan, Row};
+
+    fn three() -> Columns {
+        Columns::new(["a", "b", "c"].map(|name| Column::new(name, Encoding::Text)))
+    }
+
+    static PLANNED: AtomicUsize = AtomicUsize::new(0);
+
+    struct Counted;
+
+    impl<'r> FromRow<'r> for Counted {
+        fn plan(columns: &Columns, plan: &mut Plan) -> Result<()> {
+            PLANNED.fetch_add(1, Ordering::Relaxed);
+            ["a", "b", "c"].into_iter().try_for_each(|name| plan.column(columns, name))
+        }
+
+        fn from_row(_: Row<'r>, _: &mut Fields<'_>) -> Result<Self> {
+            Ok(Self)
+        }
+    }
+
+    #[test]
+    fn a_plan_is_made_once_for_columns_and_not_for_their_copies() {
+        let columns = three();
+        for _ in 0..3 {
+            columns.plan::<Counted>(Mapping::Strict).unwrap();
+        }
+        assert_eq!(PLANNED.load(Ordering::Relaxed), 1);
+        columns.clone().plan::<Counted>(Mapping::Strict).unwrap();
+        assert_eq!(PLANNED.load(Ordering::Relaxed), 2);
+    }
+
+    #[test]
+    fn each_type_and_mapping_has_a_plan_of_its_own() {
+        let columns = three();
+        let wrong = |mapping| columns.plan::<(String, String)>(mapping).unwrap_err().kind();
+        // More types than plans are kept for, each asked twice.
+        for _ in 0..2 {
+            columns.plan::<(String, String, String)>(Mapping::Strict).unwrap();
+            columns.plan::<(String, &str, String)>(Mapping::Strict).unwrap();
+            columns.plan::<(String, String)>(Mapping::Lax).unwrap();
+            columns.plan::<(String,)>(Mapping::Lax).unwrap();
+            columns.plan::<String>(Mapping::Lax).unwrap();
+            columns.plan::<(Option<String>, String, String)>(Mapping::Strict).unwrap();
+            assert_eq!(wrong(Mapping::Strict), ErrorKind::Column);
+        }
     }
 }

@@ -1,13 +1,17 @@
 //! Rows into Rust types: [`FromRow`], and the [`Plan`] that maps columns to fields once per result.
 
+use std::ops::Deref;
+use std::sync::OnceLock;
+
 use crate::{Columns, Error, ErrorKind, FromValue, Result, Row};
 
 /// A type that a whole row becomes: a scalar (one column), a tuple (by position), or a struct with
 /// `#[derive(FromRow)]` (by name).
 ///
 /// A type is a row or a value, never both: whatever implements [`FromValue`] is a row of one column.
-/// [`plan`](Self::plan) runs once per result, [`from_row`](Self::from_row) once per row; both must make
-/// the same calls in the same order. Most users derive this trait.
+/// [`plan`](Self::plan) runs once per statement or result, [`from_row`](Self::from_row) once per row; both
+/// must make the same calls in the same order, which depend on nothing but the columns. Most users
+/// derive this trait.
 pub trait FromRow<'r>: Sized {
     /// Says which columns the fields take, in the order in which `from_row` will take them.
     ///
@@ -335,6 +339,76 @@ fn wrong_width(columns: &Columns, width: usize) -> Error {
             names.join(", ")
         ),
     )
+}
+
+/// A plan that columns keep, and for whom it was made.
+#[derive(Debug)]
+pub(crate) struct KeptPlan {
+    /// Where `T::plan` is. Two types for which it is the same code have the same plan.
+    planner: usize,
+    mapping: Mapping,
+    plan: Box<Plan>,
+}
+
+/// A [`Plan`] as [`Columns::plan`] gives it: the one that they keep, or one of its own.
+#[derive(Debug)]
+pub struct Planned<'c>(Whose<'c>);
+
+#[derive(Debug)]
+enum Whose<'c> {
+    Columns(&'c Plan),
+    Own(Box<Plan>),
+}
+
+impl<'c> Planned<'c> {
+    #[inline]
+    pub(crate) fn of<'r, T: FromRow<'r>>(
+        columns: &Columns,
+        kept: &'c [OnceLock<KeptPlan>],
+        mapping: Mapping,
+    ) -> Result<Self> {
+        let planner = T::plan as fn(&Columns, &mut Plan) -> Result<()> as usize;
+        for kept in kept {
+            match kept.get() {
+                Some(kept) if kept.planner == planner && kept.mapping == mapping => {
+                    return Ok(Self(Whose::Columns(&kept.plan)));
+                }
+                Some(_) => {}
+                None => break,
+            }
+        }
+        Self::make::<T>(columns, kept, mapping, planner)
+    }
+
+    #[cold]
+    fn make<'r, T: FromRow<'r>>(
+        columns: &Columns,
+        kept: &'c [OnceLock<KeptPlan>],
+        mapping: Mapping,
+        planner: usize,
+    ) -> Result<Self> {
+        let plan = Box::new(Plan::with_mapping::<T>(columns, mapping)?);
+        let mut made = KeptPlan { planner, mapping, plan };
+        for empty in kept {
+            match empty.set(made) {
+                Ok(()) => return Self::of::<T>(columns, kept, mapping),
+                Err(refused) => made = refused,
+            }
+        }
+        Ok(Self(Whose::Own(made.plan)))
+    }
+}
+
+impl Deref for Planned<'_> {
+    type Target = Plan;
+
+    #[inline]
+    fn deref(&self) -> &Plan {
+        match &self.0 {
+            Whose::Columns(plan) => plan,
+            Whose::Own(plan) => plan,
+        }
+    }
 }
 
 /// The reading side of a [`Plan`]: hands each field its column.

@@ -48,7 +48,7 @@ pub use dsn::Dsn;
 pub use encoding::{Encoding, Tag};
 pub use environment::{EmptyEnvironment, Environment, ProcessEnvironment};
 pub use error::{Error, ErrorKind, Result, Retry};
-pub use from_row::{Fields, FromRow, Mapping, Plan};
+pub use from_row::{Fields, FromRow, Mapping, Plan, Planned};
 pub use from_value::{ConversionError, FromValue};
 pub use named::{Argument, ToParams};
 pub use params::{Array, ParamBuf, ParamSink, Params, ToValue};

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aquifer_driver::{
-    Access, Command, Error, ErrorKind, FromRow, Mapping, Outcome, Params, Plan, Result, RowBatch,
-    Step, Want,
+    Access, Command, Error, ErrorKind, FromRow, Mapping, Outcome, Params, Result, RowBatch, Step,
+    Want,
 };
 use tokio::time::Instant;
 
@@ -348,7 +348,7 @@ impl Ready {
         T: for<'r> FromRow<'r>,
     {
         match self.rows.first().and_then(|batch| batch.row(0)) {
-            Some(row) => Plan::with_mapping::<T>(row.columns(), mapping)?.read(row).map(Some),
+            Some(row) => row.columns().plan::<T>(mapping)?.read(row).map(Some),
             None => Ok(None),
         }
     }
@@ -358,7 +358,7 @@ impl Ready {
         T: for<'r> FromRow<'r>,
     {
         let Some(first) = self.rows.first() else { return Ok(Vec::new()) };
-        let plan = Plan::with_mapping::<T>(first.columns(), mapping)?;
+        let plan = first.columns().plan::<T>(mapping)?;
         self.rows.iter().flat_map(RowBatch::rows).map(|row| plan.read(row)).collect()
     }
 }

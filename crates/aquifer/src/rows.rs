@@ -8,8 +8,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use aquifer_driver::{
-    Columns, Command, Error, ErrorKind, FromRow, Mapping, Outcome, Params, Plan, Result, Row, Step,
-    Want,
+    Columns, Command, Error, ErrorKind, FromRow, Mapping, Outcome, Params, Result, Row, Step, Want,
 };
 use tokio::runtime::Handle;
 use tokio::time::{Instant, Sleep, sleep_until};
@@ -93,6 +92,9 @@ enum State {
     /// All is read, failed or closed, and recorded.
     Closed,
 }
+
+/// The columns of rows that are closed.
+static NO_COLUMNS: Columns = Columns::empty();
 
 /// What the statistics will want to know about this call. It is recorded once: when the call ends, or, if
 /// its future is dropped before, then.
@@ -390,7 +392,7 @@ impl<'c> Rows<'c> {
             Some(link) => link.batch().columns(),
             None => match &self.columns {
                 Some(columns) => columns,
-                None => const { &Columns::EMPTY },
+                None => &NO_COLUMNS,
             },
         }
     }
@@ -414,22 +416,15 @@ impl<'c> Rows<'c> {
     where
         T: for<'r> FromRow<'r>,
     {
-        let mut plan: Option<Plan> = None;
         let mut all = Vec::new();
         while poll_fn(|cx| self.poll_advance(cx)).await? {
             // The rows that are already here need no further poll.
             let first = self.next - 1;
             let Some(link) = self.owner.link_ref() else { return Err(closed()) };
             let batch = link.batch();
-            let plan = match &plan {
-                Some(plan) => plan,
-                None => {
-                    let made = Plan::with_mapping::<T>(batch.columns(), self.mapping);
-                    match made {
-                        Ok(made) => plan.insert(made),
-                        Err(error) => return Err(self.fail(error)),
-                    }
-                }
+            let plan = match batch.columns().plan::<T>(self.mapping) {
+                Ok(plan) => plan,
+                Err(error) => return Err(self.fail(error)),
             };
             let len = batch.len();
             all.reserve(len - first);
@@ -466,24 +461,19 @@ impl<'c> Rows<'c> {
         }
         // Nobody can ask for the columns any more.
         self.keep_columns = false;
-        let value = self.read(&mut None)?;
+        let value = self.read()?;
         self.end();
         Ok(Some(value))
     }
 
-    /// The current row as `T`; the plan is made at the first one.
-    pub(crate) fn read<T>(&mut self, plan: &mut Option<Plan>) -> Result<T>
+    /// The current row as `T`.
+    #[inline]
+    pub(crate) fn read<T>(&mut self) -> Result<T>
     where
         T: for<'r> FromRow<'r>,
     {
         let Some(row) = self.current() else { return Err(closed()) };
-        let plan = match plan {
-            Some(plan) => Ok(&*plan),
-            None => {
-                Plan::with_mapping::<T>(row.columns(), self.mapping).map(|made| &*plan.insert(made))
-            }
-        };
-        match plan.and_then(|plan| plan.read(row)) {
+        match row.columns().plan::<T>(self.mapping).and_then(|plan| plan.read(row)) {
             Ok(value) => Ok(value),
             Err(error) => Err(self.fail(error)),
         }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use aquifer_driver::{BoxFuture, FromRow, Plan, Result};
+use aquifer_driver::{BoxFuture, FromRow, Result};
 use futures_core::Stream;
 
 use crate::rows::Rows;
@@ -14,7 +14,6 @@ use crate::rows::Rows;
 /// After an error the stream ends. Dropping it early is safe and cheap, as with [`Rows`].
 pub struct RowStream<'c, T> {
     state: State<'c>,
-    plan: Option<Plan>,
     row: std::marker::PhantomData<fn() -> T>,
 }
 
@@ -27,7 +26,7 @@ enum State<'c> {
 
 impl<'c, T> RowStream<'c, T> {
     pub(crate) fn new(opening: BoxFuture<'c, Result<Rows<'c>>>) -> Self {
-        Self { state: State::Opening(opening), plan: None, row: std::marker::PhantomData }
+        Self { state: State::Opening(opening), row: std::marker::PhantomData }
     }
 }
 
@@ -49,7 +48,7 @@ impl<T: for<'r> FromRow<'r>> RowStream<'_, T> {
                     Err(error) => break Err(error),
                 },
                 State::Reading(rows) => match ready!(rows.poll_advance(cx)) {
-                    Ok(true) => break rows.read(&mut self.plan),
+                    Ok(true) => break rows.read(),
                     Ok(false) => {
                         self.state = State::Ended;
                         return Poll::Ready(None);
