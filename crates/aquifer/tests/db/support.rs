@@ -55,6 +55,10 @@ impl Driver for YieldingDriver {
     }
 }
 
+pub(crate) fn yielding_driver(server: &FakeServer) -> impl Driver {
+    YieldingDriver(server.driver())
+}
+
 /// As [`open_one`], pending wherever the driver contract allows it.
 pub(crate) fn open_yielding(server: &FakeServer, max_open: u32) -> Db {
     let mut registry = Registry::new();
@@ -89,7 +93,7 @@ pub(crate) async fn settled(db: &Db) {
     panic!("the pool does not come to rest: {:#?}", db.stats());
 }
 
-/// As [`settled`], where recovery takes time.
+/// As [`settled`], where recovery or a dial takes time.
 pub(crate) async fn settled_in_time(db: &Db) {
     for _ in 0..10_000 {
         let stats = db.stats();
@@ -97,7 +101,7 @@ pub(crate) async fn settled_in_time(db: &Db) {
         if busy + stats.closing + stats.waiters == 0 {
             return;
         }
-        tokio::time::sleep(ms(1)).await;
+        tokio::time::sleep(ms(5)).await;
     }
     panic!("the pool does not come to rest: {:#?}", db.stats());
 }
