@@ -419,8 +419,7 @@ impl<C, W, E> State<C, W, E> {
         self.timers.dial_at
     }
 
-    /// Whether the last sweep was at `now`.
-    pub(super) fn timers_swept(&self, now: Nanos) -> bool {
-        self.timers.sweep_at == now.after(self.config.maintenance_period)
+    pub(super) fn timers_sweep_at(&self) -> Nanos {
+        self.timers.sweep_at
     }
 }

@@ -529,6 +529,7 @@ impl World {
             self.unpark();
         }
         let mut out = Out::new();
+        let sweeps = self.pool.timers_sweep_at() <= self.now;
         let next = self.pool.tick(self.generation, self.now, &mut out);
         let now = self.now;
         let due: Vec<Waker> = self
@@ -561,7 +562,7 @@ impl World {
                 known.reclaimed = true;
             }
         }
-        self.absorb_tick(out);
+        self.absorb_tick(out, sweeps);
     }
 
     fn reconfigure(&mut self) {
@@ -821,7 +822,7 @@ impl World {
     }
 
     /// As `absorb` after a sweep, whose closes and checks are judged instead of predicted.
-    fn absorb_tick(&mut self, mut out: Out<Connection, Waker>) {
+    fn absorb_tick(&mut self, mut out: Out<Connection, Waker>, swept: bool) {
         let jobs = out.take_jobs();
         let moved = jobs.iter().any(|job| matches!(job, Job::Moved(_)));
         out.add_jobs(jobs);
@@ -832,7 +833,7 @@ impl World {
         for &connection in &self.idle {
             let known = self.known[&connection];
             // Only what was there when the sweep looked.
-            if known.rested < self.now && self.pool.timers_swept(self.now) {
+            if known.rested < self.now && swept {
                 assert!(self.now < known.expires, "{}: {connection} outlived its time", self.label);
                 let over = self
                     .options
