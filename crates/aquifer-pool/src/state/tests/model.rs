@@ -7,7 +7,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     env,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use super::super::{
@@ -31,21 +31,35 @@ const STEPS_PER_HISTORY: u64 = 500;
 const HISTORIES: u64 = 2_000;
 
 #[test]
-fn a_million_random_steps_agree_with_the_model() {
-    // To repeat a failure: the seed it printed.
-    let seeds = match env::var("AQUIFER_POOL_SEED") {
-        Ok(seed) => seed.parse().map(|seed| seed..seed + 1).expect("a number"),
-        Err(_) => 1..HISTORIES + 1,
-    };
-    for seed in seeds {
-        let mut world = World::new(seed);
-        for step in 0..STEPS_PER_HISTORY {
-            world.label = format!("AQUIFER_POOL_SEED={seed}, step {step}");
-            world.step();
-            world.compare();
-        }
-        world.finish();
+fn soak_a_million_random_steps_agree_with_the_model() {
+    let number =
+        |name: &str| env::var(name).ok().map(|text| text.parse::<f64>().expect("a number"));
+    if let Some(seed) = number("AQUIFER_POOL_SEED") {
+        // One history again: the seed that a failure printed.
+        return history(seed as u64);
     }
+    let first = number("AQUIFER_SOAK_SEED").map_or(1, |seed| seed as u64);
+    for seed in first..first + HISTORIES {
+        history(seed);
+    }
+    if let Some(minutes) = number("AQUIFER_SOAK_MINUTES") {
+        let until = Instant::now() + Duration::from_secs_f64(minutes * 60.0);
+        let mut seed = first + HISTORIES;
+        while Instant::now() < until {
+            history(seed);
+            seed += 1;
+        }
+    }
+}
+
+fn history(seed: u64) {
+    let mut world = World::new(seed);
+    for step in 0..STEPS_PER_HISTORY {
+        world.label = format!("AQUIFER_POOL_SEED={seed}, step {step}");
+        world.step();
+        world.compare();
+    }
+    world.finish();
 }
 
 #[derive(Clone, Debug)]
@@ -208,16 +222,6 @@ impl World {
         };
         self.now = self.now.after(pause);
         let event = self.random.between(0, 99);
-        if env::var("AQUIFER_POOL_SEED").is_ok() {
-            println!(
-                "{}: {:?} event {event} {:?} waiting {} dial_at {:?}",
-                self.label,
-                self.now,
-                self.pool.slots.counts,
-                self.queue.len(),
-                self.pool.timers_dial_at()
-            );
-        }
         match event {
             0..=24 => self.acquire(),
             25..=39 => self.look(),
