@@ -32,22 +32,20 @@ const HISTORIES: u64 = 2_000;
 
 #[test]
 fn soak_a_million_random_steps_agree_with_the_model() {
-    let number =
-        |name: &str| env::var(name).ok().map(|text| text.parse::<f64>().expect("a number"));
-    if let Some(seed) = number("AQUIFER_POOL_SEED") {
+    let seed = |name| env::var(name).ok().map(|text: String| text.parse().expect("a whole number"));
+    if let Some(seed) = seed("AQUIFER_POOL_SEED") {
         // One history again: the seed that a failure printed.
-        return history(seed as u64);
+        return history(seed);
     }
-    let first = number("AQUIFER_SOAK_SEED").map_or(1, |seed| seed as u64);
-    for seed in first..first + HISTORIES {
-        history(seed);
-    }
-    if let Some(minutes) = number("AQUIFER_SOAK_MINUTES") {
+    let first: u64 = seed("AQUIFER_SOAK_SEED").unwrap_or(1);
+    (0..HISTORIES).for_each(|n| history(first.wrapping_add(n)));
+    if let Ok(minutes) = env::var("AQUIFER_SOAK_MINUTES") {
+        let minutes: f64 = minutes.parse().expect("a number of minutes");
         let until = Instant::now() + Duration::from_secs_f64(minutes * 60.0);
-        let mut seed = first + HISTORIES;
+        let mut seed = first.wrapping_add(HISTORIES);
         while Instant::now() < until {
             history(seed);
-            seed += 1;
+            seed = seed.wrapping_add(1);
         }
     }
 }
