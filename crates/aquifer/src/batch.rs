@@ -225,7 +225,18 @@ async fn send(
             let mut lease = db.lease_for(access, deadline).await?;
             flight.waited = lease.waited();
             flight.started = Some(lease.acquired_at());
-            run(&mut lease, statements, deadline).await
+            let sent = run(&mut lease, statements, deadline).await;
+            for (index, text) in flight.pushed.iter().flatten().enumerate() {
+                let error = match &sent {
+                    Ok(results) => results.get(index).and_then(|result| result.as_ref().err()),
+                    Err(error) => Some(error),
+                };
+                if error.is_some_and(|error| error.kind() == ErrorKind::ReadOnly) {
+                    // It looked like a read: the next batch with it goes to the writer.
+                    text.is_a_write();
+                }
+            }
+            sent
         }
         Place::Session(session) => {
             let deadline = session.deadline();

@@ -1,8 +1,9 @@
 //! [`Hooks`]: callbacks around a connection's life.
 
+use std::future::poll_fn;
 use std::sync::Arc;
 
-use aquifer_driver::{Error, Result};
+use aquifer_driver::{Error, ErrorKind, Result, Status};
 use aquifer_pool::{CloseReason, ConnectionInfo, HookFuture, Stage};
 
 use crate::link::Link;
@@ -12,7 +13,8 @@ use crate::observe::Book;
 /// Callbacks around a connection's life: `before_connect` (fresh passwords), `after_connect` (session
 /// settings, warm-up statements), `before_acquire`, `after_release`, `before_close` and `on_error`.
 ///
-/// They run in the pool's own tasks, each within the budget of what it belongs to.
+/// They run in the pool's own tasks, each within the budget of what it belongs to. A transaction or a
+/// command that a hook leaves open is undone, within the same budget.
 ///
 /// ```
 /// use aquifer::{Db, Hooks};
@@ -53,7 +55,14 @@ impl Hooks {
             + Sync
             + 'static,
     {
-        self.pool = self.pool.after_connect(hook);
+        let hook = Arc::new(hook);
+        self.pool = self.pool.after_connect(move |link, info| {
+            let hook = Arc::clone(&hook);
+            Box::pin(async move {
+                let result = hook(link, info).await?;
+                tidy(link).await.map(|()| result)
+            })
+        });
         self
     }
 
@@ -67,7 +76,14 @@ impl Hooks {
             + Sync
             + 'static,
     {
-        self.pool = self.pool.before_acquire(hook);
+        let hook = Arc::new(hook);
+        self.pool = self.pool.before_acquire(move |link, info| {
+            let hook = Arc::clone(&hook);
+            Box::pin(async move {
+                let result = hook(link, info).await?;
+                tidy(link).await.map(|()| result)
+            })
+        });
         self
     }
 
@@ -81,7 +97,14 @@ impl Hooks {
             + Sync
             + 'static,
     {
-        self.pool = self.pool.after_release(hook);
+        let hook = Arc::new(hook);
+        self.pool = self.pool.after_release(move |link, info| {
+            let hook = Arc::clone(&hook);
+            Box::pin(async move {
+                let result = hook(link, info).await?;
+                tidy(link).await.map(|()| result)
+            })
+        });
         self
     }
 
@@ -129,5 +152,20 @@ impl Hooks {
                 users.call_on_error(stage, error);
                 errors.tell(|observer| observer.background_error(&failed, error));
             })
+    }
+}
+
+/// Nobody inherits what a hook has left unfinished.
+async fn tidy(link: &mut Link) -> Result<()> {
+    let status = match link.status() {
+        Status::Busy => link.abandon(),
+        status => status,
+    };
+    match status {
+        Status::Idle => Ok(()),
+        Status::Broken => {
+            Err(Error::new(ErrorKind::ConnectionLost, "a hook has broken the connection"))
+        }
+        _ => poll_fn(|cx| link.connection().poll_recover(cx)).await,
     }
 }

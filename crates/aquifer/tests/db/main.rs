@@ -3,6 +3,7 @@
 mod acquire;
 mod batch;
 mod dropping;
+mod hooks;
 mod model;
 mod named;
 mod observer;

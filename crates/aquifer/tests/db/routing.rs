@@ -125,6 +125,25 @@ async fn transactions_and_batches_go_where_their_kind_belongs() {
 }
 
 #[tokio::test]
+async fn a_batch_with_a_misjudged_read_fails_once_and_is_remembered() {
+    let (server, db) = split();
+    server.set_hook(|event| {
+        (event.operation == Operation::Batch && event.connection == 1)
+            .then_some(Fault::Fail(ErrorKind::ReadOnly))
+    });
+    let mut oks = Vec::new();
+    for _ in 0..2 {
+        let mut batch = db.batch();
+        let ticket = batch.get::<i64>("SELECT 1 AS misjudged", ());
+        let sent = batch.send().await;
+        oks.push(sent.and_then(|mut done| done.take(ticket)).is_ok());
+    }
+    // The fake refuses the whole batch, as a driver may.
+    assert_eq!(oks, [false, true]);
+    assert_at_rest(&db, &server);
+}
+
+#[tokio::test]
 async fn a_split_pool_cannot_shrink_to_less_than_a_writer_and_a_reader() {
     let (server, db) = split();
     assert_eq!(db.resize(1).unwrap_err().kind(), ErrorKind::Configuration);
