@@ -10,7 +10,7 @@ use aquifer_driver::{Batch, ParamSink, Params, Result, ValueRef, Want, civil};
 
 use crate::bind::{check, wrong_count};
 use crate::errors::{self, Doing};
-use crate::raw::{self, Statement};
+use crate::raw::Borrowed;
 
 /// The statements of a batch with their arguments.
 #[derive(Debug, Default)]
@@ -77,13 +77,29 @@ impl Statements {
         Ok(statements)
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = One<'_>> {
-        self.items.iter().map(|item| One {
+    pub(crate) fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    /// # Panics
+    ///
+    /// If there are not so many.
+    #[inline]
+    pub(crate) fn one(&self, index: usize) -> One<'_> {
+        let item = &self.items[index];
+        One {
             sql: &item.sql,
             want: item.want,
             values: &self.arguments.values[item.first..item.end],
             arguments: &self.arguments,
-        })
+        }
+    }
+
+    /// Where the statements with the same text as the one at `index` end. (Equal neighbours share it.)
+    pub(crate) fn same_until(&self, index: usize) -> usize {
+        let sql = &self.items[index].sql;
+        let same = self.items[index..].iter().take_while(|item| Arc::ptr_eq(&item.sql, sql));
+        index + same.count()
     }
 }
 
@@ -97,36 +113,32 @@ pub(crate) struct One<'a> {
 }
 
 impl<'a> One<'a> {
-    /// Binds the arguments without copying them, runs the statement to its end and resets it.
+    /// Binds the arguments without copying them.
     ///
     /// # Errors
     ///
     /// SQLite's, and a wrong number of arguments.
     #[inline]
-    pub(crate) fn run(&self, statement: &mut Statement<'_>, parameters: usize) -> Result<()> {
+    pub(crate) fn bind_to(
+        &self,
+        borrowed: &mut Borrowed<'_, '_, 'a>,
+        parameters: usize,
+    ) -> Result<()> {
         if self.values.len() != parameters {
             return Err(wrong_count(parameters, self.values.len()));
         }
-        let ran: raw::Result<()> = statement.with_borrowed(|borrowed| {
-            for (before, value) in self.values.iter().enumerate() {
-                let index = before + 1;
-                match *value {
-                    Argument::Null => borrowed.statement().bind_null(index)?,
-                    Argument::Integer(v) => borrowed.statement().bind_i64(index, v)?,
-                    Argument::Real(v) => borrowed.statement().bind_f64(index, v)?,
-                    Argument::Text(start, end) => {
-                        borrowed.bind_text(index, self.text(start, end))?;
-                    }
-                    Argument::Bytes(start, end) => {
-                        borrowed.bind_blob(index, self.bytes(start, end))?;
-                    }
-                }
+        for (before, value) in self.values.iter().enumerate() {
+            let index = before + 1;
+            match *value {
+                Argument::Null => borrowed.statement().bind_null(index),
+                Argument::Integer(v) => borrowed.statement().bind_i64(index, v),
+                Argument::Real(v) => borrowed.statement().bind_f64(index, v),
+                Argument::Text(start, end) => borrowed.bind_text(index, self.text(start, end)),
+                Argument::Bytes(start, end) => borrowed.bind_blob(index, self.bytes(start, end)),
             }
-            let mut statement = borrowed.statement();
-            statement.run()?;
-            statement.reset()
-        });
-        ran.map_err(|raw| errors::error(&raw, Doing::Running))
+            .map_err(|raw| errors::error(&raw, Doing::Running))?;
+        }
+        Ok(())
     }
 
     fn text(&self, start: usize, end: usize) -> &'a str {
@@ -227,7 +239,7 @@ mod tests {
         batch.push(&sql, &(1,), Want::All).unwrap();
         batch.push(&sql, &given, Want::First).unwrap();
         let statements = Statements::of(&batch).unwrap();
-        let second = statements.iter().nth(1).unwrap();
+        let second = statements.one(1);
         let kept = ParamBuf::of(&second).unwrap();
         let expected: Vec<_> = values.into_iter().map(|(_, kept)| kept).collect();
         struct Collect(Vec<Value>);

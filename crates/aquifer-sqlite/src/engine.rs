@@ -3,6 +3,7 @@
 //! It runs statements; it knows neither threads nor tasks. Whoever has it, the calling thread or the
 //! worker, has SQLite to itself.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use aquifer_driver::{
@@ -10,7 +11,7 @@ use aquifer_driver::{
     Tag, TxOptions, Want,
 };
 
-use crate::batch::One;
+use crate::batch::Statements;
 use crate::bind::{bind, wrong_count};
 use crate::cache::{Cache, Entry};
 use crate::errors::{self, Doing};
@@ -262,18 +263,59 @@ impl Engine {
         Ok(if self.cache.entry(at).inline { Started::Inline(run) } else { Started::Worker(run) })
     }
 
-    /// Runs a statement of a batch that has no columns, on the worker.
-    #[inline]
-    pub(crate) fn run_plain(&mut self, place: usize, one: &One<'_>) -> Result<Outcome> {
+    /// Runs statements of a batch that share one text without columns, on the worker, until one fails;
+    /// which one that was, and why. `done` is told every outcome.
+    ///
+    /// Arguments are bound over those of the statement before: only the last ones have to be taken back.
+    pub(crate) fn run_plain(
+        &mut self,
+        place: usize,
+        batch: &Statements,
+        range: Range<usize>,
+        mut done: impl FnMut(Outcome),
+    ) -> Result<(), (usize, Error)> {
         let entry = self.cache.entry(place);
-        let kind = entry.kind;
-        if kind == Kind::Insert {
-            self.handle.take_inserted();
+        let (kind, parameters) = (entry.kind, entry.parameters);
+        if !matches!(kind, Kind::Insert | Kind::Change) {
+            // Each may change what the next one meets.
+            for index in range {
+                let run = self.bound(place, &batch.one(index), Want::Outcome);
+                let outcome = run.and_then(|run| self.run(run)).map_err(|error| (index, error))?;
+                done(outcome);
+            }
+            return Ok(());
         }
-        let mut statement =
-            self.handle.statement(entry.id).map_err(|raw| errors::error(&raw, Doing::Running))?;
-        one.run(&mut statement, entry.parameters)?;
-        Ok(self.outcome(kind))
+        self.handle.take_inserted();
+        let mut statement = match self.handle.statement(entry.id) {
+            Ok(statement) => statement,
+            Err(raw) => return Err((range.start, errors::error(&raw, Doing::Running))),
+        };
+        statement.with_borrowed(|borrowed| {
+            for index in range {
+                batch.one(index).bind_to(borrowed, parameters).map_err(|error| (index, error))?;
+                let mut statement = borrowed.statement();
+                statement
+                    .run()
+                    .and_then(|()| statement.reset())
+                    .map_err(|raw| (index, errors::error(&raw, Doing::Running)))?;
+                let changes = u64::try_from(statement.changes()).unwrap_or(0);
+                let key = statement.take_inserted_rowid();
+                done(Outcome::new(changes, key.filter(|_| kind == Kind::Insert && changes > 0)));
+            }
+            Ok(())
+        })
+    }
+
+    /// Runs a bound statement to its end, without rows.
+    fn run(&mut self, mut run: Run) -> Result<Outcome> {
+        let mut batch = RowBatch::new();
+        loop {
+            match self.fill(Place::Worker, &mut run, &mut batch) {
+                Ok(Filled::Done(outcome)) => return Ok(outcome),
+                Ok(Filled::Full) => {}
+                Err(failure) => return Err(failure.error()),
+            }
+        }
     }
 
     /// Whether writes are refused now.

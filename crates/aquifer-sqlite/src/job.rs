@@ -1,7 +1,5 @@
 //! [`Job`]: what is done on the worker.
 
-use std::sync::Arc;
-
 use aquifer_driver::{Error, ErrorKind, Outcome, ParamBuf, Params, Result, RowBatch, Want};
 
 use crate::batch::Statements;
@@ -127,54 +125,45 @@ fn batch(engine: &mut Engine, batch: &Statements, out: &mut Outbox<'_>) -> Ended
     let mut stopped = false;
     // The last rows that were not sent yet.
     let mut last = None;
-    // Equal neighbours share a text, and so the statement found for it.
-    let mut found: Option<(&Arc<str>, Found)> = None;
-    for one in batch.iter() {
+    let mut index = 0;
+    while index < batch.len() {
         if let Some((rows, outcome)) = last.take() {
             out.set(rows, outcome);
         }
         if stopped {
             out.note(Event::Failed(not_run()));
+            index += 1;
             continue;
         }
-        let statement = match found {
-            Some((text, statement)) if Arc::ptr_eq(text, one.sql) => Ok(statement),
-            _ => engine.find(Place::Worker, one.sql, &one).map_err(Failure::error),
-        };
-        let failed = match statement {
-            Ok(statement) => {
-                found = Some((one.sql, statement));
-                match statement {
-                    Found::Nothing => {
-                        out.plain(Outcome::default());
-                        continue;
-                    }
-                    Found::Plain(place) => match engine.run_plain(place, &one) {
-                        Ok(outcome) => {
-                            out.plain(outcome);
-                            continue;
-                        }
-                        Err(error) => error,
-                    },
-                    Found::Rows(place) => {
-                        let run = engine.bound(place, &one, one.want);
-                        match run.and_then(|run| rows(engine, run, out)) {
-                            Ok(ended) => {
-                                last = Some(ended);
-                                continue;
-                            }
-                            Err(error) => error,
-                        }
-                    }
-                }
+        let one = batch.one(index);
+        let done = match engine.find(Place::Worker, one.sql, &one) {
+            Err(failure) => Err((index, failure.error())),
+            Ok(Found::Nothing) => {
+                out.plain(Outcome::default());
+                Ok(index + 1)
             }
-            Err(error) => error,
+            Ok(Found::Plain(place)) => {
+                let end = batch.same_until(index);
+                let plain = |outcome| out.plain(outcome);
+                engine.run_plain(place, batch, index..end, plain).map(|()| end)
+            }
+            Ok(Found::Rows(place)) => match engine.bound(place, &one, one.want) {
+                Ok(run) => rows(engine, run, out).map_err(|error| (index, error)).map(|ended| {
+                    last = Some(ended);
+                    index + 1
+                }),
+                Err(error) => Err((index, error)),
+            },
         };
-        if failed.kind() == ErrorKind::Cancelled {
-            return Err(failed);
-        }
-        stopped = in_transaction || !engine.handle.autocommit();
-        out.note(Event::Failed(failed));
+        index = match done {
+            Ok(next) => next,
+            Err((_, error)) if error.kind() == ErrorKind::Cancelled => return Err(error),
+            Err((failed, error)) => {
+                stopped = in_transaction || !engine.handle.autocommit();
+                out.note(Event::Failed(error));
+                failed + 1
+            }
+        };
     }
     // The last statement's end is the batch's, unless it failed.
     Ok(match last {

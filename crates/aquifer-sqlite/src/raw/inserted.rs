@@ -11,6 +11,7 @@ use libsqlite3_sys as ffi;
 
 use super::handle::Handle;
 use super::interrupt::Control;
+use super::statement::Statement;
 
 impl Handle {
     /// Whether a row was inserted into a rowid table, by a statement or its triggers, since the last call.
@@ -19,6 +20,27 @@ impl Handle {
         let inserted = self.control.inserted.load(Ordering::Relaxed);
         self.control.inserted.store(false, Ordering::Relaxed);
         inserted
+    }
+}
+
+impl Statement<'_> {
+    /// As [`Handle::take_inserted`] and [`Handle::last_insert_rowid`], of the run that has just ended.
+    #[inline]
+    pub fn take_inserted_rowid(&mut self) -> Option<i64> {
+        if !self.control.inserted.load(Ordering::Relaxed) {
+            return None;
+        }
+        self.control.inserted.store(false, Ordering::Relaxed);
+        // SAFETY: the statement's connection is open, and nothing else uses it.
+        Some(unsafe { ffi::sqlite3_last_insert_rowid(self.db.as_ptr()) })
+    }
+
+    /// As [`Handle::changes`], of the run that has just ended.
+    #[inline]
+    #[must_use]
+    pub fn changes(&self) -> i64 {
+        // SAFETY: the statement's connection is open, and nothing else uses it.
+        unsafe { ffi::sqlite3_changes64(self.db.as_ptr()) }
     }
 }
 
