@@ -34,6 +34,8 @@ pub(crate) struct Engine {
     pub(crate) handle: Handle,
     pub(crate) options: Arc<Options>,
     cache: Cache,
+    /// Whether everything is in memory, and nobody else's: no lock is ever waited for.
+    private: bool,
     /// The connection was asked for reading only.
     reader: bool,
     /// The transaction that is open was begun for reading only.
@@ -148,6 +150,7 @@ impl Engine {
             handle,
             options: Arc::clone(options),
             cache: Cache::new(options.statement_cache),
+            private: false,
             reader,
             read_only_tx: false,
             busy_timeout_ms: u32::try_from(options.busy_timeout.as_millis()).unwrap_or(u32::MAX),
@@ -181,6 +184,11 @@ impl Engine {
                 self.handle.busy_timeout(self.busy_timeout_ms);
             }
         }
+    }
+
+    /// Says whether everything is in memory, and nobody else's.
+    pub(crate) fn set_private(&mut self, private: bool) {
+        self.private = private;
     }
 
     pub(crate) fn is_reader(&self) -> bool {
@@ -483,6 +491,10 @@ impl Engine {
                 self.after_pragma();
                 Outcome::default()
             }
+            Kind::Attach => {
+                self.private = false;
+                Outcome::default()
+            }
             Kind::Query | Kind::Other => Outcome::default(),
         }
     }
@@ -634,7 +646,7 @@ impl Engine {
             self.read_only_tx = options.read_only;
             return Ok(("BEGIN", true));
         }
-        Ok(if options.lock_late { ("BEGIN", true) } else { ("BEGIN IMMEDIATE", false) })
+        Ok(if options.lock_late { ("BEGIN", true) } else { ("BEGIN IMMEDIATE", self.private) })
     }
 
     /// Whether ending the transaction touches no disk and waits for nothing.

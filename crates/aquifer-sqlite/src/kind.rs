@@ -14,7 +14,9 @@ pub(crate) enum Kind {
     Change,
     /// `PRAGMA`: may have changed the connection.
     Pragma,
-    /// Everything else: schema, transactions, `ATTACH`.
+    /// `ATTACH`: the connection has another database, perhaps a file.
+    Attach,
+    /// Everything else: schema, transactions.
     Other,
 }
 
@@ -28,6 +30,7 @@ impl Kind {
             }
             Some(word) if word.eq_ignore_ascii_case(b"EXPLAIN") => Self::Query,
             Some(word) if word.eq_ignore_ascii_case(b"PRAGMA") => Self::Pragma,
+            Some(word) if word.eq_ignore_ascii_case(b"ATTACH") => Self::Attach,
             Some(word) => Self::of_verb(word).unwrap_or(Self::Other),
             None => Self::Other,
         }
@@ -122,6 +125,7 @@ mod tests {
             ("with a as (select 1) delete from t", Kind::Change),
             ("REPLACE INTO t VALUES (1)", Kind::Insert),
             ("pragma user_version", Kind::Pragma),
+            ("attach 'a.db' as a", Kind::Attach),
             ("BEGIN IMMEDIATE", Kind::Other),
             ("CREATE TABLE t AS SELECT 1", Kind::Other),
             ("", Kind::Other),

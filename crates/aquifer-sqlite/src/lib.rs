@@ -14,7 +14,8 @@
 //! - **On the calling thread** runs only what is certain to be short: a query (`SELECT`, `VALUES`,
 //!   `WITH ... SELECT`, `EXPLAIN`) that SQLite calls read-only and whose program has no operation that
 //!   can take long by itself, under a budget of virtual-machine operations (`inline_budget`) and without
-//!   waiting for locks. The ends of transactions that have written nothing, and `BEGIN DEFERRED`, too.
+//!   waiting for locks. So do `BEGIN DEFERRED`, the ends of transactions that have written nothing, and
+//!   `BEGIN IMMEDIATE` where all is in memory, so that there is no lock to wait for.
 //! - **If the budget is spent or a lock is in the way** before any row has reached the caller, the query
 //!   is run again from its start on the worker. SQLite keeps the bindings, so nothing is encoded twice.
 //! - **Once rows have been handed over** a query can no longer be stopped and run again: it goes on, row

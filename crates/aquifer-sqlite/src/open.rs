@@ -45,6 +45,7 @@ impl Opening {
         handle.busy_timeout(u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX));
         let reader = self.access == Access::ReadOnly;
         let mut engine = Engine::new(handle, &self.options, reader);
+        engine.set_private(self.path.is_none());
         self.set_up(&mut engine, given_up).map_err(|failed| match failed {
             Failed::Raw(raw) => self.failed(&raw),
             Failed::Error(error) => error,

@@ -100,7 +100,11 @@ impl SqliteConnection {
             text.to_owned()
         };
         let sql = format!("ATTACH {} AS {}", literal(&text)?, identifier(name)?);
-        self.statement(sql).await
+        self.call(move |engine| {
+            engine.set_private(false);
+            engine.exec(&sql).map_err(|raw| errors::error(&raw, Doing::Running))
+        })
+        .await
     }
 
     /// Detaches a database.
@@ -110,7 +114,10 @@ impl SqliteConnection {
     /// If there is none of that name, or a transaction is using it.
     pub async fn detach(&mut self, name: &str) -> Result<()> {
         let sql = format!("DETACH {}", identifier(name)?);
-        self.statement(sql).await
+        self.call(move |engine| {
+            engine.exec(&sql).map_err(|raw| errors::error(&raw, Doing::Running))
+        })
+        .await
     }
 
     /// Copies the write-ahead log into the database file.
@@ -158,13 +165,6 @@ impl SqliteConnection {
                 .handle
                 .load_extension(&path, entry.as_deref())
                 .map_err(|raw| Error::new(ErrorKind::Database, raw.message().to_owned()))
-        })
-        .await
-    }
-
-    async fn statement(&mut self, sql: String) -> Result<()> {
-        self.call(move |engine| {
-            engine.exec(&sql).map_err(|raw| errors::error(&raw, Doing::Running))
         })
         .await
     }

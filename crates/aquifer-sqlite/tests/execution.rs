@@ -12,7 +12,7 @@ use aquifer_testkit::client::{
     batch, begin, command, commit, execute, execute_for, recover, rollback, script, step,
 };
 
-use support::{ENDLESS, SERIES, connect, run};
+use support::{Dir, ENDLESS, SERIES, connect, run};
 
 const TABLE: &str = "CREATE TABLE t (id INTEGER PRIMARY KEY, code TEXT, level REAL, note BLOB); \
     WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000) \
@@ -72,10 +72,29 @@ fn a_transaction_that_only_reads_takes_no_hop() {
         command(&mut *c, Command::Begin(TxOptions::new().lock_late())).await.unwrap();
         rollback(&mut *c).await.unwrap();
         assert_eq!(rounds(&*c), before);
+        assert_eq!(c.status(), Status::Idle);
+    });
+}
+
+#[test]
+fn a_write_lock_is_taken_here_only_where_nobody_else_can_hold_it() {
+    let dir = Dir::new();
+    run(async {
+        let mut c = with_table("").await;
+        let before = rounds(&*c);
+        begin(&mut *c).await.unwrap();
+        assert_eq!(c.status(), Status::Transaction);
+        assert_eq!(rounds(&*c), before);
+        execute(&mut *c, "DELETE FROM t", &()).await.unwrap();
+        rollback(&mut *c).await.unwrap();
+        assert_eq!(rounds(&*c), before + 2);
+        let path = dir.path().join("other.db");
+        let attach = format!("ATTACH '{}' AS other", path.display());
+        execute(&mut *c, &attach, &()).await.unwrap();
+        let before = rounds(&*c);
         begin(&mut *c).await.unwrap();
         assert_eq!(rounds(&*c), before + 1);
         rollback(&mut *c).await.unwrap();
-        assert_eq!(c.status(), Status::Idle);
     });
 }
 
