@@ -391,6 +391,13 @@ pub trait Connection: Send + 'static {
     /// Where the connection stands.
     fn status(&self) -> Status;
 
+    /// True if the session differs from a fresh one in a way that the next borrower would notice
+    /// (settings, temporary objects). The pool then sends [`Command::Reset`] before it lends the
+    /// connection again, and closes it if that fails. Drivers that cannot tell say false.
+    fn session_changed(&self) -> bool {
+        false
+    }
+
     /// A handle to stop whatever this connection is doing.
     fn canceller(&self) -> Canceller;
 
