@@ -95,7 +95,8 @@ impl Conn {
         self.session.lease().info()
     }
 
-    /// Closes the connection instead of giving it back to the pool.
+    /// Closes the connection instead of giving it back to the pool. A database in memory lives in its one
+    /// connection: there it is given back, and only reset.
     pub fn discard(self) {
         self.session.discard();
     }

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aquifer_driver::{
-    Access, Command, Connector, Description, Dialect, Error, ErrorKind, FromRow, Mapping, ParamBuf,
-    Params, Result, TxOptions, Want,
+    Access, Command, Connector, Description, Dialect, Error, ErrorKind, FromRow, Layout, Mapping,
+    ParamBuf, Params, Result, TxOptions, Want,
 };
 use aquifer_pool::{AcquireError, AcquireRequest, CloseReason};
 use tokio::time::Instant;
 
+use crate::at_once::Begun;
 use crate::builder::Builder;
 use crate::conn::Conn;
 use crate::deadline::before;
@@ -55,11 +56,11 @@ pub(crate) struct Shared {
 }
 
 #[derive(Debug, Clone, Default)]
-struct Scope {
-    timeout: Option<Duration>,
-    label: Option<Arc<Label>>,
+pub(crate) struct Scope {
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) label: Option<Arc<Label>>,
     mapping: Mapping,
-    access: Option<Access>,
+    pub(crate) access: Option<Access>,
 }
 
 impl fmt::Debug for Db {
@@ -296,12 +297,12 @@ impl Db {
             let (text, buf) =
                 self.texts().expand(sql, &params).map_err(|error| self.refused(sql, error))?;
             let mut held = None;
-            self.open_text(text, buf, Want::All, &mut held).await?;
+            self.open_text(text, buf, Want::All, &mut held, Begun::Not).await?;
             return Rows::lend(held);
         }
         let text = self.texts().get(sql).map_err(|error| self.refused(sql, error))?;
         let mut held = None;
-        self.open_text(text, params, Want::All, &mut held).await?;
+        self.open_text(text, params, Want::All, &mut held, Begun::Not).await?;
         Rows::lend(held)
     }
 
@@ -313,7 +314,7 @@ impl Db {
     pub async fn query_named(&self, sql: &str, args: impl NamedArgs) -> Result<Rows<'static>> {
         let (text, buf) = named::bind(self, sql, &args)?;
         let mut held = None;
-        self.open_text(text, buf, Want::All, &mut held).await?;
+        self.open_text(text, buf, Want::All, &mut held, Begun::Not).await?;
         Rows::lend(held)
     }
 
@@ -327,7 +328,7 @@ impl Db {
         RowStream::new(Box::pin(async move {
             let (text, buf) = prepared.map_err(|refused| refused.tell(&db))?;
             let mut held = None;
-            db.open_text(text, buf, Want::All, &mut held).await?;
+            db.open_text(text, buf, Want::All, &mut held, Begun::Not).await?;
             Rows::lend(held)
         }))
     }
@@ -474,6 +475,17 @@ impl Db {
         &self.shared.texts
     }
 
+    #[inline]
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    #[inline]
+    pub(crate) fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    #[inline]
     pub(crate) fn book(&self) -> &Arc<Book> {
         &self.shared.book
     }
@@ -488,6 +500,11 @@ impl Db {
 
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.scope.timeout.and_then(|timeout| Instant::now().checked_add(timeout))
+    }
+
+    /// True if the data lives and dies with the one connection.
+    pub(crate) fn keeps_its_connection(&self) -> bool {
+        self.shared.connector.layout() == Layout::One
     }
 
     pub(crate) fn drain_budget(&self) -> (Duration, Duration) {
@@ -550,12 +567,13 @@ impl Db {
         deadline: Option<Instant>,
     ) -> std::result::Result<Lease, AcquireError<Error>> {
         let pool = self.shared.source.route(Intent { access });
-        let request = AcquireRequest {
-            timeout: None,
-            deadline,
-            holder: self.scope.label.as_ref().map(|label| Arc::clone(&label.name)),
-        };
-        pool.acquire(&request).await
+        pool.acquire(&self.request(deadline)).await
+    }
+
+    #[inline]
+    pub(crate) fn request(&self, deadline: Option<Instant>) -> AcquireRequest {
+        let holder = self.scope.label.as_ref().map(|label| Arc::clone(&label.name));
+        AcquireRequest { timeout: None, deadline, holder }
     }
 
     /// A connection for another try. The last one gets a connection that is new or gives a sign of life,
@@ -666,44 +684,57 @@ impl Db {
         result.map(Some)
     }
 
+    /// The rows of a text, opened in `held`, where they may have been begun.
     pub(crate) async fn open_text<'e, 'h, P: Params>(
         &self,
         text: Arc<Text>,
         params: P,
         want: Want,
         held: &'h mut Option<Rows<'e>>,
+        begun: Begun,
     ) -> Result<&'h mut Rows<'e>> {
-        let mut watch = Watch::new(self, text);
-        if let Err(error) = watch.text().check(params.count()) {
-            return Err(watch.refuse(error));
-        }
         let deadline = self.deadline();
-        let mut access = self.scope.access.unwrap_or_else(|| watch.text().access());
+        let mut access = self.scope.access.unwrap_or_else(|| text.access());
         let mut attempt = 0;
+        let mut next = match begun {
+            Begun::Not => Next::Connect(Watch::new(self, text)),
+            Begun::Started => Next::Await,
+            Begun::Answered(answer) => Next::Judge(answer),
+        };
         loop {
-            let lease = if attempt == 0 {
-                match self.acquire_from_pool(access, deadline).await {
-                    Ok(lease) => lease,
-                    Err(error) => {
-                        watch.waited += errors::waited(&error);
-                        return Err(watch.refuse(errors::acquire(error)));
+            let answer = match next {
+                Next::Judge(answer) => answer,
+                Next::Await => Rows::opened(held)?.first_answer().await,
+                Next::Connect(mut watch) => {
+                    if let Err(error) = watch.text().check(params.count()) {
+                        return Err(watch.refuse(error));
+                    }
+                    let lease = if attempt == 0 {
+                        match self.acquire_from_pool(access, deadline).await {
+                            Ok(lease) => lease,
+                            Err(error) => {
+                                watch.waited += errors::waited(&error);
+                                return Err(watch.refuse(errors::acquire(error)));
+                            }
+                        }
+                    } else {
+                        match Box::pin(self.lease_again(access, deadline, attempt)).await {
+                            Ok(lease) => lease,
+                            Err(error) => return Err(watch.refuse(error)),
+                        }
+                    };
+                    watch.waited += lease.waited();
+                    watch.started = Some(lease.acquired_at());
+                    let owner = Owner::Lease(lease);
+                    let rows = held.insert(Rows::new(owner, self.scope.mapping, deadline, watch));
+                    match rows.start(&params, want) {
+                        Ok(()) => rows.first_answer().await,
+                        Err(error) => Err(error),
                     }
                 }
-            } else {
-                match Box::pin(self.lease_again(access, deadline, attempt)).await {
-                    Ok(lease) => lease,
-                    Err(error) => return Err(watch.refuse(error)),
-                }
-            };
-            watch.waited += lease.waited();
-            watch.started = Some(lease.acquired_at());
-            let owner = Owner::Lease(lease);
-            let rows = held.insert(Rows::new(owner, self.scope.mapping, deadline, watch));
-            let answer = match rows.start(&params, want) {
-                Ok(()) => rows.first_answer().await,
-                Err(error) => Err(error),
             };
             let Err(error) = answer else { return Rows::opened(held) };
+            let rows = Rows::opened(held)?;
             let text = Arc::clone(rows.text());
             if error.kind() == ErrorKind::ReadOnly
                 && access == Access::ReadOnly
@@ -718,10 +749,21 @@ impl Db {
             } else {
                 return Err(rows.give_up(error));
             }
-            watch = Watch::new(self, text);
+            let mut watch = Watch::new(self, text);
             watch.waited = rows.try_again();
+            next = Next::Connect(watch);
         }
     }
+}
+
+/// What a call that opens rows does next.
+enum Next {
+    /// Gets a connection and starts its statement there.
+    Connect(Watch),
+    /// Awaits the first answer.
+    Await,
+    /// Sees whether the answer is one.
+    Judge(Result<()>),
 }
 
 /// A text or arguments that cannot be used, found before the call began.

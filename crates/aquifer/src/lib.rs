@@ -31,6 +31,7 @@
 
 #![forbid(unsafe_code)]
 
+mod at_once;
 mod backoff;
 mod batch;
 #[cfg(feature = "blocking")]

@@ -114,6 +114,8 @@ impl Manage for Manager {
         }
         link.rest();
         match status {
+            // What this borrower set, the next one must not inherit.
+            Status::Idle if link.connection().session_changed() => Fate::Recover,
             Status::Idle => Fate::Keep,
             Status::Broken => Fate::Discard(CloseReason::Broken),
             Status::Busy | Status::Transaction | Status::FailedTransaction => Fate::Recover,
@@ -142,7 +144,14 @@ impl Manage for Manager {
                     }
                 }
             };
-            (recovered.is_ok() && link.status() == Status::Idle).then_some(link)
+            if recovered.is_err() || link.status() != Status::Idle {
+                return None;
+            }
+            if link.connection().session_changed() {
+                link.start(Command::Reset).ok()?;
+                link.finish().await.ok()?;
+            }
+            (link.status() == Status::Idle).then_some(link)
         })
     }
 

@@ -8,7 +8,8 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use aquifer_driver::{
-    Columns, Command, Error, ErrorKind, FromRow, Mapping, Outcome, Params, Result, Row, Step, Want,
+    Columns, Command, Error, ErrorKind, FromRow, Mapping, Outcome, Params, Result, Retry, Row,
+    Status, Step, Want,
 };
 use tokio::runtime::Handle;
 use tokio::time::{Instant, Sleep, sleep_until};
@@ -326,6 +327,12 @@ impl<'c> Rows<'c> {
     fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         let Some(link) = self.owner.link() else { return Poll::Ready(Err(closed())) };
         let Poll::Ready(step) = link.poll_step(cx) else { return self.poll_deadline(cx) };
+        Poll::Ready(self.answered(step))
+    }
+
+    /// Takes in what the driver has answered.
+    #[inline]
+    pub(crate) fn answered(&mut self, step: Result<Step>) -> Result<()> {
         self.next = 0;
         let step = step?;
         if self.watch.first_row.is_none() && !matches!(step, Step::End(_)) {
@@ -340,11 +347,16 @@ impl<'c> Rows<'c> {
             Step::End(outcome) => {
                 self.outcome = outcome;
                 self.state = State::Ended;
+                if let Owner::Lease(lease) = &self.owner
+                    && matches!(lease.status(), Status::Transaction | Status::FailedTransaction)
+                {
+                    return Err(left_open());
+                }
             }
-            Step::Failed(error) => return Poll::Ready(Err(error)),
+            Step::Failed(error) => return Err(error),
             _ => {}
         }
-        Poll::Ready(Ok(()))
+        Ok(())
     }
 
     fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
@@ -575,6 +587,15 @@ impl fmt::Debug for Rows<'_> {
             .field("rows", &self.watch.rows)
             .finish_non_exhaustive()
     }
+}
+
+/// The connection goes back to the pool with this call, and a transaction cannot outlive it: better an
+/// error than work that is undone without a word.
+#[cold]
+fn left_open() -> Error {
+    Error::new(ErrorKind::Unsupported, "the text left a transaction open; it is rolled back")
+        .with_hint("use `begin` or `transaction`, or hold a connection with `acquire`")
+        .with_retry(Retry::Never)
 }
 
 #[cold]

@@ -136,9 +136,11 @@ impl Session {
                 && matches!(status, Status::Transaction | Status::FailedTransaction)
     }
 
-    /// Closes the connection instead of giving it back.
+    /// Closes the connection instead of giving it back, unless the data would go with it.
     pub(crate) fn discard(self) {
-        self.lease.discard(CloseReason::Requested);
+        if !self.db.keeps_its_connection() {
+            self.lease.discard(CloseReason::Requested);
+        }
     }
 
     pub(crate) fn depth(&self) -> u32 {

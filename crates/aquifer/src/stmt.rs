@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use aquifer_driver::{Columns, Description, FromRow, Parameter, Params, Result, Want};
 
+use crate::at_once::Begun;
 use crate::db::Db;
 use crate::done::Done;
 use crate::executor::Executor;
@@ -86,7 +87,7 @@ impl Stmt {
             return self.db.query(self.text.source(), params).await;
         }
         let mut held = None;
-        self.db.open_text(Arc::clone(&self.text), params, Want::All, &mut held).await?;
+        self.db.open_text(Arc::clone(&self.text), params, Want::All, &mut held, Begun::Not).await?;
         Rows::lend(held)
     }
 

@@ -31,12 +31,12 @@ impl<'c, T> RowStream<'c, T> {
 }
 
 impl<T: for<'r> FromRow<'r>> RowStream<'_, T> {
-    /// The next row, without the `futures` crate.
+    /// The next row, without the `futures` crate; named as in its `TryStreamExt`.
     ///
     /// # Errors
     ///
     /// The engine's error, the deadline, or a row that does not convert.
-    pub async fn next(&mut self) -> Result<Option<T>> {
+    pub async fn try_next(&mut self) -> Result<Option<T>> {
         std::future::poll_fn(|cx| self.poll_row(cx)).await.transpose()
     }
 

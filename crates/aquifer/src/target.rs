@@ -5,6 +5,7 @@ use std::sync::Arc;
 use aquifer_driver::{FromRow, ParamBuf, Params, Result, Want};
 
 use crate::Db;
+use crate::at_once::{AtOnce, Begun};
 use crate::batch::Batch;
 use crate::done::Done;
 use crate::link::no_rows;
@@ -77,7 +78,7 @@ impl<'e> Target<'e> {
         held: &'h mut Option<Rows<'e>>,
     ) -> Result<&'h mut Rows<'e>> {
         match self.0 {
-            Place::Db(db) => db.open_text(text, params, want, held).await,
+            Place::Db(db) => db.open_text(text, params, want, held, Begun::Not).await,
             Place::Session(session) => session.open(text, params, want, held).await,
         }
     }
@@ -106,7 +107,22 @@ impl<'e> Target<'e> {
         {
             return first.ok_or_else(|| db.named(no_rows()));
         }
-        self.open(sql, params, Want::First, &mut None).await?.one().await
+        if params.has_lists() {
+            return self.open(sql, params, Want::First, &mut None).await?.one().await;
+        }
+        let text = self.texts().get(sql).map_err(|error| self.handle().refused(sql, error))?;
+        let held = &mut None;
+        match self.0 {
+            Place::Db(db) => match db.first_at_once(&text, &params, held) {
+                AtOnce::Over(first) => first.ok_or_else(|| db.named(no_rows())),
+                AtOnce::Goes(begun) => {
+                    db.open_text(text, params, Want::First, held, begun).await?.one().await
+                }
+            },
+            Place::Session(session) => {
+                session.open(text, params, Want::First, held).await?.one().await
+            }
+        }
     }
 
     #[inline]
@@ -121,7 +137,22 @@ impl<'e> Target<'e> {
         {
             return Ok(first);
         }
-        self.open(sql, params, Want::First, &mut None).await?.first().await
+        if params.has_lists() {
+            return self.open(sql, params, Want::First, &mut None).await?.first().await;
+        }
+        let text = self.texts().get(sql).map_err(|error| self.handle().refused(sql, error))?;
+        let held = &mut None;
+        match self.0 {
+            Place::Db(db) => match db.first_at_once(&text, &params, held) {
+                AtOnce::Over(first) => Ok(first),
+                AtOnce::Goes(begun) => {
+                    db.open_text(text, params, Want::First, held, begun).await?.first().await
+                }
+            },
+            Place::Session(session) => {
+                session.open(text, params, Want::First, held).await?.first().await
+            }
+        }
     }
 
     /// The text and its arguments, if it is one that shares a flight with others. What is wrong with

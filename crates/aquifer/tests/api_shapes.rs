@@ -170,7 +170,7 @@ async fn a_stream_owns_its_rows_and_the_connection() -> Result<()> {
     let mut stations = db.stream::<Station>("SELECT * FROM stations ORDER BY id", ());
     drop(db);
     let mut ids = Vec::new();
-    while let Some(station) = stations.next().await? {
+    while let Some(station) = stations.try_next().await? {
         ids.push(station.id);
     }
     assert_eq!(ids, [7, 8, 9]);
@@ -412,7 +412,7 @@ async fn a_statement_runs_on_the_pool_and_elsewhere() -> Result<()> {
     assert_eq!(by_code.get::<i64>(&[("code", "N-08")]).await?, 8);
     let mut tx = db.begin().await?;
     assert_eq!(by_code.on(&mut tx).get::<i64>(&[("code", "T-01")]).await?, 9);
-    assert_eq!(by_code.on(&mut tx).select::<i64>(&[("code", "-")]).await?, []);
+    assert!(by_code.on(&mut tx).select::<i64>(&[("code", "-")]).await?.is_empty());
     drop(tx);
     assert_eq!(&*db.rebind("SELECT '?', ?")?, "SELECT '?', ?");
     let error = db.prepare("SELECT nonsense").await.unwrap_err();

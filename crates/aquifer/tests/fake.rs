@@ -326,3 +326,25 @@ async fn a_transaction_that_grows_too_old_is_rolled_back_and_says_so() {
     assert_eq!(n, 3);
     server.assert_no_violations();
 }
+
+#[tokio::test]
+async fn a_text_that_leaves_a_transaction_open_on_a_db_is_an_error() {
+    let server = FakeServer::new();
+    let db = open(&server, |options| options.pool.max_open = 1);
+    stations(&db).await;
+    for text in ["BEGIN", "BEGIN; DELETE FROM stations WHERE id = 1"] {
+        let error = db.exec(text, ()).await.unwrap_err();
+        assert!(error.to_string().contains("left a transaction open"), "{error}");
+        let n: i64 = db.get("SELECT count(*) FROM stations", ()).await.unwrap();
+        assert_eq!(n, 3);
+    }
+    // On a connection in hand it is the caller's business.
+    let mut conn = db.acquire().await.unwrap();
+    conn.exec("BEGIN", ()).await.unwrap();
+    conn.exec("DELETE FROM stations WHERE id = 1", ()).await.unwrap();
+    conn.exec("COMMIT", ()).await.unwrap();
+    drop(conn);
+    let n: i64 = db.get("SELECT count(*) FROM stations", ()).await.unwrap();
+    assert_eq!(n, 2);
+    server.assert_no_violations();
+}

@@ -86,7 +86,7 @@ impl<T: for<'r> FromRow<'r>> Iterator for RowStream<'_, T> {
             return None;
         }
         let (stream, runtime) = self.held.parts();
-        let next = runtime.run(stream.next()).transpose();
+        let next = runtime.run(stream.try_next()).transpose();
         self.ended = !matches!(next, Some(Ok(_)));
         next
     }

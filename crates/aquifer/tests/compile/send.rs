@@ -66,7 +66,7 @@ macro_rules! calls_of_a_place {
         calls!($on);
         send($on.query_named(SQL, &ARGS));
         send($on.stream::<i64>(SQL, (1,)));
-        send($on.stream::<i64>(SQL, (1,)).next());
+        send($on.stream::<i64>(SQL, (1,)).try_next());
         send($on.batch().send());
     };
 }
@@ -200,7 +200,7 @@ fn tasks_take_what_they_own(db: Db) {
     tokio::spawn(async move {
         let mut stream = db.stream::<String>(SQL, ("x",));
         let mut all = Vec::new();
-        while let Some(text) = stream.next().await? {
+        while let Some(text) = stream.try_next().await? {
             all.push(text);
         }
         Ok::<_, Error>(all)

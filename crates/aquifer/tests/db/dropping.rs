@@ -12,6 +12,12 @@ fn engines() -> [FakeOptions; 3] {
 
 /// Runs `work` on each engine, dropped after its first poll, after its second, and so on, until it ends.
 async fn at_every_poll(work: impl AsyncFn(&Db) -> Result<()>) {
+    at_every_poll_there_is(work, 2).await;
+}
+
+/// As [`at_every_poll`], for work that takes at least so many polls: a read of one row polls its driver
+/// twice in its own first poll, and one yield does not hold it up.
+async fn at_every_poll_there_is(work: impl AsyncFn(&Db) -> Result<()>, polls_min: usize) {
     for options in engines() {
         let server = FakeServer::with_options(options.batch_rows_max(8));
         let db = open_yielding(&server, 1);
@@ -29,7 +35,7 @@ async fn at_every_poll(work: impl AsyncFn(&Db) -> Result<()>) {
             assert_at_rest(&db, &server);
             if let Some(result) = ended {
                 result.unwrap();
-                assert!(polls > 1, "it was never dropped");
+                assert!(polls >= polls_min, "it was never dropped");
                 break;
             }
         }
@@ -82,8 +88,8 @@ async fn exec() {
 
 #[tokio::test]
 async fn one_row_and_all_rows() {
-    at_every_poll(async |db| db.get::<i64>(SELECT, ()).await.map(drop)).await;
-    at_every_poll(async |db| db.get_optional::<i64>(SELECT, ()).await.map(drop)).await;
+    at_every_poll_there_is(async |db| db.get::<i64>(SELECT, ()).await.map(drop), 1).await;
+    at_every_poll_there_is(async |db| db.get_optional::<i64>(SELECT, ()).await.map(drop), 1).await;
     at_every_poll(async |db| db.select::<i64>(SELECT, ()).await.map(drop)).await;
 }
 
@@ -101,7 +107,7 @@ async fn rows_and_streams() {
     .await;
     at_every_poll(async |db| {
         let mut stream = db.stream::<i64>(SELECT, ());
-        while stream.next().await?.is_some() {}
+        while stream.try_next().await?.is_some() {}
         Ok(())
     })
     .await;
@@ -118,7 +124,7 @@ async fn rows_of_a_held_connection() {
         conn.get::<i64>("SELECT 1", ()).await?;
         {
             let mut stream = conn.stream::<i64>(SELECT, ());
-            stream.next().await?;
+            stream.try_next().await?;
         }
         conn.ping().await
     })

@@ -109,7 +109,7 @@ async fn every_way_a_call_can_end_is_seen_once() {
     drop(rows);
     assert_eq!((watcher.one().rows, watcher.take().len()), (2, 0));
     let mut stream = db.stream::<i64>(series, ());
-    stream.next().await.unwrap();
+    stream.try_next().await.unwrap();
     drop(stream);
     assert_eq!(watcher.one().error, None);
 

@@ -259,15 +259,15 @@ async fn a_stream_is_lazy_owned_and_ends_after_an_error() {
     let calls = db.stats().calls.calls;
     let mut stream = db.stream::<Account>("SELECT id, balance FROM accounts ORDER BY id", ());
     assert_eq!(db.stats().calls.calls, calls);
-    assert_eq!(stream.next().await.unwrap(), Some(Account { id: 1, balance: 100 }));
+    assert_eq!(stream.try_next().await.unwrap(), Some(Account { id: 1, balance: 100 }));
     drop(stream);
     assert_eq!(db.get::<i64>("SELECT 1", ()).await.unwrap(), 1);
     let mut wrong = db.stream::<Account>("SELECT id FROM accounts", ());
-    assert!(wrong.next().await.is_err());
-    assert_eq!(wrong.next().await.unwrap(), None);
+    assert!(wrong.try_next().await.is_err());
+    assert_eq!(wrong.try_next().await.unwrap(), None);
     let mut refused = db.stream::<i64>("SELECT ?", ());
-    assert_eq!(refused.next().await.unwrap_err().kind(), ErrorKind::Arguments);
-    assert_eq!(refused.next().await.unwrap(), None);
+    assert_eq!(refused.try_next().await.unwrap_err().kind(), ErrorKind::Arguments);
+    assert_eq!(refused.try_next().await.unwrap(), None);
     settled(&db).await;
     assert_at_rest(&db, &server);
 }
@@ -284,7 +284,7 @@ async fn rows_of_a_held_connection_may_be_dropped_and_the_connection_goes_on() {
             drop(rows);
             assert_eq!(conn.get::<i64>("SELECT 1", ()).await.unwrap(), 1);
             let mut stream = conn.stream::<i64>(SERIES, (1000,));
-            assert_eq!(stream.next().await.unwrap(), Some(1));
+            assert_eq!(stream.try_next().await.unwrap(), Some(1));
             drop(stream);
         }
         conn.ping().await.unwrap();
