@@ -7,7 +7,7 @@ use std::future::poll_fn;
 use std::sync::Arc;
 
 use ::aquifer::sqlite::SqliteConnection;
-use ::aquifer::{Plan, ProcessEnvironment, drivers};
+use ::aquifer::{Mapping, ProcessEnvironment, drivers};
 use aquifer_driver::{Access, Command, Connection, Dsn, Params, RowBatch, Step, Want};
 
 use super::aquifer::url;
@@ -91,7 +91,7 @@ impl<V: View> Client for Point<V> {
         start(connection, POINT, &(key,), Want::First)?;
         let mut last = step(connection, &mut self.batch).await?;
         let row = self.batch.row(0).ok_or_else(|| Failure::new("no row"))?;
-        let station: Station = Plan::of::<Station>(row.columns())?.read(row)?;
+        let station: Station = row.columns().plan::<Station>(Mapping::Strict)?.read(row)?;
         while !matches!(last, Step::End(_)) {
             last = step(connection, &mut self.batch).await?;
         }
@@ -121,13 +121,9 @@ impl<V: View> Client for Scanner<V> {
         let connection = self.view.connection();
         start(connection, SCAN, &(request.count as i64,), Want::All)?;
         let mut scan = Scan::default();
-        let mut plan = None;
         loop {
             let last = step(connection, &mut self.batch).await?;
-            let plan = match &mut plan {
-                Some(plan) => plan,
-                None => plan.insert(Plan::of::<Station>(self.batch.columns())?),
-            };
+            let plan = self.batch.columns().plan::<Station>(Mapping::Strict)?;
             for row in self.batch.rows() {
                 let station: Station = plan.read(row)?;
                 station.check(scan.next())?;

@@ -53,13 +53,15 @@ pub const WORKLOADS: &[Workload] = &[
         counted: (2_000, 6_000),
         stored: true,
         peers: &[
+            Peer::on_runtime("aquifer_shared", aquifer::point_64_shared),
             Peer::on_runtime("aquifer_worker", aquifer::point_64_worker),
             Peer::on_runtime("aquifer", aquifer::point_64),
             Peer::blocking("rusqlite", rusqlite::point),
             Peer::on_runtime("sqlx", sqlx::point_64),
         ],
         goals: &[
-            Goal::Faster { ours: "aquifer_worker", peer: "rusqlite", at_least: 0.45 },
+            Goal::Faster { ours: "aquifer_shared", peer: "rusqlite", at_least: 0.45 },
+            Goal::Fair { ours: "aquifer_shared", at_most: 1.1 },
             Goal::Fair { ours: "aquifer_worker", at_most: 1.1 },
         ],
     },
