@@ -134,5 +134,5 @@ pub(crate) fn check(index: usize, value: &ValueRef<'_>) -> Result<()> {
 
 #[cold]
 fn refused(index: usize, what: &str) -> Error {
-    Error::new(ErrorKind::Argument, format!("the argument {index}, counted from 1, is {what}"))
+    Error::new(ErrorKind::Argument, format!("argument {index} is {what}"))
 }

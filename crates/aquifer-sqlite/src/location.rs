@@ -23,7 +23,11 @@ impl Location {
     pub(crate) fn parse(dsn: &Dsn, options: &Options) -> Result<Self> {
         let path = if dsn.is_url() {
             let body = dsn.body();
-            Dsn::decode(body.strip_prefix("//").unwrap_or(body), "the path")?
+            let named = body.strip_prefix("//");
+            if named.is_some_and(|named| named.split('/').next().unwrap_or(named).contains('@')) {
+                return Err(login());
+            }
+            Dsn::decode(named.unwrap_or(body), "the path")?
         } else {
             dsn.body().to_owned()
         };
@@ -58,6 +62,19 @@ impl Location {
             Self::File(path) => path,
         }
     }
+}
+
+/// What stands before an `@` is likely a password: nothing of the text is shown.
+#[cold]
+fn login() -> Error {
+    Error::new(
+        ErrorKind::Configuration,
+        "the SQLite URL names a user or a host, and SQLite databases are files",
+    )
+    .with_hint(
+        "did you mean `postgres://` or `mysql://`? A file with `@` in its name is written \
+         `sqlite:a@b.db`",
+    )
 }
 
 #[cfg(test)]
@@ -105,6 +122,26 @@ mod tests {
             "sqlite::memory:?mode=ro",
         ] {
             assert_eq!(location(url).unwrap_err().kind(), ErrorKind::Configuration, "{url}");
+        }
+    }
+
+    #[test]
+    fn a_url_with_a_login_is_refused_without_showing_it() {
+        for url in
+            ["sqlite://user:hunter2@host/x.db", "sqlite://hunter2@host", "sqlite://:hunter2@"]
+        {
+            let error = location(url).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Configuration, "{url}");
+            let shown = format!("{error} {error:?} {:?}", error.hint());
+            assert!(shown.contains("postgres://") && !shown.contains("hunter2"), "{shown}");
+        }
+        for (url, path) in [
+            ("sqlite:a@b.db", "a@b.db"),
+            ("sqlite://a%40b.db", "a@b.db"),
+            ("sqlite:///home/a@b/x.db", "/home/a@b/x.db"),
+            ("sqlite://dir/a@b.db", "dir/a@b.db"),
+        ] {
+            assert_eq!(location(url).unwrap(), Location::File(path.into()), "{url}");
         }
     }
 }
