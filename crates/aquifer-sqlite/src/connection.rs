@@ -552,3 +552,38 @@ fn lost() -> Error {
 fn misuse(what: &'static str) -> Error {
     Error::new(ErrorKind::Protocol, what).with_nothing_sent(true)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use aquifer_testkit::block_on_for;
+
+    use super::*;
+
+    fn memory() -> SqliteConnection {
+        let opening = Opening {
+            path: None,
+            name: "memory".into(),
+            options: Arc::default(),
+            access: aquifer_driver::Access::ReadWrite,
+        };
+        let connection = block_on_for(Duration::from_secs(30), SqliteConnection::open(opening));
+        connection.expect("a wake").expect("a database in memory")
+    }
+
+    #[test]
+    fn a_panic_on_the_worker_breaks_the_connection_and_hangs_nobody() {
+        let mut connection = memory();
+        let panics = connection.call(|_| -> Result<()> { panic!("injected") });
+        let error = block_on_for(Duration::from_secs(30), panics).expect("a wake").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ConnectionLost);
+        assert_eq!(connection.status(), Status::Broken);
+        assert!(connection.start(Command::Ping).is_err());
+        assert_eq!(connection.abandon(), Status::Broken);
+        let recovered = poll_fn(|cx| connection.poll_recover(cx));
+        assert!(block_on_for(Duration::from_secs(30), recovered).expect("a wake").is_err());
+        let closed = Box::new(connection).close();
+        assert!(block_on_for(Duration::from_secs(30), closed).expect("a wake").is_ok());
+    }
+}

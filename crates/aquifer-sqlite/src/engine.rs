@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use aquifer_driver::{
     Columns, Counters, Description, Error, ErrorKind, Outcome, Parameter, Params, Result, RowBatch,
-    Tag, TxOptions, Want,
+    Tag, Want,
 };
 
 use crate::batch::Statements;
@@ -19,7 +19,6 @@ use crate::kind::Kind;
 use crate::options::Options;
 use crate::raw::{
     self, Cell, Code, Handle, Interruption, Persistence, Row, Statement, StatementId,
-    TransactionState,
 };
 
 /// Arguments that a statement keeps after its run, in bytes; beyond that they are given up.
@@ -33,15 +32,15 @@ const BYTES_MAX: usize = 64 * 1024;
 pub(crate) struct Engine {
     pub(crate) handle: Handle,
     pub(crate) options: Arc<Options>,
-    cache: Cache,
+    pub(crate) cache: Cache,
     /// Whether everything is in memory, and nobody else's: no lock is ever waited for.
-    private: bool,
+    pub(crate) private: bool,
     /// The connection was asked for reading only.
-    reader: bool,
+    pub(crate) reader: bool,
     /// The transaction that is open was begun for reading only.
-    read_only_tx: bool,
+    pub(crate) read_only_tx: bool,
     /// What a lock is waited for on the worker, in milliseconds: the option, or a later PRAGMA.
-    busy_timeout_ms: u32,
+    pub(crate) busy_timeout_ms: u32,
     /// Shared by every statement without rows.
     none: Arc<Columns>,
     pub(crate) description: Option<Description>,
@@ -337,7 +336,7 @@ impl Engine {
 
     /// Prepares a text of one statement and keeps it; `None` if it holds none.
     #[cold]
-    fn prepare(&mut self, place: Place, sql: &str) -> Result<Option<usize>, Failure> {
+    pub(crate) fn prepare(&mut self, place: Place, sql: &str) -> Result<Option<usize>, Failure> {
         if place == Place::Inline {
             if !self.runs_inline() {
                 return Err(Failure::Later);
@@ -623,81 +622,6 @@ impl Engine {
             Some(Description::new(parameters, Arc::clone(&entry.columns), Some(entry.reads)));
         Ok(())
     }
-
-    // Transactions.
-
-    /// The text that begins such a transaction, and whether running it takes no lock.
-    ///
-    /// # Errors
-    ///
-    /// If a transaction is open, or writes are refused here.
-    pub(crate) fn plan_begin(&mut self, options: TxOptions) -> Result<(&'static str, bool)> {
-        if !self.handle.autocommit() {
-            return Err(Error::new(ErrorKind::Database, "a transaction is open already")
-                .with_nothing_sent(true));
-        }
-        self.read_only_tx = false;
-        // Every level is served: SQLite's transactions are serializable. `deferrable` asks for a
-        // snapshot that cannot fail, and SQLite's snapshots never do.
-        if options.read_only || self.reader {
-            if !options.read_only && !options.lock_late {
-                return Err(read_only(true));
-            }
-            self.read_only_tx = options.read_only;
-            return Ok(("BEGIN", true));
-        }
-        Ok(if options.lock_late { ("BEGIN", true) } else { ("BEGIN IMMEDIATE", self.private) })
-    }
-
-    /// Whether ending the transaction touches no disk and waits for nothing.
-    pub(crate) fn ends_quickly(&self) -> bool {
-        self.runs_inline()
-            && self
-                .handle
-                .transaction_state(None)
-                .is_ok_and(|state| state != TransactionState::Write)
-    }
-
-    /// Runs one of `BEGIN`, `BEGIN IMMEDIATE`, `COMMIT`, `ROLLBACK`.
-    pub(crate) fn control(&mut self, place: Place, sql: &'static str) -> Result<()> {
-        self.handle.set_budget(None);
-        let at = match self.cache.find(sql) {
-            Some(at) => at,
-            // The texts are ours and name nothing: preparing them is short.
-            None => match self.prepare(Place::Worker, sql).map_err(Failure::error)? {
-                Some(at) => at,
-                None => return Ok(()),
-            },
-        };
-        self.handle.busy_timeout(if place == Place::Inline { 0 } else { self.busy_timeout_ms });
-        let entry = self.cache.entry(at);
-        let ran = self.handle.statement(entry.id).and_then(|mut statement| {
-            statement.run()?;
-            statement.reset()
-        });
-        if self.read_only_tx && self.handle.autocommit() {
-            self.read_only_tx = false;
-        }
-        ran.map_err(|raw| errors::error(&raw, Doing::Running))
-    }
-
-    /// Rolls back what is open. A rollback cannot be cancelled: an interrupt that comes in between
-    /// makes it start again.
-    pub(crate) fn rollback(&mut self, place: Place) -> Result<()> {
-        loop {
-            if self.handle.autocommit() {
-                self.read_only_tx = false;
-                return Ok(());
-            }
-            self.handle.begin();
-            match self.control(place, "ROLLBACK") {
-                Err(error) if error.kind() == ErrorKind::Cancelled => {}
-                Err(_) if self.handle.autocommit() => {}
-                Err(error) => return Err(error),
-                Ok(()) => {}
-            }
-        }
-    }
 }
 
 /// Appends a row.
@@ -742,7 +666,7 @@ fn give_up(batch: &mut RowBatch, statement: &mut Statement<'_>, failure: Failure
 }
 
 #[cold]
-fn read_only(reader: bool) -> Error {
+pub(crate) fn read_only(reader: bool) -> Error {
     let (what, hint) = if reader {
         ("the statement writes, and this connection only reads", "use a call that may write")
     } else {
