@@ -34,7 +34,7 @@ async fn main() -> Result<()> {
     // The same as a `futures::Stream` of owned values; it also has a `next` of its own.
     let mut stream = db.stream::<Reading>(MANY, (50_000,));
     let mut last = None;
-    while let Some(reading) = stream.next().await? {
+    while let Some(reading) = stream.try_next().await? {
         last = Some(reading);
     }
     if let Some(Reading { n, code, level_m }) = last {

@@ -398,6 +398,10 @@ pub trait Connection: Send + 'static {
         false
     }
 
+    /// Takes the session as it is now for the one that [`Command::Reset`] goes back to. Called when no
+    /// command is under way, after a connection's first settings were made.
+    fn adopt_session(&mut self) {}
+
     /// A handle to stop whatever this connection is doing.
     fn canceller(&self) -> Canceller;
 

@@ -59,8 +59,11 @@ impl Hooks {
         self.pool = self.pool.after_connect(move |link, info| {
             let hook = Arc::clone(&hook);
             Box::pin(async move {
-                let result = hook(link, info).await?;
-                tidy(link).await.map(|()| result)
+                hook(link, info).await?;
+                tidy(link).await?;
+                // What the hook has set is how every borrower is to find the session.
+                link.connection().adopt_session();
+                Ok(())
             })
         });
         self
