@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::args::{Check, Format};
 use crate::failure::Failure;
-use crate::source::{self, Source};
+use crate::source::{self, Purpose, Source};
 
 /// Runs the command.
 pub(crate) async fn run(args: &Check) -> Result<(), Failure> {
@@ -37,7 +37,7 @@ pub(crate) async fn run(args: &Check) -> Result<(), Failure> {
 }
 
 async fn verify(args: &Check) -> Result<(Source, Vec<Checked>), Failure> {
-    let source = source::open(&args.source, &ProcessEnvironment).await?;
+    let source = source::open(&args.source, &ProcessEnvironment, Purpose::Check).await?;
     let checked = aquifer_service::check(&source.db, &source.catalog).await;
     Ok((source, checked.map_err(Failure::queries)?))
 }

@@ -6,6 +6,7 @@ use aquifer::{Error, ErrorKind};
 use aquifer_service::{DemoError, Diagnostic};
 
 use crate::signals::Signal;
+use crate::source::Purpose;
 
 /// Why a command failed.
 #[derive(Debug)]
@@ -41,18 +42,26 @@ impl Failure {
     }
 
     /// A database that cannot be opened. An error about the DSN itself is wrong usage.
-    pub(crate) fn database(error: Error) -> Self {
+    pub(crate) fn database(error: Error, purpose: Purpose) -> Self {
         use std::error::Error as _;
         let mut message = match (error.kind(), error.hint()) {
             // The library's hint is for programmers; this program has the drivers that it has.
             (ErrorKind::UnknownDriver, Some(hint)) if hint.starts_with("enable") => {
                 format!("{}; this version serves SQLite only", error.message())
             }
+            // Checking creates nothing, whatever the mode.
+            (_, Some(hint)) if purpose == Purpose::Check && hint.contains("mode=rwc") => {
+                format!("{}; pass the path of a database that exists", error.message())
+            }
             _ => error.to_string(),
         };
         let mut source = error.source();
         while let Some(cause) = source {
-            let text = cause.to_string();
+            // A cause with a hint of its own would repeat it.
+            let text = match cause.downcast_ref::<Error>() {
+                Some(error) if error.hint().is_some() => error.message().to_owned(),
+                _ => cause.to_string(),
+            };
             if !message.contains(&text) {
                 message.push_str(&format!("\n  because: {text}"));
             }

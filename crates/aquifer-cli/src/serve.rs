@@ -12,7 +12,7 @@ use crate::banner::{self, Facts, Keeping, Style};
 use crate::failure::Failure;
 use crate::listen::{ADMIN_PORT, Wish};
 use crate::signals::{Signal, Signals};
-use crate::source;
+use crate::source::{self, Purpose};
 
 /// How long to go on serving after SIGTERM, so that load balancers notice.
 const DRAIN_DELAY: Duration = Duration::from_secs(5);
@@ -116,7 +116,7 @@ async fn start(
     args: &Serve,
     environment: &dyn Environment,
 ) -> Result<(Told, Service, String, Duration), Failure> {
-    let source = source::open(&args.source, environment).await?;
+    let source = source::open(&args.source, environment, Purpose::Serve).await?;
     let engine = engine(&source.db).await;
     let mut options = Options::default();
     options.request_timeout = args.request_timeout;

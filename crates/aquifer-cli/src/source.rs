@@ -22,6 +22,16 @@ pub(crate) struct Source {
     pub(crate) is_demo: bool,
 }
 
+/// What a database is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// To answer requests.
+    Serve,
+    /// To prepare queries. The file is opened for reading only: opening it for writing would create it, or
+    /// change its journal mode.
+    Check,
+}
+
 /// True if the demo is what these arguments mean.
 pub(crate) fn is_demo(args: &args::Source, environment: &dyn Environment) -> bool {
     args.memory || dsn(args, environment).is_none()
@@ -36,11 +46,12 @@ fn dsn(args: &args::Source, environment: &dyn Environment) -> Option<String> {
 pub(crate) async fn open(
     args: &args::Source,
     environment: &dyn Environment,
+    purpose: Purpose,
 ) -> Result<Source, Failure> {
     match dsn(args, environment).filter(|_| !args.memory) {
         None => demo(args, environment).await,
         Some(dsn) => {
-            let url = url(&dsn)?;
+            let url = url(&dsn, purpose)?;
             let directory = match &args.queries {
                 Some(directory) => directory.clone(),
                 None if Path::new("queries").is_dir() => PathBuf::from("queries"),
@@ -51,7 +62,7 @@ pub(crate) async fn open(
                 }
             };
             let sources = read(&directory)?;
-            let db = Db::connect(&url).await.map_err(Failure::database)?;
+            let db = Db::connect(&url).await.map_err(|error| Failure::database(error, purpose))?;
             let catalog = parse(&db, &sources)?;
             let location = db.location().to_owned();
             let name = Path::new(&location)
@@ -123,21 +134,13 @@ fn shorten(path: &Path, environment: &dyn Environment) -> String {
 
 /// The URL of what was typed: a URL as it is, anything else as the path of an SQLite file. A file that
 /// does not exist is an error, not a new database: it was most likely a typing mistake.
-fn url(dsn: &str) -> Result<String, Failure> {
+fn url(dsn: &str, purpose: Purpose) -> Result<String, Failure> {
     let scheme = dsn.split_once(':').map(|(scheme, _)| scheme).filter(|scheme| {
         scheme.len() > 1
             && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
     });
     match scheme {
-        Some("sqlite" | "sqlite3") => {
-            let (body, query) = dsn.split_once('?').unwrap_or((dsn, ""));
-            let has_mode = query.split('&').any(|pair| pair.starts_with("mode="));
-            Ok(if has_mode || body.ends_with(":memory:") {
-                dsn.to_owned()
-            } else {
-                format!("{dsn}{}mode=rw", if query.is_empty() { "?" } else { "&" })
-            })
-        }
+        Some("sqlite" | "sqlite3") => Ok(sqlite(dsn, purpose)),
         Some(_) => Ok(dsn.to_owned()),
         None => {
             let path = Path::new(dsn);
@@ -147,9 +150,26 @@ fn url(dsn: &str) -> Result<String, Failure> {
                      exists, or a URL such as sqlite:///srv/my.db"
                 )));
             }
-            Ok(format!("{}?mode=rw", sqlite_url(path)))
+            Ok(sqlite(&sqlite_url(path), purpose))
         }
     }
+}
+
+/// An SQLite URL with a `mode`: for serving `rw`, unless it has one; for checking `ro`, whatever it has.
+fn sqlite(dsn: &str, purpose: Purpose) -> String {
+    let (body, query) = dsn.split_once('?').unwrap_or((dsn, ""));
+    let has_mode = query.split('&').any(|pair| pair.starts_with("mode="));
+    if body.ends_with(":memory:") || query.split('&').any(|pair| pair == "mode=memory") {
+        return dsn.to_owned();
+    }
+    let mode = match purpose {
+        Purpose::Serve if has_mode => return dsn.to_owned(),
+        Purpose::Serve => "mode=rw",
+        Purpose::Check => "mode=ro",
+    };
+    let others = query.split('&').filter(|pair| !pair.is_empty() && !pair.starts_with("mode="));
+    let pairs: Vec<_> = others.chain([mode]).collect();
+    format!("{body}?{}", pairs.join("&"))
 }
 
 #[cfg(test)]
@@ -158,17 +178,21 @@ mod tests {
 
     #[test]
     fn urls_never_create_a_database_by_mistake() {
-        for (dsn, expected) in [
-            ("sqlite:///a.db", "sqlite:///a.db?mode=rw"),
-            ("sqlite://a.db?", "sqlite://a.db??mode=rw"),
-            ("sqlite://a.db?busy_timeout=1", "sqlite://a.db?busy_timeout=1&mode=rw"),
-            ("sqlite://a.db?mode=ro", "sqlite://a.db?mode=ro"),
-            ("sqlite::memory:", "sqlite::memory:"),
-            ("postgres://db/shop", "postgres://db/shop"),
+        for (dsn, serve, check) in [
+            ("sqlite:///a.db", "sqlite:///a.db?mode=rw", "sqlite:///a.db?mode=ro"),
+            ("sqlite://a.db?", "sqlite://a.db?mode=rw", "sqlite://a.db?mode=ro"),
+            ("sqlite://a.db?x=1", "sqlite://a.db?x=1&mode=rw", "sqlite://a.db?x=1&mode=ro"),
+            ("sqlite://a.db?mode=ro", "sqlite://a.db?mode=ro", "sqlite://a.db?mode=ro"),
+            (
+                "sqlite://a.db?mode=rwc&x=1",
+                "sqlite://a.db?mode=rwc&x=1",
+                "sqlite://a.db?x=1&mode=ro",
+            ),
+            ("sqlite::memory:", "sqlite::memory:", "sqlite::memory:"),
+            ("postgres://db/shop", "postgres://db/shop", "postgres://db/shop"),
         ] {
-            if !dsn.ends_with('?') {
-                assert_eq!(url(dsn).unwrap(), expected);
-            }
+            assert_eq!(url(dsn, Purpose::Serve).unwrap(), serve);
+            assert_eq!(url(dsn, Purpose::Check).unwrap(), check);
         }
     }
 
@@ -176,7 +200,7 @@ mod tests {
     fn a_path_must_be_a_file_that_exists() {
         let file = std::env::temp_dir().join(format!("aquifer source {}.db", std::process::id()));
         std::fs::write(&file, "").unwrap();
-        let got = url(file.to_str().unwrap()).unwrap();
+        let got = url(file.to_str().unwrap(), Purpose::Serve).unwrap();
         std::fs::remove_file(&file).unwrap();
         assert!(
             got.starts_with("sqlite:///")
@@ -185,6 +209,7 @@ mod tests {
                 ),
             "{got}"
         );
-        assert!(url("./no-such.db").unwrap_err().to_string().contains("`./no-such.db`"));
+        let missing = url("./no-such.db", Purpose::Serve).unwrap_err();
+        assert!(missing.to_string().contains("`./no-such.db`"));
     }
 }

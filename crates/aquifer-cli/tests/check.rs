@@ -112,6 +112,48 @@ fn checking_changes_nothing() {
 }
 
 #[test]
+fn statements_that_make_no_sense_on_a_pool_are_refused_and_leave_no_trace() {
+    let scratch = Scratch::new();
+    let file = scratch.database("my.db");
+    let before = std::fs::read(&file).unwrap();
+    scratch.write(
+        "queries/bad.sql",
+        "-- name: a :exec\n-- http: POST /a\nPRAGMA journal_mode = delete;\n\n\
+         -- name: b :exec\n-- http: POST /b\nVACUUM INTO 'copy.db';\n\n\
+         -- name: c :exec\n-- http: POST /c\nATTACH 'other.db' AS other;\n\n\
+         -- name: d :exec\n-- http: POST /d\nBEGIN;\n\n\
+         -- name: e :exec\n-- http: POST /e\nINSERT INTO t (code) VALUES ('x');\n",
+    );
+    let output = scratch.run(&["check", "./my.db"]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let said = stderr(&output);
+    for line in [
+        "queries/bad.sql:3:1: `a` sets something",
+        "queries/bad.sql:7:1: `b` rewrites the whole database",
+        "queries/bad.sql:11:1: `c` attaches",
+        "queries/bad.sql:15:1: `d` controls a transaction",
+        "error: 4 mistakes in the queries",
+    ] {
+        assert!(said.lines().any(|said| said.starts_with(line)), "{line}\n{said}");
+    }
+    assert_eq!(std::fs::read(&file).unwrap(), before);
+    assert!(!scratch.0.join("copy.db").exists() && !scratch.0.join("other.db").exists());
+}
+
+#[test]
+fn checking_creates_no_database_whatever_the_mode() {
+    let scratch = Scratch::new();
+    scratch.write("queries/t.sql", GOOD);
+    for url in ["sqlite://nope.db?mode=rwc", "sqlite://nope.db", "sqlite://nope.db?mode=rw"] {
+        let output = scratch.run(&["check", url]);
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        let said = stderr(&output);
+        assert!(said.contains("does not exist") && !said.contains("rwc"), "{said}");
+        assert!(!scratch.0.join("nope.db").exists());
+    }
+}
+
+#[test]
 fn what_is_not_there_exits_with_1_and_wrong_usage_with_2() {
     let scratch = Scratch::new();
     scratch.database("my.db");

@@ -1,7 +1,7 @@
 //! Checking queries against the database that they are for: the database prepares each of them and
 //! says what it takes and gives.
 
-use aquifer::sql::{Lexis, Style, Tokens};
+use aquifer::sql::{self, Access, Lexis, Style, Tokens};
 use aquifer::{Db, Error, Stmt};
 use aquifer_driver::{Grammar, Placeholder};
 
@@ -35,7 +35,9 @@ pub fn lexis(db: &Db) -> Lexis {
 ///
 /// # Errors
 ///
-/// All queries that the database refuses, and those that do not give what their heads say: rows from
+/// All queries that make no sense on a pool's connection (transactions, settings, ATTACH, VACUUM: the
+/// database is not even asked, because some engines carry out a setting while they prepare it), those that
+/// the database refuses, and those that do not give what their heads say: rows from
 /// `:one` and `:many`, no two columns of one name, nothing but reading for GET and QUERY.
 pub async fn check(db: &Db, catalog: &Catalog) -> Result<Vec<Checked>, Vec<Diagnostic>> {
     let lexis = lexis(db);
@@ -46,6 +48,10 @@ pub async fn check(db: &Db, catalog: &Catalog) -> Result<Vec<Checked>, Vec<Diagn
     let mut checked = Vec::new();
     let mut errors = Vec::new();
     for query in catalog.queries() {
+        if let Some(error) = misplaced(query, &lexis) {
+            errors.push(error);
+            continue;
+        }
         let text = query.named.text(style);
         let slots = text.slots.iter().map(|slot| query.uses[slot.name]).collect();
         match db.label(&query.name).prepare(&text.text).await {
@@ -57,6 +63,66 @@ pub async fn check(db: &Db, catalog: &Catalog) -> Result<Vec<Checked>, Vec<Diagn
         }
     }
     if errors.is_empty() { Ok(checked) } else { Err(errors) }
+}
+
+/// A statement that is about the connection that happens to run it, or about files, and not about data.
+fn misplaced(query: &Query, lexis: &Lexis) -> Option<Diagnostic> {
+    let text = query.named.sql();
+    let explained = explained(text, lexis);
+    let class = sql::classify(explained, lexis);
+    let (what, hint) = match class.kind {
+        sql::Kind::Begin
+        | sql::Kind::Commit
+        | sql::Kind::Rollback
+        | sql::Kind::RollbackTo
+        | sql::Kind::Savepoint
+        | sql::Kind::Release
+        | sql::Kind::PrepareTransaction => (
+            "controls a transaction",
+            "remove it; each query is a transaction of its own, on any connection of a pool",
+        ),
+        sql::Kind::Pragma if class.access != Access::Read => (
+            "sets something for one connection or for the file",
+            "set it in the database's URL, or once with the database's own tools",
+        ),
+        sql::Kind::Set => (
+            "sets something for one connection of many",
+            "set it in the database's URL, or once with the database's own tools",
+        ),
+        sql::Kind::Attach => (
+            "attaches or detaches a file on one connection of many",
+            "query the file as a database of its own",
+        ),
+        sql::Kind::Lock | sql::Kind::Cursor => (
+            "leaves something open on one connection of many",
+            "remove it; the next query may run on another connection",
+        ),
+        sql::Kind::Maintenance if first_word(explained, lexis) == "VACUUM" => {
+            ("rewrites the whole database", "run it with the database's own tools")
+        }
+        _ => return None,
+    };
+    let word = first_word(explained, lexis);
+    let message = format!("`{}` {what}: {word} cannot be served", query.name);
+    Some(query.location.at_sql(text, 0, message).with_hint(hint))
+}
+
+/// What follows `EXPLAIN` or `EXPLAIN QUERY PLAN`: SQLite carries out a PRAGMA that it explains.
+fn explained<'a>(text: &'a str, lexis: &Lexis) -> &'a str {
+    let words = Tokens::new(text, lexis).filter(sql::Token::is_significant);
+    for (index, token) in words.enumerate().take(4) {
+        let word = token.text(text).to_ascii_uppercase();
+        if !matches!((index, &*word), (0, "EXPLAIN") | (1, "QUERY") | (2, "PLAN")) {
+            return if index == 0 { text } else { &text[token.start..] };
+        }
+    }
+    text
+}
+
+fn first_word(text: &str, lexis: &Lexis) -> String {
+    Tokens::new(text, lexis)
+        .find(sql::Token::is_significant)
+        .map_or_else(String::new, |token| token.text(text).to_ascii_uppercase())
 }
 
 fn contradictions(query: &Query, statement: &Stmt, errors: &mut Vec<Diagnostic>) {
@@ -126,6 +192,56 @@ fn original(sql: &str, text: &str, position: usize, lexis: &Lexis) -> Option<usi
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn refused(statement: &str) -> Option<String> {
+        let lexis = Lexis::sqlite();
+        let text = format!("-- name: x :exec\n-- http: POST /x\n  {statement};");
+        let queries = crate::query::parse("q.sql", &text, &lexis).unwrap();
+        misplaced(&queries[0], &lexis).map(|error| error.to_string())
+    }
+
+    #[test]
+    fn statements_about_the_connection_or_the_file_are_refused() {
+        for statement in [
+            "BEGIN",
+            "BEGIN IMMEDIATE",
+            "COMMIT",
+            "END",
+            "ROLLBACK",
+            "ROLLBACK TO s",
+            "SAVEPOINT s",
+            "RELEASE s",
+            "ATTACH 'other.db' AS other",
+            "DETACH other",
+            "VACUUM",
+            "vacuum /* all */ INTO 'copy.db'",
+            "PRAGMA foreign_keys = off",
+            "PRAGMA main.foreign_keys(0)",
+            "EXPLAIN PRAGMA foreign_keys = off",
+            "explain query plan pragma foreign_keys = off",
+            "PRAGMA wal_checkpoint",
+            "PRAGMA journal_mode = delete",
+        ] {
+            let said = refused(statement).unwrap_or_else(|| panic!("{statement} is let through"));
+            assert!(said.starts_with("q.sql:3:3: `x` ") && said.contains("\n  "), "{said}");
+        }
+    }
+
+    #[test]
+    fn statements_about_data_are_not() {
+        for statement in [
+            "SELECT 1",
+            "PRAGMA foreign_keys",
+            "PRAGMA table_info(t)",
+            "EXPLAIN QUERY PLAN SELECT 1",
+            "EXPLAIN",
+            "ANALYZE",
+            "INSERT INTO t VALUES (1)",
+            "CREATE TABLE begin_ (a)",
+        ] {
+            assert_eq!(refused(statement), None, "{statement}");
+        }
+    }
 
     #[test]
     fn a_position_behind_placeholders_is_found_again() {
