@@ -1,9 +1,11 @@
 //! [`Batch`]: many statements in one flight, each with its own result.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::marker::PhantomData;
 use std::sync::Arc;
+use std::task::{Poll, ready};
 use std::time::Duration;
 
 use aquifer_driver::{
@@ -39,21 +41,48 @@ pub struct Batch<'e> {
     id: u64,
     target: Target<'e>,
     statements: aquifer_driver::Batch,
-    /// What became of each statement before sending.
-    pushed: Vec<Pushed>,
-    /// The text that was looked up last: batches repeat themselves.
-    last: Option<(Box<str>, Arc<Text>)>,
+    pushed: Pushed,
+    /// The text that was looked up last had lists, and so is good for its arguments only.
+    expanded: bool,
     access: Access,
 }
 
 impl fmt::Debug for Batch<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Batch").field("statements", &self.pushed.len()).finish_non_exhaustive()
+        f.debug_struct("Batch").field("statements", &self.pushed.count).finish_non_exhaustive()
     }
 }
 
-/// A statement before sending: its text, if it will be sent.
-type Pushed = std::result::Result<Arc<Text>, Error>;
+/// What became of each statement before sending.
+#[derive(Debug, Default)]
+struct Pushed {
+    count: usize,
+    /// The texts of those that will be sent, each with how many in a row have it: batches are mostly long
+    /// runs of one text.
+    texts: Vec<(Arc<Text>, usize)>,
+    /// Those that will not be sent, in order.
+    refused: Vec<(usize, Error)>,
+}
+
+impl Pushed {
+    /// The text of each statement that will be sent.
+    fn sent(&self) -> impl Iterator<Item = &Arc<Text>> + Clone {
+        self.texts.iter().flat_map(|(text, count)| std::iter::repeat_n(text, *count))
+    }
+
+    /// The results of all, from the results of those that were sent.
+    fn results(self, sent: Vec<Result<Ready>>) -> Vec<Option<Result<Ready>>> {
+        if self.refused.is_empty() && sent.len() == self.count {
+            return sent.into_iter().map(Some).collect();
+        }
+        let (mut sent, mut refused) = (sent.into_iter(), self.refused.into_iter().peekable());
+        let result = |index| match refused.next_if(|(at, _)| *at == index) {
+            Some((_, error)) => Err(error),
+            None => sent.next().unwrap_or_else(|| Err(missing())),
+        };
+        (0..self.count).map(result).map(Some).collect()
+    }
+}
 
 /// Where a batched statement's result will be: give it to [`BatchDone::take`].
 #[must_use = "without it the statement's result cannot be taken"]
@@ -84,20 +113,20 @@ impl<'e> Batch<'e> {
             id: RandomState::new().build_hasher().finish(),
             target,
             statements: aquifer_driver::Batch::new(),
-            pushed: Vec::new(),
-            last: None,
+            pushed: Pushed::default(),
+            expanded: false,
             access: Access::ReadOnly,
         }
     }
 
     /// How many statements there are.
     pub fn len(&self) -> usize {
-        self.pushed.len()
+        self.pushed.count
     }
 
     /// True if there are none.
     pub fn is_empty(&self) -> bool {
-        self.pushed.is_empty()
+        self.pushed.count == 0
     }
 
     /// Adds a statement whose outcome is wanted. Arguments are copied now; what is wrong with them is
@@ -139,41 +168,55 @@ impl<'e> Batch<'e> {
         want: Want,
         read: fn(&Ready, Mapping) -> Result<T>,
     ) -> Ticket<T> {
-        let index = self.pushed.len();
-        let pushed = self.try_push(sql, params, want);
-        self.pushed.push(pushed);
+        let index = self.pushed.count;
+        self.pushed.count += 1;
+        if let Err(error) = self.try_push(sql, params, want) {
+            self.pushed.refused.push((index, error));
+        }
         Ticket { batch: self.id, index, read, result: PhantomData }
     }
 
-    fn try_push(&mut self, sql: &str, params: impl Params, want: Want) -> Pushed {
+    fn try_push(&mut self, sql: &str, params: impl Params, want: Want) -> Result<()> {
         if params.has_lists() {
             let (text, buf) = self.target.handle().texts().expand(sql, &params)?;
-            return self.add(text, &buf, want);
+            self.add(text, &buf, want)?;
+            self.expanded = true;
+            return Ok(());
         }
-        let text = match &self.last {
-            Some((source, text)) if **source == *sql => Arc::clone(text),
+        match self.pushed.texts.last_mut() {
+            // What was checked of the text then need not be checked again.
+            Some((text, count)) if !self.expanded && text.source() == sql => {
+                text.check(params.count())?;
+                self.statements.push(text.shared_sql(), &params, want)?;
+                *count += 1;
+                Ok(())
+            }
             _ => {
                 let text = self.target.handle().texts().get(sql)?;
-                self.last = Some((sql.into(), Arc::clone(&text)));
-                text
+                text.check(params.count())?;
+                self.add(text, &params, want)?;
+                self.expanded = false;
+                Ok(())
             }
-        };
-        text.check(params.count())?;
-        self.add(text, &params, want)
+        }
     }
 
-    fn add(&mut self, text: Arc<Text>, params: &dyn Params, want: Want) -> Pushed {
+    fn add(&mut self, text: Arc<Text>, params: &dyn Params, want: Want) -> Result<()> {
         if text.is_script() {
             return Err(Error::new(
                 ErrorKind::Arguments,
                 "a batch takes one statement at a time, this text has several",
             ));
         }
+        self.statements.push(text.shared_sql(), params, want)?;
         if text.access() == Access::ReadWrite {
             self.access = Access::ReadWrite;
         }
-        self.statements.push(text.shared_sql(), params, want)?;
-        Ok(text)
+        match self.pushed.texts.last_mut() {
+            Some((last, count)) if Arc::ptr_eq(last, &text) => *count += 1,
+            _ => self.pushed.texts.push((text, 1)),
+        }
+        Ok(())
     }
 
     /// Sends all statements, in as few flights as the driver can, and waits for all results.
@@ -199,17 +242,8 @@ impl<'e> Batch<'e> {
         };
         flight.record(sent.as_deref());
         drop(flight);
-        let mut results = sent.map_err(|error| handle.named(error))?;
-        results.reverse();
-        let results = pushed
-            .into_iter()
-            .map(|pushed| match pushed {
-                Ok(_) => results.pop().unwrap_or_else(|| Err(missing())),
-                Err(error) => Err(error),
-            })
-            .map(Some)
-            .collect();
-        Ok(BatchDone { id, results, db: handle })
+        let sent = sent.map_err(|error| handle.named(error))?;
+        Ok(BatchDone { id, results: pushed.results(sent), db: handle })
     }
 }
 
@@ -226,15 +260,18 @@ async fn send(
             flight.waited = lease.waited();
             flight.started = Some(lease.acquired_at());
             let sent = run(&mut lease, statements, deadline).await;
-            for (index, text) in flight.pushed.iter().flatten().enumerate() {
-                let error = match &sent {
-                    Ok(results) => results.get(index).and_then(|result| result.as_ref().err()),
-                    Err(error) => Some(error),
-                };
-                if error.is_some_and(|error| error.kind() == ErrorKind::ReadOnly) {
-                    // It looked like a read: the next batch with it goes to the writer.
-                    text.is_a_write();
+            let is_read_only = |error: &Error| error.kind() == ErrorKind::ReadOnly;
+            let refused = |result: &Result<Ready>| result.as_ref().is_err_and(is_read_only);
+            // What looked like a read and was none goes to the writer with the next batch.
+            match &sent {
+                Ok(results) if results.iter().any(refused) => {
+                    let texts = flight.pushed.sent().zip(results);
+                    texts.filter(|(_, result)| refused(result)).for_each(|(t, _)| t.is_a_write());
                 }
+                Err(error) if is_read_only(error) => {
+                    flight.pushed.sent().for_each(|text| text.is_a_write());
+                }
+                _ => {}
             }
             sent
         }
@@ -260,7 +297,7 @@ async fn send(
 /// Records each statement of a batch as a call, once; also if the batch's future is dropped.
 struct Flight<'a> {
     db: &'a Db,
-    pushed: &'a [Pushed],
+    pushed: &'a Pushed,
     waited: Duration,
     started: Option<Instant>,
     recorded: bool,
@@ -270,26 +307,27 @@ impl Flight<'_> {
     fn record(&mut self, sent: std::result::Result<&[Result<Ready>], &Error>) {
         self.recorded = true;
         let elapsed = self.started.map_or(Duration::ZERO, |started| started.elapsed());
-        let mut results = sent.ok().into_iter().flatten();
         let label = self.db.label_entry();
-        for text in self.pushed.iter().flatten() {
-            let (rows, error) = match (sent, results.next()) {
-                (Err(error), _) => (0, Some(error)),
-                (Ok(_), Some(Ok(ready))) => (ready.len() as u64, None),
-                (Ok(_), Some(Err(error))) => (0, Some(error)),
-                (Ok(_), None) => (0, None),
+        let name = label.as_ref().map(|label| &*label.name);
+        let texts = self.pushed.sent().enumerate();
+        let calls = texts.map(|(index, text)| {
+            let (rows, error) = match sent.map(|results| results.get(index)) {
+                Err(error) => (0, Some(error)),
+                Ok(Some(Ok(ready))) => (ready.len() as u64, None),
+                Ok(Some(Err(error))) => (0, Some(error)),
+                Ok(None) => (0, None),
             };
-            let call = Call {
-                label: label.as_ref().map(|label| &*label.name),
+            Call {
+                label: name,
                 sql: text.source(),
                 waited: self.waited,
                 first_row: elapsed,
                 elapsed,
                 rows,
                 error,
-            };
-            self.db.book().record(label.as_deref(), &call);
-        }
+            }
+        });
+        self.db.book().record_all(label.as_deref(), calls);
     }
 }
 
@@ -310,10 +348,10 @@ pub(crate) async fn run(
     let count = statements.len();
     let mut results = Vec::with_capacity(count);
     link.start(Command::Batch(statements))?;
-    before(deadline, async {
-        let mut current = Ready::default();
+    let mut current = Ready::default();
+    let reading = poll_fn(|cx| {
         loop {
-            let step = link.step().await?;
+            let step = ready!(link.poll_step(cx))?;
             if !matches!(step, Step::Failed(_)) && !link.batch().is_empty() {
                 current.rows.push(link.take_batch());
             }
@@ -330,15 +368,15 @@ pub(crate) async fn run(
                 Step::End(outcome) => {
                     if results.len() < count {
                         current.outcome = outcome;
-                        results.push(Ok(current));
+                        results.push(Ok(std::mem::take(&mut current)));
                     }
-                    return Ok(());
+                    return Poll::Ready(Ok(()));
                 }
                 _ => {}
             }
         }
-    })
-    .await?;
+    });
+    before(deadline, reading).await?;
     Ok(results)
 }
 

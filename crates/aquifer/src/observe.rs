@@ -191,6 +191,33 @@ impl Book {
         }
     }
 
+    /// As [`record`](Self::record), for the statements of a batch: the statistics are locked once.
+    pub(crate) fn record_all<'a>(
+        &self,
+        label: Option<&Label>,
+        calls: impl Iterator<Item = Call<'a>> + Clone,
+    ) {
+        let is_slow = |call: &Call<'_>| self.slow_call.is_some_and(|bound| call.elapsed >= bound);
+        let count = |stats: &Mutex<CallStats>| {
+            let mut stats = lock(stats);
+            calls.clone().for_each(|call| stats.record(&call, is_slow(&call)));
+        };
+        count(&self.total);
+        if let Some(label) = label {
+            count(&label.stats);
+        }
+        if self.is_watched() {
+            calls.for_each(|call| {
+                self.tell(|observer| {
+                    observer.call(&call);
+                    if is_slow(&call) {
+                        observer.slow(&call);
+                    }
+                });
+            });
+        }
+    }
+
     /// True if there is any observer.
     pub(crate) fn is_watched(&self) -> bool {
         !self.observers.is_empty()

@@ -71,6 +71,29 @@ async fn every_kind_of_result_finds_its_ticket() {
 }
 
 #[tokio::test]
+async fn a_text_with_lists_and_without_them_is_another_one_each_time() {
+    let server = FakeServer::new();
+    let db = open_one(&server);
+    accounts(&db).await;
+    const SOME: &str = "SELECT id FROM accounts WHERE id IN (?) ORDER BY id";
+    let mut batch = db.batch();
+    let one = batch.select::<i64>(SOME, (1,));
+    let two = batch.select::<i64>(SOME, (aquifer::list(&[1, 2]),));
+    let refused = batch.select::<i64>(SOME, (1, 2));
+    let again = batch.select::<i64>(SOME, (2,));
+    let other = batch.select::<i64>("SELECT id FROM accounts WHERE id = ?", (1,));
+    let last = batch.select::<i64>(SOME, (aquifer::list(&[2]),));
+    let mut done = batch.send().await.unwrap();
+    assert_eq!(done.take(one).unwrap(), [1]);
+    assert_eq!(done.take(two).unwrap(), [1, 2]);
+    assert_eq!(done.take(refused).unwrap_err().kind(), ErrorKind::Arguments);
+    assert_eq!(done.take(again).unwrap(), [2]);
+    assert_eq!(done.take(other).unwrap(), [1]);
+    assert_eq!(done.take(last).unwrap(), [2]);
+    assert_at_rest(&db, &server);
+}
+
+#[tokio::test]
 async fn an_empty_batch_takes_no_connection() {
     let server = FakeServer::new();
     let db = open(&server);
