@@ -22,7 +22,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use crate::{Columns, Error, ParamBuf, Params, Result, RowBatch, TxOptions};
+use crate::{Columns, Error, ParamBuf, Params, Result, RowBatch, TxOptions, ValueRef};
 
 /// A future on the heap, for calls that are not on the hot path.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -213,10 +213,17 @@ pub struct BatchItem<'a> {
     count: usize,
 }
 
-impl BatchItem<'_> {
+impl<'a> BatchItem<'a> {
     /// How many arguments there are.
     pub fn count(&self) -> usize {
         self.count
+    }
+
+    /// The argument at `index`, for as long as the batch lives; `None` beyond the last one, and for an
+    /// array, which is only given to a sink.
+    #[inline]
+    pub fn get(&self, index: usize) -> Option<ValueRef<'a>> {
+        if index < self.count { self.params.get(self.first + index) } else { None }
     }
 
     /// Gives the arguments to the sink.

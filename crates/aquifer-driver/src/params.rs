@@ -252,9 +252,34 @@ tuple_params! {
 /// It is a [`ParamSink`] to fill and [`Params`] to read; [`clear`](Self::clear) keeps the memory.
 #[derive(Clone, Default)]
 pub struct ParamBuf {
+    slots: Vec<Slot>,
+    /// Texts one after the other, kept as text so that reading them checks nothing again.
+    text: String,
+    /// Bytes, and arrays in their encoded form.
     bytes: Vec<u8>,
-    /// Where each argument starts.
-    starts: Vec<usize>,
+}
+
+/// One stored argument.
+#[derive(Clone, Copy)]
+enum Slot {
+    Null,
+    Bool(bool),
+    Int(i64),
+    UInt(u64),
+    Float(f64),
+    Date(Date),
+    Time(i64),
+    Timestamp(i64),
+    TimestampTz(i64),
+    Interval(Interval),
+    Uuid([u8; 16]),
+    /// Where it starts in `text`; it ends where the next one starts.
+    Decimal(usize, usize),
+    Text(usize, usize),
+    Json(usize, usize),
+    /// Where it is in `bytes`.
+    Bytes(usize, usize),
+    Array(usize),
 }
 
 /// What an argument's first byte says of the rest.
@@ -300,26 +325,56 @@ impl ParamBuf {
 
     /// Forgets the arguments, keeps the memory.
     pub fn clear(&mut self) {
+        self.slots.clear();
+        self.text.clear();
         self.bytes.clear();
-        self.starts.clear();
     }
 
     /// Forgets the arguments from `len` on.
     pub fn truncate(&mut self, len: usize) {
-        if let Some(&start) = self.starts.get(len) {
-            self.bytes.truncate(start);
-            self.starts.truncate(len);
+        for slot in self.slots.drain(len.min(self.slots.len())..).rev() {
+            match slot {
+                Slot::Decimal(start, _) | Slot::Text(start, _) | Slot::Json(start, _) => {
+                    self.text.truncate(start);
+                }
+                Slot::Bytes(start, _) | Slot::Array(start) => self.bytes.truncate(start),
+                _ => {}
+            }
         }
     }
 
     /// How many arguments there are.
     pub fn len(&self) -> usize {
-        self.starts.len()
+        self.slots.len()
     }
 
     /// True if there are none.
     pub fn is_empty(&self) -> bool {
-        self.starts.is_empty()
+        self.slots.is_empty()
+    }
+
+    /// The argument at `index`; `None` beyond the last one, and for an array, which is only given to a
+    /// sink.
+    #[inline(always)]
+    pub fn get(&self, index: usize) -> Option<ValueRef<'_>> {
+        Some(match *self.slots.get(index)? {
+            Slot::Null => ValueRef::Null,
+            Slot::Bool(v) => ValueRef::Bool(v),
+            Slot::Int(v) => ValueRef::Int(v),
+            Slot::UInt(v) => ValueRef::UInt(v),
+            Slot::Float(v) => ValueRef::Float(v),
+            Slot::Date(v) => ValueRef::Date(v),
+            Slot::Time(v) => ValueRef::Time(v),
+            Slot::Timestamp(v) => ValueRef::Timestamp(v),
+            Slot::TimestampTz(v) => ValueRef::TimestampTz(v),
+            Slot::Interval(v) => ValueRef::Interval(v),
+            Slot::Uuid(v) => ValueRef::Uuid(v),
+            Slot::Decimal(start, end) => ValueRef::Decimal(&self.text[start..end]),
+            Slot::Text(start, end) => ValueRef::Text(&self.text[start..end]),
+            Slot::Json(start, end) => ValueRef::Json(&self.text[start..end]),
+            Slot::Bytes(start, end) => ValueRef::Bytes(&self.bytes[start..end]),
+            Slot::Array(_) => return None,
+        })
     }
 
     /// Gives the arguments from `range` to the sink.
@@ -332,49 +387,93 @@ impl ParamBuf {
         range: std::ops::Range<usize>,
         sink: &mut dyn ParamSink,
     ) -> Result<()> {
-        let Some(starts) = self.starts.get(range) else {
+        if range.end > self.slots.len() {
             return Err(Error::new(
                 ErrorKind::Arguments,
                 "fewer arguments were stored than are asked for",
             ));
-        };
-        for &start in starts {
-            Decoder { bytes: &self.bytes, at: start }.give(&mut |value| sink.put(value))?;
+        }
+        for index in range {
+            match (self.get(index), &self.slots[index]) {
+                (Some(value), _) => sink.put(value)?,
+                (None, Slot::Array(start)) => {
+                    let mut decoder = Decoder { bytes: &self.bytes, at: *start };
+                    decoder.give(&mut |value| sink.put(value))?;
+                }
+                (None, _) => {}
+            }
         }
         Ok(())
+    }
+
+    #[inline]
+    fn text(&mut self, text: &str) -> (usize, usize) {
+        let start = self.text.len();
+        self.text.push_str(text);
+        (start, self.text.len())
     }
 }
 
 /// Shows how many arguments there are, never what they are.
 impl fmt::Debug for ParamBuf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ParamBuf({})", self.starts.len())
+        write!(f, "ParamBuf({})", self.slots.len())
     }
 }
 
 impl ParamSink for ParamBuf {
+    #[inline]
     fn put(&mut self, value: ValueRef<'_>) -> Result<()> {
-        let start = self.bytes.len();
-        match encode(&mut self.bytes, &value, 0) {
-            Ok(()) => {
-                self.starts.push(start);
-                Ok(())
+        let slot = match value {
+            ValueRef::Null => Slot::Null,
+            ValueRef::Bool(v) => Slot::Bool(v),
+            ValueRef::Int(v) => Slot::Int(v),
+            ValueRef::UInt(v) => Slot::UInt(v),
+            ValueRef::Float(v) => Slot::Float(v),
+            ValueRef::Date(v) => Slot::Date(v),
+            ValueRef::Time(v) => Slot::Time(v),
+            ValueRef::Timestamp(v) => Slot::Timestamp(v),
+            ValueRef::TimestampTz(v) => Slot::TimestampTz(v),
+            ValueRef::Interval(v) => Slot::Interval(v),
+            ValueRef::Uuid(v) => Slot::Uuid(v),
+            ValueRef::Decimal(v) => {
+                let (start, end) = self.text(v);
+                Slot::Decimal(start, end)
             }
-            Err(error) => {
-                self.bytes.truncate(start);
-                Err(error)
+            ValueRef::Text(v) => {
+                let (start, end) = self.text(v);
+                Slot::Text(start, end)
             }
-        }
+            ValueRef::Json(v) => {
+                let (start, end) = self.text(v);
+                Slot::Json(start, end)
+            }
+            ValueRef::Bytes(v) => {
+                let start = self.bytes.len();
+                self.bytes.extend_from_slice(v);
+                Slot::Bytes(start, self.bytes.len())
+            }
+            ValueRef::Array(_) => {
+                let start = self.bytes.len();
+                if let Err(error) = encode(&mut self.bytes, &value, 0) {
+                    self.bytes.truncate(start);
+                    return Err(error);
+                }
+                Slot::Array(start)
+            }
+        };
+        self.slots.push(slot);
+        Ok(())
     }
 }
 
 impl Params for ParamBuf {
     fn count(&self) -> usize {
-        self.starts.len()
+        self.slots.len()
     }
 
     fn bind(&self, sink: &mut dyn ParamSink) -> Result<()> {
-        self.bind_range(0..self.starts.len(), sink)
+        self.bind_range(0..self.slots.len(), sink)
     }
 
     fn has_lists(&self) -> bool {
