@@ -6,7 +6,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http::header::{
-    ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, RETRY_AFTER, TRAILER, VARY,
+    ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, RETRY_AFTER, TRAILER,
+    VARY,
 };
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version};
 use http_body::Body as _;
@@ -17,10 +18,14 @@ use crate::body::{Body, RowBody};
 use crate::negotiate;
 use crate::observed::Observed;
 use crate::problem::{Problem, Situation};
+use crate::query::Query;
 use crate::request::{self, Input};
 use crate::route::{Match, Method};
 use crate::run::{self, Answer};
 use crate::service::Inner;
+
+/// Endpoints that the answer to an unknown path lists.
+const ENDPOINTS_SHOWN: usize = 20;
 
 const ACCEPT_QUERY: HeaderName = HeaderName::from_static("accept-query");
 const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");
@@ -92,7 +97,8 @@ impl Api {
         let (head, body) = request.into_parts();
         let catalog = &self.service.catalog;
         let Some(found) = catalog.router().find(head.uri.path()) else {
-            return Err(Problem::new(Situation::UnknownPath));
+            let hint = endpoints(catalog.queries());
+            return Err(Problem::new(Situation::UnknownPath).with_hint(hint));
         };
         if let Some(first) = found.first() {
             observed.series.route = catalog.queries()[first].route.path.to_string();
@@ -125,7 +131,9 @@ impl Api {
         let input = Input { path: &path, query: head.uri.query(), body: body.as_deref() };
         let arguments = request::arguments(&query.parameters, &input)
             .map_err(|problem| problem.with_query(&query.name))?;
-        let answer = run::run(&self.service, index, &arguments).await?;
+        let answer = run::run(&self.service, index, &arguments)
+            .await
+            .map_err(|problem| problem.with_method(query.route.method))?;
         let reply = self.success(answer, observed, is_head);
         Ok(if method == Method::Get { with_accept_query(reply, &found) } else { reply })
     }
@@ -178,6 +186,11 @@ impl Api {
         let needed = method == Method::Query || content_type.is_some() || !body.is_end_stream();
         if !needed {
             return Ok(None);
+        }
+        if !negotiate::is_identity(headers.get_all(CONTENT_ENCODING).iter()) {
+            return Err(Problem::new(Situation::UnsupportedMediaType)
+                .with_detail("the body is encoded; only `identity` is taken")
+                .with_hint("send the body without `Content-Encoding`"));
         }
         if !content_type.is_some_and(negotiate::is_json) {
             return Err(Problem::new(Situation::UnsupportedMediaType)
@@ -245,6 +258,19 @@ impl Api {
         }
         response
     }
+}
+
+/// What there is instead of a path that there is not.
+fn endpoints(queries: &[Query]) -> String {
+    let mut routes: Vec<_> = queries.iter().map(|query| &query.route).collect();
+    routes.sort_by_cached_key(|route| (route.path.to_string(), route.method));
+    let shown: Vec<_> =
+        routes.iter().take(ENDPOINTS_SHOWN).map(|route| route.to_string()).collect();
+    let more = match routes.len().saturating_sub(ENDPOINTS_SHOWN) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!("there are {}{more}", shown.join(", "))
 }
 
 fn with_accept_query(reply: Reply, found: &Match<'_>) -> Reply {

@@ -38,6 +38,16 @@ pub(crate) fn is_json(content_type: &str) -> bool {
     json && utf8
 }
 
+/// Whether a body with these `Content-Encoding` fields is as it was written.
+pub(crate) fn is_identity<'a>(mut fields: impl Iterator<Item = &'a http::HeaderValue>) -> bool {
+    fields.all(|field| {
+        field.to_str().is_ok_and(|codings| {
+            let mut codings = codings.split(',').map(str::trim);
+            codings.all(|coding| coding.is_empty() || coding.eq_ignore_ascii_case("identity"))
+        })
+    })
+}
+
 /// An inbound `X-Request-Id` that is safe to repeat in logs and answers.
 pub(crate) fn request_id(inbound: Option<&str>) -> Option<&str> {
     inbound.filter(|id| {

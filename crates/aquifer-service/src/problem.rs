@@ -7,6 +7,8 @@
 use aquifer_driver::{Error, ErrorKind};
 use serde::Serialize;
 
+use crate::route::Method;
+
 /// A situation that ends a request without its result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -15,7 +17,7 @@ pub enum Situation {
     BadParameters,
     /// The body is not what its content type says.
     MalformedBody,
-    /// The request itself cannot be read: a path or query string that is not UTF-8.
+    /// The request itself cannot be read: a query string that is not UTF-8 or has a `%` that encodes nothing.
     MalformedRequest,
     /// The body is larger than the listener takes.
     BodyTooLarge,
@@ -219,7 +221,8 @@ impl Situation {
         self.entry().title
     }
 
-    /// Whether the same request may succeed later.
+    /// Whether the same request may succeed later. Whether it may be *repeated* depends on its method too:
+    /// see [`Problem::is_retryable`].
     pub fn is_retryable(self) -> bool {
         self.entry().retryable
     }
@@ -310,6 +313,10 @@ pub struct Problem {
     pub allow: Option<Box<str>>,
     /// The engine's state, constraint and words.
     engine: Option<Box<Engine>>,
+    /// The database may have done what was asked.
+    perhaps_done: bool,
+    /// Doing it twice may not be the same as doing it once.
+    once_only: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -332,6 +339,8 @@ impl Problem {
             errors: Vec::new(),
             allow: None,
             engine: None,
+            perhaps_done: false,
+            once_only: false,
         }
     }
 
@@ -356,9 +365,24 @@ impl Problem {
         self
     }
 
+    /// Says by which method the query was asked for.
+    #[must_use]
+    pub(crate) fn with_method(mut self, method: Method) -> Self {
+        self.once_only = !method.is_idempotent();
+        self
+    }
+
+    /// Whether the same request may be sent again: it may succeed, and nothing is done twice by it.
+    pub fn is_retryable(&self) -> bool {
+        self.situation.is_retryable() && !(self.perhaps_done && self.once_only)
+    }
+
     /// What a database error means for a request.
     pub fn of(error: &Error) -> Self {
         let mut problem = Self::new(Situation::of(error));
+        // Conflicts are rolled back, and what waits for a connection has not begun.
+        problem.perhaps_done = !error.nothing_sent()
+            && matches!(problem.situation, Situation::Deadline | Situation::Unavailable);
         problem.engine = Some(Box::new(Engine {
             sqlstate: error.sqlstate().map(str::to_owned),
             engine_code: error.code().map(str::to_owned),
@@ -417,7 +441,7 @@ impl Problem {
             instance: format!("urn:request:{request_id}"),
             code: self.situation.code(),
             query: self.query.as_deref(),
-            retryable: self.situation.is_retryable(),
+            retryable: self.is_retryable(),
             hint: self.hint.as_deref(),
             errors: &self.errors,
             sqlstate: engine.and_then(|engine| engine.sqlstate.as_deref()),
@@ -503,6 +527,25 @@ mod tests {
         assert!(hidden.contains(r#""code":"AQ2301""#), "{hidden}");
         assert!(hidden.contains(r#""instance":"urn:request:r1""#), "{hidden}");
         assert!(hidden.contains(r#""query":"stations.create""#), "{hidden}");
+    }
+
+    #[test]
+    fn what_may_have_been_done_is_not_done_again() {
+        for (kind, nothing_sent, method, retryable) in [
+            (ErrorKind::Timeout, false, Method::Get, true),
+            (ErrorKind::Timeout, false, Method::Query, true),
+            (ErrorKind::Timeout, false, Method::Put, true),
+            (ErrorKind::Timeout, false, Method::Post, false),
+            (ErrorKind::Timeout, false, Method::Patch, false),
+            (ErrorKind::Timeout, true, Method::Post, true),
+            (ErrorKind::ConnectionLost, false, Method::Post, false),
+            (ErrorKind::Serialization, false, Method::Post, true),
+            (ErrorKind::PoolTimeout, false, Method::Post, true),
+        ] {
+            let error = Error::new(kind, "x").with_nothing_sent(nothing_sent);
+            let problem = Problem::of(&error).with_method(method);
+            assert_eq!(json(&problem, false)["retryable"], retryable, "{kind:?} {method}");
+        }
     }
 
     #[test]

@@ -110,6 +110,12 @@ impl Reader<'_> {
     }
 
     fn query(&mut self, query: &str) -> Result<(), Problem> {
+        if let Some(at) = stray_percent(query) {
+            let stray: String = query[at..].chars().take(3).collect();
+            return Err(Problem::new(Situation::MalformedRequest)
+                .with_detail(format!("`{stray}` in the query string encodes nothing"))
+                .with_hint("write `%25` for a percent sign"));
+        }
         for (count, pair) in query.split('&').filter(|pair| !pair.is_empty()).enumerate() {
             if count == PAIRS_MAX {
                 return Err(Problem::new(Situation::MalformedRequest).with_detail(format!(
@@ -170,6 +176,17 @@ impl Reader<'_> {
         problem.errors = self.errors;
         Err(problem)
     }
+}
+
+/// The first `%` that two hexadecimal digits do not follow.
+fn stray_percent(text: &str) -> Option<usize> {
+    let bytes = text.as_bytes();
+    (0..bytes.len()).find(|&at| {
+        bytes[at] == b'%'
+            && !bytes
+                .get(at + 1..at + 3)
+                .is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+    })
 }
 
 /// Percent-decodes; `form` also turns `+` into a blank, as query strings have it.
@@ -314,6 +331,17 @@ mod tests {
         let problem =
             arguments(&parameters(), &Input { path: &[], query: Some("%ff=1"), body: None });
         assert_eq!(problem.unwrap_err().situation, Situation::MalformedRequest);
+    }
+
+    #[test]
+    fn a_percent_sign_that_encodes_nothing_is_refused() {
+        for query in ["river=%zz", "river=%", "river=a%2", "%=1", "river=%é1"] {
+            let input = Input { query: Some(query), ..Input::default() };
+            let problem = arguments(&parameters(), &input).unwrap_err();
+            assert_eq!(problem.situation, Situation::MalformedRequest, "{query}");
+        }
+        let input = Input { query: Some("river=100%25&id=1"), ..Input::default() };
+        assert_eq!(arguments(&parameters(), &input).unwrap()[1], "100%".into());
     }
 
     #[test]

@@ -55,6 +55,11 @@ impl Method {
         matches!(self, Self::Get | Self::Query)
     }
 
+    /// Whether HTTP promises the client that twice is the same as once.
+    pub fn is_idempotent(self) -> bool {
+        self.is_safe() || matches!(self, Self::Put | Self::Delete)
+    }
+
     /// Whether a request's body is read.
     pub fn takes_body(self) -> bool {
         self != Self::Get

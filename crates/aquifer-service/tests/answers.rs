@@ -75,6 +75,7 @@ async fn what_cannot_be_read_is_refused_with_the_right_status() {
         ("GET", "/nope", "", "", 404, "AQ1004"),
         ("GET", "/stations/", "", "", 404, "AQ1004"),
         ("GET", "/stations?%ff=1", "", "", 400, "AQ1003"),
+        ("GET", "/stations?river=%zz", "", "", 400, "AQ1003"),
         ("DELETE", "/stations", "", "", 405, "AQ1005"),
         ("BREW", "/stations", "", "", 405, "AQ1005"),
         ("POST", "/stations", "application/json", "{", 400, "AQ1002"),
@@ -98,6 +99,32 @@ async fn what_cannot_be_read_is_refused_with_the_right_status() {
     }
     let answer = running.send("GET", "/stations", &[("accept", "application/json;q=0")], "").await;
     assert_eq!((answer.status, &*answer.problem()), (406, "AQ1006"));
+}
+
+#[tokio::test]
+async fn an_unknown_path_says_which_there_are() {
+    let running = Running::start().await;
+    let answer = running.get("/").await;
+    assert_eq!((answer.status, &*answer.problem()), (404, "AQ1004"));
+    let json = answer.json();
+    let hint = json["hint"].as_str().unwrap();
+    assert!(hint.starts_with("there are GET /broken, GET /endless, "), "{hint}");
+    assert!(hint.contains(", GET /stations, POST /stations, QUERY /stations/search, "), "{hint}");
+}
+
+#[tokio::test]
+async fn encoded_bodies_are_refused() {
+    let running = Running::start().await;
+    for (encoding, status) in [("gzip", 415), ("identity, br", 415), ("Identity", 200)] {
+        let headers = [("content-type", "application/json"), ("content-encoding", encoding)];
+        let body = r#"{"code":"N-08","river":"Nera"}"#;
+        let answer = running.send("POST", "/stations", &headers, body).await;
+        assert_eq!(answer.status, status, "{encoding} {answer:?}");
+        if status == 415 {
+            assert_eq!(answer.problem(), "AQ1009");
+            assert!(answer.json()["hint"].as_str().unwrap().contains("Content-Encoding"));
+        }
+    }
 }
 
 #[tokio::test]
