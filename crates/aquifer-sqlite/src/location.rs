@@ -138,7 +138,7 @@ mod tests {
         for (url, path) in [
             ("sqlite:a@b.db", "a@b.db"),
             ("sqlite://a%40b.db", "a@b.db"),
-            ("sqlite:///home/a@b/x.db", "/home/a@b/x.db"),
+            ("sqlite:///srv/a@b/x.db", "/srv/a@b/x.db"),
             ("sqlite://dir/a@b.db", "dir/a@b.db"),
         ] {
             assert_eq!(location(url).unwrap(), Location::File(path.into()), "{url}");
