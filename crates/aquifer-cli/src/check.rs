@@ -38,8 +38,8 @@ pub(crate) async fn run(args: &Check) -> Result<(), Failure> {
 
 async fn verify(args: &Check) -> Result<(Source, Vec<Checked>), Failure> {
     let source = source::open(&args.source, &ProcessEnvironment, Purpose::Check).await?;
-    let checked = aquifer_service::check(&source.db, &source.catalog).await;
-    Ok((source, checked.map_err(Failure::queries)?))
+    let checked = source.check().await?;
+    Ok((source, checked))
 }
 
 fn report(source: &Source, checked: &[Checked]) -> Value {

@@ -57,11 +57,11 @@ impl Failure {
         };
         let mut source = error.source();
         while let Some(cause) = source {
-            // A cause with a hint of its own would repeat it.
-            let text = match cause.downcast_ref::<Error>() {
-                Some(error) if error.hint().is_some() => error.message().to_owned(),
-                _ => cause.to_string(),
-            };
+            let mut text = cause.to_string();
+            // The hint has been given, or replaced by a better one.
+            if let Some(start) = error.hint().and_then(|hint| text.find(&format!("; {hint}"))) {
+                text.truncate(start);
+            }
             if !message.contains(&text) {
                 message.push_str(&format!("\n  because: {text}"));
             }

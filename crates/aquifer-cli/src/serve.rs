@@ -117,6 +117,9 @@ async fn start(
     environment: &dyn Environment,
 ) -> Result<(Told, Service, String, Duration), Failure> {
     let source = source::open(&args.source, environment, Purpose::Serve).await?;
+    if !source.mistakes.is_empty() {
+        source.check().await?;
+    }
     let engine = engine(&source.db).await;
     let mut options = Options::default();
     options.request_timeout = args.request_timeout;

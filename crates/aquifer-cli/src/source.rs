@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use aquifer::{Db, Environment};
-use aquifer_service::{Catalog, Demo, Diagnostic, lexis, sqlite_url};
+use aquifer_service::{Catalog, Checked, Demo, Diagnostic, lexis, sqlite_url};
 
 use crate::args;
 use crate::failure::Failure;
@@ -14,7 +14,10 @@ pub(crate) struct Source {
     pub(crate) db: Db,
     /// The database's name in metrics and probes.
     pub(crate) name: String,
+    /// The queries that could be read.
     pub(crate) catalog: Catalog,
+    /// What is wrong with the others; none of the queries is to be served then.
+    pub(crate) mistakes: Vec<Diagnostic>,
     /// Where the queries are, for people.
     pub(crate) queries: String,
     /// Where the data is, for people; never a password.
@@ -30,6 +33,25 @@ pub(crate) enum Purpose {
     /// To prepare queries. The file is opened for reading only: opening it for writing would create it, or
     /// change its journal mode.
     Check,
+}
+
+impl Source {
+    /// Has the database prepare the queries.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong, with heads and with statements, file by file.
+    pub(crate) async fn check(&self) -> Result<Vec<Checked>, Failure> {
+        let checked = aquifer_service::check(&self.db, &self.catalog).await;
+        let mut mistakes = self.mistakes.clone();
+        match checked {
+            Ok(checked) if mistakes.is_empty() => return Ok(checked),
+            Ok(_) => {}
+            Err(refused) => mistakes.extend(refused),
+        }
+        mistakes.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
+        Err(Failure::queries(mistakes))
+    }
 }
 
 /// True if the demo is what these arguments mean.
@@ -61,9 +83,9 @@ pub(crate) async fn open(
                     ));
                 }
             };
-            let sources = read(&directory)?;
+            let (sources, unreadable) = read(&directory)?;
             let db = Db::connect(&url).await.map_err(|error| Failure::database(error, purpose))?;
-            let catalog = parse(&db, &sources)?;
+            let (catalog, mistakes) = parse(&db, &sources, unreadable)?;
             let location = db.location().to_owned();
             let name = Path::new(&location)
                 .file_stem()
@@ -72,6 +94,7 @@ pub(crate) async fn open(
                 db,
                 name,
                 catalog,
+                mistakes,
                 queries: directory.display().to_string(),
                 data: location,
                 is_demo: false,
@@ -88,39 +111,47 @@ async fn demo(args: &args::Source, environment: &dyn Environment) -> Result<Sour
         Demo::in_directory(&directory).await
     }
     .map_err(Failure::demo)?;
-    let (sources, queries) = match &args.queries {
+    let ((sources, unreadable), queries) = match &args.queries {
         Some(directory) => (read(directory)?, directory.display().to_string()),
         None => {
             let shown = demo.directory.as_deref().map(|path| shorten(path, environment));
-            (demo.sources, shown.unwrap_or_else(|| "built in".to_owned()))
+            ((demo.sources, Vec::new()), shown.unwrap_or_else(|| "built in".to_owned()))
         }
     };
-    let catalog = parse(&demo.db, &sources)?;
+    let (catalog, mistakes) = parse(&demo.db, &sources, unreadable)?;
     let data = demo.file.as_deref().map(|file| shorten(file, environment));
     Ok(Source {
         db: demo.db,
         name: "demo".to_owned(),
         catalog,
+        mistakes,
         queries,
         data: data.unwrap_or_else(|| "in memory".to_owned()),
         is_demo: true,
     })
 }
 
-fn read(directory: &Path) -> Result<Vec<aquifer_service::Source>, Failure> {
-    aquifer_service::Source::read_dir(directory).map_err(Failure::queries)
+type Files = (Vec<aquifer_service::Source>, Vec<Diagnostic>);
+
+fn read(directory: &Path) -> Result<Files, Failure> {
+    aquifer_service::Source::scan(directory).map_err(Failure::queries)
 }
 
-fn parse(db: &Db, sources: &[aquifer_service::Source]) -> Result<Catalog, Failure> {
-    let catalog = Catalog::parse(sources, &lexis(db)).map_err(Failure::queries)?;
-    if catalog.queries().is_empty() {
+fn parse(
+    db: &Db,
+    sources: &[aquifer_service::Source],
+    mut mistakes: Vec<Diagnostic>,
+) -> Result<(Catalog, Vec<Diagnostic>), Failure> {
+    let (catalog, malformed) = Catalog::read(sources, &lexis(db));
+    mistakes.extend(malformed);
+    if catalog.queries().is_empty() && mistakes.is_empty() {
         let files = sources.first().map_or("", |source| source.file.as_str());
         return Err(Failure::queries(vec![
             Diagnostic::file(files, "there is no query in these files")
                 .with_hint("each query starts with `-- name: stations.get :one`"),
         ]));
     }
-    Ok(catalog)
+    Ok((catalog, mistakes))
 }
 
 /// A path below the home directory with `~`, as people write it.

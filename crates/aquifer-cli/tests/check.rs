@@ -141,6 +141,35 @@ fn statements_that_make_no_sense_on_a_pool_are_refused_and_leave_no_trace() {
 }
 
 #[test]
+fn files_heads_and_statements_are_reported_in_one_round() {
+    let scratch = Scratch::new();
+    scratch.database("my.db");
+    scratch.write(
+        "queries/a.sql",
+        "-- name: a :one\n-- htp: GET /a\nSELECT 1;\n\n\
+         -- name: b :one\n-- http: GET /b\nSELECT nope FROM t;\n",
+    );
+    scratch.write("queries/c.sql", "-- name: c :one\n-- http: GET /c\nSELEC 1;\n");
+    std::fs::write(scratch.0.join("queries/b.sql"), [0xff]).unwrap();
+    let output = scratch.run(&["check", "./my.db"]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let said = stderr(&output);
+    let mut rest = &*said;
+    for part in [
+        "queries/a.sql:2:4: unknown head key",
+        "queries/a.sql:7:8: the database refuses `b`",
+        "queries/b.sql: cannot read the file",
+        "queries/c.sql:3:1: the database refuses `c`",
+    ] {
+        let at = rest.find(part).unwrap_or_else(|| panic!("{part}\n{said}"));
+        rest = &rest[at + part.len()..];
+    }
+    let serving = scratch.run(&["serve", "./my.db", "--listen", "127.0.0.1:0", "--no-admin"]);
+    assert_eq!(serving.status.code(), Some(1));
+    assert_eq!(stderr(&serving), said);
+}
+
+#[test]
 fn checking_creates_no_database_whatever_the_mode() {
     let scratch = Scratch::new();
     scratch.write("queries/t.sql", GOOD);
@@ -163,6 +192,11 @@ fn what_is_not_there_exits_with_1_and_wrong_usage_with_2() {
         (&["check", "./nope.db"][..], 1, "there is no database file"),
         (&["check", "./my.db", "--queries", "nope"], 1, "cannot read the directory"),
         (&["check", "./my.db", "--queries", "none"], 1, "no `.sql` file"),
+        (
+            &["check", "./my.db", "--queries", "queries/t.sql"],
+            1,
+            "pass the directory that it is in",
+        ),
         (&["check", "./my.db", "--format", "xml"], 2, "xml"),
         (&["check", "mongo://x", "--queries", "queries"], 2, "unknown scheme"),
     ] {

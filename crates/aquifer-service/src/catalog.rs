@@ -38,9 +38,26 @@ impl Source {
     /// If the directory or one of its files cannot be read, is not UTF-8, is larger than 1 MiB, or there
     /// are none or more than 1 000.
     pub fn read_dir(directory: &Path) -> Result<Vec<Self>, Vec<Diagnostic>> {
+        let (sources, errors) = Self::scan(directory)?;
+        if errors.is_empty() { Ok(sources) } else { Err(errors) }
+    }
+
+    /// Like [`read_dir`](Self::read_dir), but gives the files that can be read beside what is wrong with the
+    /// others.
+    ///
+    /// # Errors
+    ///
+    /// If the directory cannot be read, has no `.sql` file, or more than 1 000.
+    pub fn scan(directory: &Path) -> Result<(Vec<Self>, Vec<Diagnostic>), Vec<Diagnostic>> {
         let shown = directory.display().to_string();
         let whole =
             |message: String, hint: &str| vec![Diagnostic::file(&shown, message).with_hint(hint)];
+        if directory.is_file() {
+            return Err(whole(
+                "this is a file, not a directory".to_owned(),
+                "pass the directory that it is in with --queries",
+            ));
+        }
         let entries = std::fs::read_dir(directory).map_err(|error| {
             whole(
                 format!("cannot read the directory: {error}"),
@@ -80,7 +97,7 @@ impl Source {
                 ),
             }
         }
-        if errors.is_empty() { Ok(sources) } else { Err(errors) }
+        Ok((sources, errors))
     }
 }
 
@@ -91,18 +108,20 @@ impl Catalog {
     ///
     /// Everything that is wrong with them, names and routes that two queries share included.
     pub fn parse(sources: &[Source], lexis: &Lexis) -> Result<Self, Vec<Diagnostic>> {
+        let (catalog, errors) = Self::read(sources, lexis);
+        if errors.is_empty() { Ok(catalog) } else { Err(errors) }
+    }
+
+    /// The queries that can be read, to be checked beside everything that is wrong with the others. Only a
+    /// catalogue without errors is to be served.
+    pub fn read(sources: &[Source], lexis: &Lexis) -> (Self, Vec<Diagnostic>) {
         let mut errors = Vec::new();
         let mut catalog = Self::default();
         let mut names: HashMap<String, String> = HashMap::new();
         let mut shapes: HashMap<String, usize> = HashMap::new();
         for source in sources {
-            let queries = match query::parse(&source.file, &source.text, lexis) {
-                Ok(queries) => queries,
-                Err(found) => {
-                    errors.extend(found);
-                    continue;
-                }
-            };
+            let (queries, found) = query::read(&source.file, &source.text, lexis);
+            errors.extend(found);
             for query in queries {
                 let place = &query.location;
                 let at = format!("{}:{}", place.file, place.name.0);
@@ -132,7 +151,7 @@ impl Catalog {
                 catalog.queries.push(query);
             }
         }
-        if errors.is_empty() { Ok(catalog) } else { Err(errors) }
+        (catalog, errors)
     }
 
     /// The queries, in the order of files and lines.

@@ -85,6 +85,12 @@ impl Location {
 ///
 /// Everything that is wrong with the file, in order. Never panics, whatever the text.
 pub fn parse(file: &str, text: &str, lexis: &Lexis) -> Result<Vec<Query>, Vec<Diagnostic>> {
+    let (queries, errors) = read(file, text, lexis);
+    if errors.is_empty() { Ok(queries) } else { Err(errors) }
+}
+
+/// The queries of a file that nothing is wrong with, and everything that is wrong with the others.
+pub(crate) fn read(file: &str, text: &str, lexis: &Lexis) -> (Vec<Query>, Vec<Diagnostic>) {
     let mut queries = Vec::new();
     let mut errors = Vec::new();
     let mut covered = 0;
@@ -108,12 +114,8 @@ pub fn parse(file: &str, text: &str, lexis: &Lexis) -> Result<Vec<Query>, Vec<Di
         }
     }
     stray(covered, text.len(), &mut errors);
-    if errors.is_empty() {
-        Ok(queries)
-    } else {
-        errors.sort_by_key(|error| (error.line, error.column));
-        Err(errors)
-    }
+    errors.sort_by_key(|error| (error.line, error.column));
+    (queries, errors)
 }
 
 /// The `--` comments of a part of the text that start their line.
