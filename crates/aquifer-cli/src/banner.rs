@@ -11,12 +11,14 @@ use serde_json::json;
 #[derive(Debug)]
 pub(crate) struct Facts<'a> {
     pub(crate) is_demo: bool,
-    /// Where the data is.
+    /// Where the data is, for people, and for programs: an absolute path if it is a file's.
     pub(crate) data: &'a str,
+    pub(crate) data_path: Option<&'a str>,
     /// The engine and its version: `SQLite 3.50.4`.
     pub(crate) engine: &'a str,
-    /// Where the queries are.
+    /// Where the queries are, likewise.
     pub(crate) queries: &'a str,
+    pub(crate) queries_path: Option<&'a str>,
     pub(crate) catalog: &'a Catalog,
     pub(crate) checked_in: Duration,
     pub(crate) api: SocketAddr,
@@ -169,11 +171,11 @@ pub(crate) fn json_line(facts: &Facts<'_>) -> String {
         "event": "ready",
         "version": env!("CARGO_PKG_VERSION"),
         "demo": facts.is_demo,
-        "data": facts.data,
+        "data": facts.data_path,
         "engine": facts.engine,
         "api": format!("http://{}", facts.api),
         "admin": facts.admin.map(|admin| format!("http://{admin}")),
-        "queries_dir": facts.queries,
+        "queries_dir": facts.queries_path,
         "queries": queries,
         "checked_ms": facts.checked_in.as_millis() as u64,
         "ready_ms": facts.ready_in.as_millis() as u64,

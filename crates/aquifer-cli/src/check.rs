@@ -30,7 +30,7 @@ pub(crate) async fn run(args: &Check) -> Result<(), Failure> {
     if args.format == Format::Text {
         let (count, ms) = (checked.len(), started.elapsed().as_millis());
         let plural = if count == 1 { "y" } else { "ies" };
-        eprintln!("{count} quer{plural} checked against {} in {ms} ms", source.data);
+        eprintln!("{count} quer{plural} checked against {} in {ms} ms", source.described());
     }
     let _ = source.db.close().await;
     Ok(())

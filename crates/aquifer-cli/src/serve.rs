@@ -54,8 +54,10 @@ pub(crate) async fn run(args: &Serve, started: Instant) -> Result<(), Failure> {
     let facts = Facts {
         is_demo: source.is_demo,
         data: &source.data,
+        data_path: source.data_path.as_deref(),
         engine: &engine,
         queries: &source.queries,
+        queries_path: source.queries_path.as_deref(),
         catalog: service.catalog(),
         checked_in,
         api,
@@ -108,7 +110,9 @@ pub(crate) async fn run(args: &Serve, started: Instant) -> Result<(), Failure> {
 struct Told {
     is_demo: bool,
     data: String,
+    data_path: Option<String>,
     queries: String,
+    queries_path: Option<String>,
 }
 
 /// Opens the database and checks the queries.
@@ -129,7 +133,13 @@ async fn start(
     let service = Service::new(source.db, source.name, source.catalog, options)
         .await
         .map_err(Failure::queries)?;
-    let told = Told { is_demo: source.is_demo, data: source.data, queries: source.queries };
+    let told = Told {
+        is_demo: source.is_demo,
+        data: source.data,
+        data_path: source.data_path,
+        queries: source.queries,
+        queries_path: source.queries_path,
+    };
     Ok((told, service, engine, checking.elapsed()))
 }
 

@@ -20,8 +20,12 @@ pub(crate) struct Source {
     pub(crate) mistakes: Vec<Diagnostic>,
     /// Where the queries are, for people.
     pub(crate) queries: String,
+    /// The same as an absolute path; `None` if they are built in.
+    pub(crate) queries_path: Option<String>,
     /// Where the data is, for people; never a password.
     pub(crate) data: String,
+    /// The same for programs: the absolute path of a file; `None` if it is in memory.
+    pub(crate) data_path: Option<String>,
     pub(crate) is_demo: bool,
 }
 
@@ -36,6 +40,20 @@ pub(crate) enum Purpose {
 }
 
 impl Source {
+    /// A new database in memory, which has no tables.
+    fn is_empty_memory(&self) -> bool {
+        self.data_path.is_none() && !self.is_demo
+    }
+
+    /// The database in a sentence.
+    pub(crate) fn described(&self) -> &str {
+        match (self.is_empty_memory(), self.data_path.is_none()) {
+            (true, _) => "an empty database in memory",
+            (false, true) => "the demo in memory",
+            (false, false) => &self.data,
+        }
+    }
+
     /// Has the database prepare the queries.
     ///
     /// # Errors
@@ -47,7 +65,13 @@ impl Source {
         match checked {
             Ok(checked) if mistakes.is_empty() => return Ok(checked),
             Ok(_) => {}
-            Err(refused) => mistakes.extend(refused),
+            Err(refused) => mistakes.extend(refused.into_iter().map(|mistake| {
+                if self.is_empty_memory() && mistake.hint.is_none() {
+                    mistake.with_hint("a memory database is empty; pass one that has your tables")
+                } else {
+                    mistake
+                }
+            })),
         }
         mistakes.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
         Err(Failure::queries(mistakes))
@@ -91,13 +115,15 @@ pub(crate) async fn open(
                 .file_stem()
                 .map_or_else(|| "main".to_owned(), |stem| stem.to_string_lossy().into_owned());
             Ok(Source {
-                db,
                 name,
                 catalog,
                 mistakes,
                 queries: directory.display().to_string(),
+                queries_path: Some(absolute(&directory)),
+                data_path: data_path(&db, &url, &location),
                 data: location,
                 is_demo: false,
+                db,
             })
         }
     }
@@ -120,7 +146,11 @@ async fn demo(args: &args::Source, environment: &dyn Environment) -> Result<Sour
     };
     let (catalog, mistakes) = parse(&demo.db, &sources, unreadable)?;
     let data = demo.file.as_deref().map(|file| shorten(file, environment));
+    let queries_path = args.queries.as_deref().or(demo.directory.as_deref()).map(absolute);
+    let data_path = demo.file.as_deref().map(absolute);
     Ok(Source {
+        data_path,
+        queries_path,
         db: demo.db,
         name: "demo".to_owned(),
         catalog,
@@ -152,6 +182,27 @@ fn parse(
         ]));
     }
     Ok((catalog, mistakes))
+}
+
+/// Where a database's data is, for programs.
+fn data_path(db: &Db, url: &str, location: &str) -> Option<String> {
+    if db.dialect().name != "sqlite" {
+        Some(location.to_owned())
+    } else if is_memory(url) {
+        None
+    } else {
+        Some(absolute(Path::new(location)))
+    }
+}
+
+fn absolute(path: &Path) -> String {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf()).display().to_string()
+}
+
+/// True if an SQLite URL means a database in memory.
+fn is_memory(url: &str) -> bool {
+    let (body, query) = url.split_once('?').unwrap_or((url, ""));
+    body.ends_with(":memory:") || query.split('&').any(|pair| pair == "mode=memory")
 }
 
 /// A path below the home directory with `~`, as people write it.
@@ -190,7 +241,7 @@ fn url(dsn: &str, purpose: Purpose) -> Result<String, Failure> {
 fn sqlite(dsn: &str, purpose: Purpose) -> String {
     let (body, query) = dsn.split_once('?').unwrap_or((dsn, ""));
     let has_mode = query.split('&').any(|pair| pair.starts_with("mode="));
-    if body.ends_with(":memory:") || query.split('&').any(|pair| pair == "mode=memory") {
+    if is_memory(dsn) {
         return dsn.to_owned();
     }
     let mode = match purpose {

@@ -170,6 +170,19 @@ fn files_heads_and_statements_are_reported_in_one_round() {
 }
 
 #[test]
+fn a_memory_database_is_said_to_be_empty() {
+    let scratch = Scratch::new();
+    scratch.write("queries/t.sql", GOOD);
+    let output = scratch.run(&["check", "sqlite::memory:"]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(stderr(&output).contains("  a memory database is empty; "), "{output:?}");
+    scratch.write("queries/t.sql", "-- name: t :one\n-- http: GET /t\nSELECT 1 AS one;\n");
+    let output = scratch.run(&["check", "sqlite::memory:"]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert!(stderr(&output).contains("checked against an empty database in memory in "));
+}
+
+#[test]
 fn checking_creates_no_database_whatever_the_mode() {
     let scratch = Scratch::new();
     scratch.write("queries/t.sql", GOOD);
@@ -211,7 +224,10 @@ fn the_demos_own_queries_pass() {
     let scratch = Scratch::new();
     let output = scratch.run(&["check", "--memory"]);
     assert_eq!(output.status.code(), Some(0), "{output:?}");
-    assert!(stderr(&output).starts_with("6 queries checked against in memory"), "{output:?}");
+    assert!(
+        stderr(&output).starts_with("6 queries checked against the demo in memory in "),
+        "{output:?}"
+    );
 }
 
 #[test]

@@ -14,6 +14,7 @@ fn the_demo_answers_what_the_documentation_shows() {
     let serving = scratch.serve(&["--memory"]);
     assert_eq!(serving.ready["demo"], true);
     assert_eq!(serving.ready["queries"].as_array().unwrap().len(), 6);
+    assert!(serving.ready["data"].is_null() && serving.ready["queries_dir"].is_null());
 
     let (status, seven) = serving.get("/stations/7");
     assert_eq!(status, 200);
@@ -61,6 +62,9 @@ fn the_demo_is_kept_and_made_whole_again() {
     scratch.write("share/aquifer/demo.db.unfinished", "half of a database");
     scratch.write("share/aquifer/demo/queries.unfinished/stations.sql", "-- name: half");
     let serving = scratch.serve(&[]);
+    // Programs do not know `~`.
+    assert_eq!(serving.ready["data"], text(&data.join("demo.db")));
+    assert_eq!(serving.ready["queries_dir"], text(&data.join("demo/queries")));
     assert_eq!(serving.get("/stations/7").0, 200);
     let alert = r#"{"station":7,"level_m":4.2}"#;
     assert_eq!(serving.send("POST", "/alerts", alert).1["id"], 1);
@@ -117,6 +121,8 @@ fn ones_own_database_is_served_by_path_url_or_environment() {
     let url = aquifer_service::sqlite_url(&file);
     for dsn in ["./my stations.db", &url] {
         let serving = scratch.serve(&[dsn]);
+        assert_eq!(serving.ready["data"], text(&file));
+        assert_eq!(serving.ready["queries_dir"], text(&scratch.0.join("queries")));
         assert_eq!(
             (&serving.ready["demo"], serving.get("/t/2").1),
             (&false.into(), serde_json::json!({"code": "B"}))
