@@ -6,7 +6,7 @@ use aquifer_driver::{Column, Columns, Encoding};
 use foldhash::fast::RandomState;
 use hashlink::LruCache;
 
-use crate::kind::Kind;
+use crate::kind::{Kind, changes_session};
 use crate::raw::{Handle, Statement, StatementCounter, StatementId};
 
 /// A prepared statement and what is known about it.
@@ -19,6 +19,8 @@ pub(crate) struct Entry {
     pub(crate) kind: Kind,
     /// SQLite's own word: it does not change the database.
     pub(crate) reads: bool,
+    /// Running it may leave the session different.
+    pub(crate) changes_session: bool,
     /// It may run on the calling thread: a query that the budget can stop wherever it is.
     pub(crate) inline: bool,
     /// SQLite's count of the times it prepared the statement anew, when `columns` were read.
@@ -42,6 +44,7 @@ impl Entry {
             kind,
             // Asking for the journal mode is setting it to what it is, and SQLite says so.
             reads: statement.readonly() || (kind == Kind::Pragma && asks_journal_mode(text)),
+            changes_session: changes_session(text),
             inline: false,
             reprepared: statement.status(StatementCounter::Reprepare, false),
         }

@@ -487,6 +487,19 @@ impl Connection for SqliteConnection {
         }
     }
 
+    fn session_changed(&self) -> bool {
+        self.engine.as_ref().is_none_or(|engine| engine.session.changed)
+    }
+
+    fn adopt_session(&mut self) {
+        if let Ok(engine) = self.ready() {
+            engine.handle.begin();
+            engine.handle.set_budget(None);
+            engine.handle.busy_timeout(0);
+            engine.adopt_session();
+        }
+    }
+
     fn canceller(&self) -> Canceller {
         Canceller::new(Arc::new(Interrupt(self.interrupter.clone())))
     }
@@ -567,6 +580,7 @@ mod tests {
             name: "memory".into(),
             options: Arc::default(),
             access: aquifer_driver::Access::ReadWrite,
+            first: Arc::default(),
         };
         let connection = block_on_for(Duration::from_secs(30), SqliteConnection::open(opening));
         connection.expect("a wake").expect("a database in memory")

@@ -10,7 +10,7 @@ use aquifer_driver::{
 
 use crate::connection::SqliteConnection;
 use crate::location::Location;
-use crate::open::Opening;
+use crate::open::{Identity, Opening};
 use crate::options::{Journal, Mode, Options};
 
 /// A parsed SQLite URL: opens connections to one database.
@@ -21,6 +21,8 @@ pub struct SqliteConnector {
     /// Made absolute by the first connect: a later change of the working directory must not lead to
     /// another database.
     path: OnceLock<PathBuf>,
+    /// The file that the first connection opened.
+    first: Arc<OnceLock<Identity>>,
 }
 
 static DIALECT: Dialect = Dialect::new("sqlite", Grammar::Sqlite);
@@ -30,7 +32,12 @@ impl SqliteConnector {
         let params = dsn.params().iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let options = Options::parse(params)?;
         let location = Location::parse(dsn, &options)?;
-        Ok(Self { options: Arc::new(options), location, path: OnceLock::new() })
+        Ok(Self {
+            options: Arc::new(options),
+            location,
+            path: OnceLock::new(),
+            first: Arc::default(),
+        })
     }
 
     /// The file's path, absolute; `None` is memory.
@@ -57,6 +64,7 @@ impl Connector for SqliteConnector {
                 name: self.location.name().into(),
                 options: Arc::clone(&self.options),
                 access,
+                first: Arc::clone(&self.first),
             };
             let connection = SqliteConnection::open(opening).await?;
             Ok(Box::new(connection) as Box<dyn Connection>)

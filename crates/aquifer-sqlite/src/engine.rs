@@ -15,11 +15,12 @@ use crate::batch::Statements;
 use crate::bind::{bind, wrong_count};
 use crate::cache::{Cache, Entry};
 use crate::errors::{self, Doing};
-use crate::kind::Kind;
+use crate::kind::{self, Kind};
 use crate::options::Options;
 use crate::raw::{
-    self, Cell, Code, Handle, Interruption, Persistence, Row, Statement, StatementId,
+    self, Cell, Code, Handle, Interruption, Persistence, Prepared, Row, Statement, StatementId,
 };
+use crate::session::Session;
 
 /// Arguments that a statement keeps after its run, in bytes; beyond that they are given up.
 const BOUND_KEEP: usize = 4096;
@@ -41,6 +42,8 @@ pub(crate) struct Engine {
     pub(crate) read_only_tx: bool,
     /// What a lock is waited for on the worker, in milliseconds: the option, or a later PRAGMA.
     pub(crate) busy_timeout_ms: u32,
+    /// What a reset goes back to.
+    pub(crate) session: Session,
     /// Shared by every statement without rows.
     none: Arc<Columns>,
     pub(crate) description: Option<Description>,
@@ -153,6 +156,7 @@ impl Engine {
             reader,
             read_only_tx: false,
             busy_timeout_ms: u32::try_from(options.busy_timeout.as_millis()).unwrap_or(u32::MAX),
+            session: Session::default(),
             none: Arc::default(),
             description: None,
             counters: Counters::default(),
@@ -194,10 +198,14 @@ impl Engine {
         self.reader
     }
 
+    /// Declares the session as it is now fresh.
+    pub(crate) fn adopt_session(&mut self) {
+        self.session = Session::read(self);
+    }
+
     /// Takes back what a PRAGMA may have changed of the waiting for locks.
     pub(crate) fn restore_limits(&mut self) {
-        let timeout = self.options.busy_timeout.as_millis();
-        self.busy_timeout_ms = u32::try_from(timeout).unwrap_or(u32::MAX);
+        self.busy_timeout_ms = self.session.busy_timeout_ms;
         self.handle.restore_handlers();
         self.limit(Place::Worker);
     }
@@ -225,7 +233,7 @@ impl Engine {
                 self.counters.cache_hits += 1;
                 at
             }
-            None => match self.prepare(place, sql)? {
+            None => match self.prepare_to_run(place, sql)? {
                 Some(at) => at,
                 None if params.count() > 0 => {
                     return Err(wrong_count(0, params.count()).into());
@@ -237,6 +245,9 @@ impl Engine {
         let entry = self.cache.entry(at);
         if refuses && !entry.reads {
             return Err(read_only(self.reader).into());
+        }
+        if entry.changes_session {
+            self.session.changed = true;
         }
         Ok(if entry.columns.is_empty() { Found::Plain(at) } else { Found::Rows(at) })
     }
@@ -334,9 +345,35 @@ impl Engine {
         self.reader || self.read_only_tx
     }
 
-    /// Prepares a text of one statement and keeps it; `None` if it holds none.
+    /// As [`prepare`](Self::prepare), for a run: a PRAGMA has its effect even if that never comes.
+    #[cold]
+    fn prepare_to_run(&mut self, place: Place, sql: &str) -> Result<Option<usize>, Failure> {
+        self.session.changed |= kind::is_pragma(sql) && kind::changes_session(sql);
+        self.prepare_by(place, sql, Handle::prepare)
+    }
+
+    /// Prepares a text of one statement, without any effect of it, and keeps it; `None` if it holds none.
+    ///
+    /// # Errors
+    ///
+    /// SQLite's; `Unsupported` for a PRAGMA that SQLite would apply.
     #[cold]
     pub(crate) fn prepare(&mut self, place: Place, sql: &str) -> Result<Option<usize>, Failure> {
+        if kind::is_pragma(sql) {
+            self.prepare_by(place, sql, |handle, sql, persistence| {
+                handle.prepare_inert(sql, persistence, kind::only_reads)
+            })
+        } else {
+            self.prepare_by(place, sql, Handle::prepare)
+        }
+    }
+
+    fn prepare_by(
+        &mut self,
+        place: Place,
+        sql: &str,
+        prepare: impl FnOnce(&mut Handle, &str, Persistence) -> raw::Result<Prepared>,
+    ) -> Result<Option<usize>, Failure> {
         if place == Place::Inline {
             if !self.runs_inline() {
                 return Err(Failure::Later);
@@ -345,15 +382,17 @@ impl Engine {
         }
         let inline = place == Place::Inline;
         let failed = |raw: &raw::Error| Failure::of(raw, Doing::Preparing, inline);
-        let prepared =
-            self.handle.prepare(sql, Persistence::Persistent).map_err(|raw| failed(&raw))?;
+        let prepared = prepare(&mut self.handle, sql, Persistence::Persistent).map_err(|raw| {
+            if raw.code().primary() == Code::AUTH { applied().into() } else { failed(&raw) }
+        })?;
         let Some(id) = prepared.statement else {
             return Ok(None);
         };
         self.counters.prepared += 1;
-        if let Err(error) = self.only_blank(&sql[prepared.tail..]) {
+        // Not even prepared: a PRAGMA would be applied.
+        if !kind::is_blank(&sql[prepared.tail..]) {
             self.handle.finalize(id);
-            return Err(error.into());
+            return Err(several().into());
         }
         let statement = self.handle.statement(id).map_err(|raw| failed(&raw))?;
         let mut entry = Entry::new(sql, id, &statement, &self.none);
@@ -370,25 +409,6 @@ impl Engine {
         let (at, evicted) = self.cache.insert(entry, &mut self.handle);
         self.counters.evicted += evicted;
         Ok(Some(at))
-    }
-
-    /// What follows a single statement must be white space, comments or semicolons.
-    fn only_blank(&mut self, mut rest: &str) -> Result<()> {
-        while !rest.trim_start_matches(|c: char| c == ';' || c.is_ascii_whitespace()).is_empty() {
-            let prepared = match self.handle.prepare(rest, Persistence::Transient) {
-                Ok(prepared) => prepared,
-                Err(_) => return Err(several()),
-            };
-            if let Some(id) = prepared.statement {
-                self.handle.finalize(id);
-                return Err(several());
-            }
-            if prepared.tail == 0 {
-                break;
-            }
-            rest = &rest[prepared.tail..];
-        }
-        Ok(())
     }
 
     /// Steps until the batch is full, the budget low, or the statement over. `batch` is emptied first.
@@ -566,6 +586,8 @@ impl Engine {
     ///
     /// If it has parameters, or writes where that is refused; it is gone then.
     pub(crate) fn adopt(&mut self, id: StatementId, text: &str) -> Result<Run> {
+        // A PRAGMA has had its effect already.
+        self.session.changed |= kind::changes_session(text);
         let refuses = self.refuses_writes();
         let refused = match self.handle.statement(id) {
             Ok(statement) => {
@@ -673,6 +695,16 @@ pub(crate) fn read_only(reader: bool) -> Error {
         ("the statement writes, and this transaction only reads", "begin it without `read_only`")
     };
     Error::new(ErrorKind::ReadOnly, what).with_hint(hint).with_nothing_sent(true)
+}
+
+#[cold]
+fn applied() -> Error {
+    Error::new(
+        ErrorKind::Unsupported,
+        "a PRAGMA that sets something cannot be prepared only: SQLite may apply it at once",
+    )
+    .with_hint("execute it, without preparing it first")
+    .with_nothing_sent(true)
 }
 
 #[cold]

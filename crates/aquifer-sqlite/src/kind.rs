@@ -49,6 +49,116 @@ impl Kind {
     }
 }
 
+/// PRAGMAs that take an argument and only read, check or tidy with it.
+const READING: [&str; 13] = [
+    "foreign_key_check",
+    "foreign_key_list",
+    "incremental_vacuum",
+    "index_info",
+    "index_list",
+    "index_xinfo",
+    "integrity_check",
+    "optimize",
+    "quick_check",
+    "table_info",
+    "table_list",
+    "table_xinfo",
+    "wal_checkpoint",
+];
+
+/// PRAGMAs whose argument goes into the file: it is everybody's, not the session's.
+const OF_THE_FILE: [&str; 8] = [
+    "application_id",
+    "auto_vacuum",
+    "encoding",
+    "journal_mode",
+    "page_size",
+    "schema_version",
+    "user_version",
+    "default_cache_size",
+];
+
+fn is_one_of(names: &[&str], name: &[u8]) -> bool {
+    names.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(name))
+}
+
+/// Whether a PRAGMA of this name sets nothing by its argument.
+pub(crate) fn only_reads(pragma: &[u8]) -> bool {
+    is_one_of(&READING, pragma)
+}
+
+/// Whether the text is a PRAGMA, or explains one: SQLite applies either while it prepares it.
+pub(crate) fn is_pragma(sql: &str) -> bool {
+    argument_of_pragma(sql).is_some()
+}
+
+/// What follows the word `PRAGMA`.
+fn argument_of_pragma(sql: &str) -> Option<&[u8]> {
+    let mut words = Words { rest: sql.as_bytes() };
+    let mut word = words.next()?;
+    if word.eq_ignore_ascii_case(b"EXPLAIN") {
+        word = words.next()?;
+        if word.eq_ignore_ascii_case(b"QUERY") {
+            words.next()?;
+            word = words.next()?;
+        }
+    }
+    word.eq_ignore_ascii_case(b"PRAGMA").then_some(words.rest)
+}
+
+/// Whether running the statement may leave the session different: a setting, an attached database, a
+/// temporary object. It says yes where the text does not tell for sure.
+pub(crate) fn changes_session(sql: &str) -> bool {
+    if let Some(pragma) = argument_of_pragma(sql) {
+        return pragma_sets(pragma);
+    }
+    let mut words = Words { rest: sql.as_bytes() };
+    match words.next() {
+        Some(word) if is_one_of(&["ATTACH", "DETACH"], word) => true,
+        // `CREATE TEMP TABLE t`, `CREATE TABLE temp.t`.
+        Some(word) if word.eq_ignore_ascii_case(b"CREATE") => {
+            words.rest.windows(4).any(|four| four.eq_ignore_ascii_case(b"TEMP"))
+        }
+        _ => false,
+    }
+}
+
+fn pragma_sets(pragma: &[u8]) -> bool {
+    let Some(end) = pragma.iter().position(|byte| matches!(byte, b'=' | b'(')) else {
+        return false;
+    };
+    let before = &pragma[..end];
+    let plain = |byte: &u8| is_word(*byte) || *byte == b'.' || byte.is_ascii_whitespace();
+    if !before.iter().all(plain) {
+        // A quoted name or a comment.
+        return true;
+    }
+    let name =
+        before.split(|byte| !is_word(*byte)).rfind(|word| !word.is_empty()).unwrap_or_default();
+    !only_reads(name) && !is_one_of(&OF_THE_FILE, name)
+}
+
+/// Whether a text holds no statement: white space, comments and semicolons only.
+pub(crate) fn is_blank(sql: &str) -> bool {
+    let mut words = Words { rest: sql.as_bytes() };
+    loop {
+        words.rest = words.rest.trim_ascii_start();
+        match words.rest {
+            [] => return true,
+            [b'-', b'-', ..] => words.skip_past(b"\n"),
+            [b'/', b'*', rest @ ..] => {
+                words.rest = rest;
+                words.skip_past(b"*/");
+            }
+            [b';', rest @ ..] => words.rest = rest,
+            rest if rest.starts_with(BOM) => words.rest = &rest[BOM.len()..],
+            _ => return false,
+        }
+    }
+}
+
+const BOM: &[u8] = "\u{feff}".as_bytes();
+
 /// The words outside parentheses, quotes and comments.
 struct Words<'a> {
     rest: &'a [u8],
@@ -79,6 +189,8 @@ impl<'a> Iterator for Words<'a> {
                     depth = depth.saturating_sub(1);
                     self.rest = after;
                 }
+                // A byte order mark is white space to SQLite.
+                _ if self.rest.starts_with(BOM) => self.rest = &self.rest[BOM.len()..],
                 _ if is_word(byte) => {
                     let len = self.rest.iter().take_while(|byte| is_word(**byte)).count();
                     let (word, rest) = self.rest.split_at(len);
@@ -132,6 +244,50 @@ mod tests {
             ("/* never ends", Kind::Other),
         ] {
             assert_eq!(Kind::of(sql), kind, "{sql}");
+        }
+    }
+
+    #[test]
+    fn what_changes_the_session_is_told_from_what_does_not() {
+        for sql in [
+            "PRAGMA query_only = 1",
+            " -- x\n pragma main.cache_size(5)",
+            "PRAGMA \"query_only\"=1",
+            "PRAGMA /* table_info( */ query_only = 1",
+            "EXPLAIN QUERY PLAN PRAGMA foreign_keys=off",
+            "explain pragma foreign_keys=off",
+            "\u{feff}PRAGMA query_only=1",
+            "attach 'a.db' as a",
+            "DETACH a",
+            "create temporary table t (n)",
+            "CREATE TABLE temp.t (n)",
+            "CREATE VIEW \"TEMP\".v AS SELECT 1",
+        ] {
+            assert!(changes_session(sql), "{sql}");
+        }
+        for sql in [
+            "PRAGMA query_only",
+            "PRAGMA main.table_info(t)",
+            "PRAGMA user_version = 7",
+            "PRAGMA journal_mode=wal",
+            "PRAGMA wal_checkpoint(TRUNCATE)",
+            "CREATE TABLE t (n)",
+            "SELECT 'PRAGMA x = 1'",
+            "INSERT INTO t VALUES ('temp')",
+            "BEGIN",
+            "",
+        ] {
+            assert!(!changes_session(sql), "{sql}");
+        }
+    }
+
+    #[test]
+    fn only_space_comments_and_semicolons_are_blank() {
+        for sql in ["", " \t\r\n;;", "-- a", "/* b */ ; -- c\n", "/* never ends"] {
+            assert!(is_blank(sql), "{sql:?}");
+        }
+        for sql in ["SELECT 1", "; x", "-- a\n)", "/* a */ '"] {
+            assert!(!is_blank(sql), "{sql:?}");
         }
     }
 }

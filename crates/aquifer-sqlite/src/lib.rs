@@ -53,6 +53,7 @@ mod powers;
 #[doc(hidden)]
 pub mod raw;
 mod reset;
+mod session;
 mod transaction;
 mod worker;
 

@@ -1,7 +1,7 @@
 //! Opening a handle: on the worker for a file, because it reads, waits for locks and may write.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use aquifer_driver::{Access, Error, ErrorKind, Result, Retry};
@@ -24,6 +24,30 @@ pub(crate) struct Opening {
     pub(crate) name: Arc<str>,
     pub(crate) options: Arc<Options>,
     pub(crate) access: Access,
+    /// The file that the first connection opened: every later one must open the same.
+    pub(crate) first: Arc<OnceLock<Identity>>,
+}
+
+/// Which file it is, whatever its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Identity {
+    device: u64,
+    inode: u64,
+}
+
+impl Identity {
+    #[cfg(unix)]
+    fn of(path: &Path) -> std::io::Result<Self> {
+        use std::os::unix::fs::MetadataExt;
+        let metadata = std::fs::metadata(path)?;
+        Ok(Self { device: metadata.dev(), inode: metadata.ino() })
+    }
+
+    /// Only whether there is a file.
+    #[cfg(not(unix))]
+    fn of(path: &Path) -> std::io::Result<Self> {
+        std::fs::metadata(path).map(|_| Self { device: 0, inode: 0 })
+    }
 }
 
 impl Opening {
@@ -32,8 +56,10 @@ impl Opening {
         let handle = match &self.path {
             None => Handle::open(Location::Memory, raw::Mode::ReadWriteCreate),
             Some(path) => {
+                self.is_the_same(path)?;
                 let mode = match self.options.mode {
                     Mode::ReadOnly => raw::Mode::ReadOnly,
+                    _ if self.first.get().is_some() => raw::Mode::ReadWrite,
                     Mode::ReadWrite => raw::Mode::ReadWrite,
                     Mode::ReadWriteCreate | Mode::Memory => raw::Mode::ReadWriteCreate,
                 };
@@ -50,7 +76,42 @@ impl Opening {
             Failed::Raw(raw) => self.failed(&raw),
             Failed::Error(error) => error,
         })?;
+        if let Some(path) = &self.path {
+            if let Ok(identity) = Identity::of(path) {
+                self.first.get_or_init(|| identity);
+            }
+            // It may have been replaced while it was being opened.
+            self.is_the_same(path)?;
+        }
         Ok(engine)
+    }
+
+    /// Whether the path leads to the file that the first connection opened. Another one, or an empty one
+    /// made anew, would split the database: some connections would go on with the old file.
+    fn is_the_same(&self, path: &Path) -> Result<()> {
+        match (self.first.get(), Identity::of(path)) {
+            (None, _) => Ok(()),
+            (Some(first), Ok(now)) if *first == now => Ok(()),
+            // What cannot be looked at cannot be opened either, and that error says why.
+            (_, Err(error)) if error.kind() != std::io::ErrorKind::NotFound => Ok(()),
+            _ => Err(self.replaced()),
+        }
+    }
+
+    #[cold]
+    fn replaced(&self) -> Error {
+        Error::new(
+            ErrorKind::Connect,
+            format!(
+                "the database file `{}` was replaced or removed since it was opened",
+                self.name
+            ),
+        )
+        .with_hint(
+            "close the `Db` and open it again; connections that are open still use the old file",
+        )
+        .with_retry(Retry::Never)
+        .with_nothing_sent(true)
     }
 
     fn set_up(&self, engine: &mut Engine, given_up: &dyn Fn() -> bool) -> Result<(), Failed> {
@@ -77,6 +138,7 @@ impl Opening {
             // After the journal mode, which writes.
             engine.exec("PRAGMA query_only = on")?;
         }
+        engine.adopt_session();
         Ok(())
     }
 
@@ -132,6 +194,7 @@ impl Opening {
                     format!("the directory of the database `{name}` does not exist"),
                 )
                 .with_hint("create it first"),
+                Some(Look::Missing) if self.first.get().is_some() => return self.replaced(),
                 Some(Look::Missing) => {
                     Error::new(ErrorKind::Connect, format!("the database `{name}` does not exist"))
                         .with_hint("`mode=rwc` creates it")

@@ -102,6 +102,7 @@ impl SqliteConnection {
         let sql = format!("ATTACH {} AS {}", literal(&text)?, identifier(name)?);
         self.call(move |engine| {
             engine.set_private(false);
+            engine.session.changed = true;
             engine.exec(&sql).map_err(|raw| errors::error(&raw, Doing::Running))
         })
         .await
@@ -115,6 +116,7 @@ impl SqliteConnection {
     pub async fn detach(&mut self, name: &str) -> Result<()> {
         let sql = format!("DETACH {}", identifier(name)?);
         self.call(move |engine| {
+            engine.session.changed = true;
             engine.exec(&sql).map_err(|raw| errors::error(&raw, Doing::Running))
         })
         .await

@@ -108,3 +108,32 @@ fn a_bad_url_is_refused_before_anything_is_opened() {
         assert_eq!(error.kind(), ErrorKind::Configuration, "{url}");
     }
 }
+
+#[cfg(unix)]
+#[test]
+fn a_file_that_was_replaced_or_removed_is_not_opened_again() {
+    let dir = Dir::new();
+    run(async {
+        let path = dir.path().join("a.db");
+        let connector = connector(&dir.url("a.db", ""));
+        let mut c = connector.clone().connect(Access::ReadWrite).await.unwrap();
+        script(&mut *c, "CREATE TABLE t (n)").await.unwrap();
+        drop(connector.clone().connect(Access::ReadOnly).await.unwrap());
+        let refused = async || {
+            let error = connector.clone().connect(Access::ReadOnly).await.map(drop).unwrap_err();
+            assert_eq!((error.kind(), error.retry()), (ErrorKind::Connect, Retry::Never));
+            assert!(
+                error.to_string().contains("replaced or removed since it was opened"),
+                "{error}"
+            );
+        };
+        let moved = dir.path().join("moved.db");
+        std::fs::rename(&path, &moved).unwrap();
+        refused().await;
+        assert!(!path.exists(), "an empty database was made in its place");
+        std::fs::write(&path, "").unwrap();
+        refused().await;
+        std::fs::rename(&moved, &path).unwrap();
+        drop(connector.clone().connect(Access::ReadOnly).await.unwrap());
+    });
+}

@@ -15,6 +15,8 @@ impl Code {
     /// A statement could not be prepared or run: bad SQL, a missing table, and whatever has no code
     /// of its own.
     pub const ERROR: Self = Self(ffi::SQLITE_ERROR);
+    /// The authorizer refused the statement.
+    pub const AUTH: Self = Self(ffi::SQLITE_AUTH);
     /// Another connection holds the lock that is needed.
     pub const BUSY: Self = Self(ffi::SQLITE_BUSY);
     /// Memory ran out.

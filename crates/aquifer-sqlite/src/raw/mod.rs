@@ -21,6 +21,7 @@
 //!   statement in the middle of its rows.
 #![allow(unsafe_code)]
 
+mod authorize;
 mod backup;
 mod bind;
 mod busy;
