@@ -95,7 +95,7 @@ pub(crate) async fn open(
     purpose: Purpose,
 ) -> Result<Source, Failure> {
     match dsn(args, environment).filter(|_| !args.memory) {
-        None => demo(args, environment).await,
+        None => demo(args, environment, purpose).await,
         Some(dsn) => {
             let url = url(&dsn, purpose)?;
             let directory = match &args.queries {
@@ -129,12 +129,21 @@ pub(crate) async fn open(
     }
 }
 
-async fn demo(args: &args::Source, environment: &dyn Environment) -> Result<Source, Failure> {
+async fn demo(
+    args: &args::Source,
+    environment: &dyn Environment,
+    purpose: Purpose,
+) -> Result<Source, Failure> {
     let demo = if args.memory {
         Demo::in_memory().await
     } else {
         let directory = Demo::directory(environment).map_err(Failure::demo)?;
-        Demo::in_directory(&directory).await
+        // Checking does not make the demo that serving would keep.
+        if purpose == Purpose::Check && !directory.join("demo.db").exists() {
+            Demo::in_memory().await
+        } else {
+            Demo::in_directory(&directory).await
+        }
     }
     .map_err(Failure::demo)?;
     let ((sources, unreadable), queries) = match &args.queries {

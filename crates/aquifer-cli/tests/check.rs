@@ -220,6 +220,15 @@ fn what_is_not_there_exits_with_1_and_wrong_usage_with_2() {
 }
 
 #[test]
+fn checking_makes_no_demo() {
+    let scratch = Scratch::new();
+    let output = scratch.run(&["check"]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert!(stderr(&output).contains("checked against the demo in memory in "), "{output:?}");
+    assert!(!scratch.0.join("share").exists());
+}
+
+#[test]
 fn the_demos_own_queries_pass() {
     let scratch = Scratch::new();
     let output = scratch.run(&["check", "--memory"]);
