@@ -297,12 +297,12 @@ impl Db {
             let (text, buf) =
                 self.texts().expand(sql, &params).map_err(|error| self.refused(sql, error))?;
             let mut held = None;
-            self.open_text(text, buf, Want::All, &mut held, Begun::Not).await?;
+            self.open_text(Begun::Not(text), buf, Want::All, &mut held).await?;
             return Rows::lend(held);
         }
         let text = self.texts().get(sql).map_err(|error| self.refused(sql, error))?;
         let mut held = None;
-        self.open_text(text, params, Want::All, &mut held, Begun::Not).await?;
+        self.open_text(Begun::Not(text), params, Want::All, &mut held).await?;
         Rows::lend(held)
     }
 
@@ -314,7 +314,7 @@ impl Db {
     pub async fn query_named(&self, sql: &str, args: impl NamedArgs) -> Result<Rows<'static>> {
         let (text, buf) = named::bind(self, sql, &args)?;
         let mut held = None;
-        self.open_text(text, buf, Want::All, &mut held, Begun::Not).await?;
+        self.open_text(Begun::Not(text), buf, Want::All, &mut held).await?;
         Rows::lend(held)
     }
 
@@ -328,7 +328,7 @@ impl Db {
         RowStream::new(Box::pin(async move {
             let (text, buf) = prepared.map_err(|refused| refused.tell(&db))?;
             let mut held = None;
-            db.open_text(text, buf, Want::All, &mut held, Begun::Not).await?;
+            db.open_text(Begun::Not(text), buf, Want::All, &mut held).await?;
             Rows::lend(held)
         }))
     }
@@ -687,17 +687,20 @@ impl Db {
     /// The rows of a text, opened in `held`, where they may have been begun.
     pub(crate) async fn open_text<'e, 'h, P: Params>(
         &self,
-        text: Arc<Text>,
+        begun: Begun,
         params: P,
         want: Want,
         held: &'h mut Option<Rows<'e>>,
-        begun: Begun,
     ) -> Result<&'h mut Rows<'e>> {
         let deadline = self.deadline();
-        let mut access = self.scope.access.unwrap_or_else(|| text.access());
+        let access = match &begun {
+            Begun::Not(text) => text.access(),
+            Begun::Started | Begun::Answered(_) => Rows::opened(held)?.text().access(),
+        };
+        let mut access = self.scope.access.unwrap_or(access);
         let mut attempt = 0;
         let mut next = match begun {
-            Begun::Not => Next::Connect(Watch::new(self, text)),
+            Begun::Not(text) => Next::Connect(Watch::new(self, text)),
             Begun::Started => Next::Await,
             Begun::Answered(answer) => Next::Judge(answer),
         };

@@ -2,12 +2,15 @@
 
 use std::fmt;
 use std::future::poll_fn;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use aquifer_driver::{
     Command, Connection, Counters, Error, ErrorKind, FromRow, Outcome, Params, Result, RowBatch,
     Status, Step, Want,
 };
+
+use crate::text::Text;
 
 /// How much memory a row batch may keep while its connection rests.
 const BATCH_KEEP: usize = 256 * 1024;
@@ -26,11 +29,24 @@ struct Inner {
     batch: RowBatch,
     /// The command under way has been abandoned: once is enough.
     abandoned: bool,
+    /// Texts that ran here lately, in front of the cache that all connections share.
+    texts: [Option<Arc<Text>>; TEXTS_KEPT],
+}
+
+/// Texts kept per connection.
+const TEXTS_KEPT: usize = 8;
+
+/// Where a text is kept. Most are literals, which are told apart by where they are and how long.
+#[inline]
+fn place(source: &str) -> usize {
+    let address = source.as_ptr() as usize;
+    (address ^ (address >> 6) ^ source.len()) % TEXTS_KEPT
 }
 
 impl Link {
     pub(crate) fn new(connection: Box<dyn Connection>) -> Self {
-        Self { inner: Box::new(Inner { connection, batch: RowBatch::new(), abandoned: false }) }
+        let (batch, texts) = (RowBatch::new(), Default::default());
+        Self { inner: Box::new(Inner { connection, batch, abandoned: false, texts }) }
     }
 
     /// Runs a statement and discards its rows.
@@ -127,6 +143,18 @@ impl Link {
                 _ => {}
             }
         }
+    }
+
+    /// The text of that source, if it is kept here; it leaves its place, so that no reference is counted.
+    #[inline]
+    pub(crate) fn take_text(&mut self, source: &str) -> Option<Arc<Text>> {
+        self.inner.texts[place(source)].take_if(|text| text.source() == source)
+    }
+
+    /// Puts a text where [`take_text`](Self::take_text) finds it by the same source.
+    #[inline]
+    pub(crate) fn keep_text(&mut self, source: &str, text: Arc<Text>) {
+        self.inner.texts[place(source)] = Some(text);
     }
 
     #[inline]

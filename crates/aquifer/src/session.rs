@@ -167,6 +167,18 @@ impl Session {
             .is_some_and(|(transaction, max)| transaction.begun.elapsed() >= max)
     }
 
+    /// The text of that source, from the connection if it was run there lately.
+    #[inline]
+    pub(crate) fn text(&mut self, sql: &str) -> Result<Arc<Text>> {
+        if let Some(text) = self.lease.take_text(sql) {
+            self.lease.keep_text(sql, Arc::clone(&text));
+            return Ok(text);
+        }
+        let text = self.db.texts().get(sql).map_err(|error| self.db.refused(sql, error))?;
+        self.lease.keep_text(sql, Arc::clone(&text));
+        Ok(text)
+    }
+
     /// True if [`ready`](Self::ready) would have nothing to do, and nothing against the next command.
     #[inline]
     fn is_ready(&self) -> bool {

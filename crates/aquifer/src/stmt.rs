@@ -87,7 +87,7 @@ impl Stmt {
             return self.db.query(self.text.source(), params).await;
         }
         let mut held = None;
-        self.db.open_text(Arc::clone(&self.text), params, Want::All, &mut held, Begun::Not).await?;
+        self.db.open_text(Begun::Not(Arc::clone(&self.text)), params, Want::All, &mut held).await?;
         Rows::lend(held)
     }
 

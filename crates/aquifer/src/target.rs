@@ -78,7 +78,7 @@ impl<'e> Target<'e> {
         held: &'h mut Option<Rows<'e>>,
     ) -> Result<&'h mut Rows<'e>> {
         match self.0 {
-            Place::Db(db) => db.open_text(text, params, want, held, Begun::Not).await,
+            Place::Db(db) => db.open_text(Begun::Not(text), params, want, held).await,
             Place::Session(session) => session.open(text, params, want, held).await,
         }
     }
@@ -110,16 +110,16 @@ impl<'e> Target<'e> {
         if params.has_lists() {
             return self.open(sql, params, Want::First, &mut None).await?.one().await;
         }
-        let text = self.texts().get(sql).map_err(|error| self.handle().refused(sql, error))?;
         let held = &mut None;
         match self.0 {
-            Place::Db(db) => match db.first_at_once(&text, &params, held) {
+            Place::Db(db) => match db.first_at_once(sql, &params, held)? {
                 AtOnce::Over(first) => first.ok_or_else(|| db.named(no_rows())),
                 AtOnce::Goes(begun) => {
-                    db.open_text(text, params, Want::First, held, begun).await?.one().await
+                    db.open_text(begun, params, Want::First, held).await?.one().await
                 }
             },
             Place::Session(session) => {
+                let text = session.text(sql)?;
                 session.open(text, params, Want::First, held).await?.one().await
             }
         }
@@ -140,16 +140,16 @@ impl<'e> Target<'e> {
         if params.has_lists() {
             return self.open(sql, params, Want::First, &mut None).await?.first().await;
         }
-        let text = self.texts().get(sql).map_err(|error| self.handle().refused(sql, error))?;
         let held = &mut None;
         match self.0 {
-            Place::Db(db) => match db.first_at_once(&text, &params, held) {
+            Place::Db(db) => match db.first_at_once(sql, &params, held)? {
                 AtOnce::Over(first) => Ok(first),
                 AtOnce::Goes(begun) => {
-                    db.open_text(text, params, Want::First, held, begun).await?.first().await
+                    db.open_text(begun, params, Want::First, held).await?.first().await
                 }
             },
             Place::Session(session) => {
+                let text = session.text(sql)?;
                 session.open(text, params, Want::First, held).await?.first().await
             }
         }
