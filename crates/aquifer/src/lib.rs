@@ -120,3 +120,22 @@ pub fn drivers() -> Registry {
         .expect("the built-in drivers' schemes differ");
     registry
 }
+
+/// The documents, for `cargo test --doc` to compile their programs.
+#[cfg(all(doctest, feature = "derive", feature = "sqlite"))]
+mod documents {
+    #[doc = include_str!("../../../README.md")]
+    struct Readme;
+    #[doc = include_str!("../../../docs/from-go.md")]
+    struct FromGo;
+    #[doc = include_str!("../../../docs/options.md")]
+    struct Options;
+    #[doc = include_str!("../../../docs/pool.md")]
+    struct Pool;
+    #[doc = include_str!("../../../docs/serve.md")]
+    struct Serve;
+    #[doc = include_str!("../../../docs/sqlite.md")]
+    struct Sqlite;
+    #[doc = include_str!("../../../docs/types.md")]
+    struct Types;
+}
