@@ -11,7 +11,7 @@ use aquifer_driver::{
     ErrorKind, Outcome, ParamBuf, Params, Result, RowBatch, Status, Step, Want,
 };
 
-use crate::batch::Statements;
+use crate::batch::check_all;
 use crate::bind::Check;
 use crate::engine::{Engine, Failure, Filled, Place, Run, Started};
 use crate::job::Job;
@@ -286,8 +286,8 @@ impl Connection for SqliteConnection {
                     self.state = State::Done;
                     Ok(())
                 } else {
-                    let statements = Statements::of(&batch)?;
-                    self.submit(Job::Batch(statements), false)
+                    check_all(&batch)?;
+                    self.submit(Job::Batch(batch), false)
                 }
             }
             Command::Begin(options) => {

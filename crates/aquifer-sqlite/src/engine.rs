@@ -7,11 +7,11 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use aquifer_driver::{
-    Columns, Counters, Description, Error, ErrorKind, Outcome, Parameter, Params, Result, RowBatch,
-    Tag, Want,
+    Batch, Columns, Counters, Description, Error, ErrorKind, Outcome, Parameter, Params, Result,
+    RowBatch, Tag, Want,
 };
 
-use crate::batch::Statements;
+use crate::batch::bind_to;
 use crate::bind::{bind, wrong_count};
 use crate::cache::{Cache, Entry};
 use crate::errors::{self, Doing};
@@ -288,7 +288,7 @@ impl Engine {
     pub(crate) fn run_plain(
         &mut self,
         place: usize,
-        batch: &Statements,
+        batch: &Batch,
         range: Range<usize>,
         mut done: impl FnMut(Outcome),
     ) -> Result<(), (usize, Error)> {
@@ -297,7 +297,8 @@ impl Engine {
         if !matches!(kind, Kind::Insert | Kind::Change) {
             // Each may change what the next one meets.
             for index in range {
-                let run = self.bound(place, &batch.one(index), Want::Outcome);
+                let Some(item) = batch.get(index) else { break };
+                let run = self.bound(place, &item, Want::Outcome);
                 let outcome = run.and_then(|run| self.run(run)).map_err(|error| (index, error))?;
                 done(outcome);
             }
@@ -310,7 +311,8 @@ impl Engine {
         };
         statement.with_borrowed(|borrowed| {
             for index in range {
-                batch.one(index).bind_to(borrowed, parameters).map_err(|error| (index, error))?;
+                let Some(item) = batch.get(index) else { break };
+                bind_to(&item, borrowed, parameters).map_err(|error| (index, error))?;
                 let mut statement = borrowed.statement();
                 statement
                     .run()

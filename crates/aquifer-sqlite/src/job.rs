@@ -1,8 +1,8 @@
 //! [`Job`]: what is done on the worker.
 
-use aquifer_driver::{Error, ErrorKind, Outcome, ParamBuf, Params, Result, RowBatch, Want};
+use aquifer_driver::{Batch, Error, ErrorKind, Outcome, ParamBuf, Params, Result, RowBatch, Want};
 
-use crate::batch::Statements;
+use crate::batch::same_until;
 use crate::engine::{Engine, Failure, Filled, Found, Place, Run, Started};
 use crate::errors::{self, Doing};
 use crate::raw::Persistence;
@@ -24,7 +24,7 @@ pub(crate) enum Job {
     /// Prepares and describes a statement.
     Prepare(Box<str>),
     Script(Box<str>),
-    Batch(Statements),
+    Batch(Batch),
     /// `BEGIN`, `BEGIN IMMEDIATE` or `COMMIT`.
     Control(&'static str),
     Rollback,
@@ -120,7 +120,7 @@ fn script(engine: &mut Engine, sql: &str, out: &mut Outbox<'_>) -> Ended {
 ///
 /// Outside a transaction each stands for itself. Inside one, nothing is run after the first that failed:
 /// whoever collected the statements meant them as one. A cancel ends it all.
-fn batch(engine: &mut Engine, batch: &Statements, out: &mut Outbox<'_>) -> Ended {
+fn batch(engine: &mut Engine, batch: &Batch, out: &mut Outbox<'_>) -> Ended {
     let in_transaction = !engine.handle.autocommit();
     let mut stopped = false;
     // The last rows that were not sent yet.
@@ -135,7 +135,7 @@ fn batch(engine: &mut Engine, batch: &Statements, out: &mut Outbox<'_>) -> Ended
             index += 1;
             continue;
         }
-        let one = batch.one(index);
+        let Some(one) = batch.get(index) else { break };
         let done = match engine.find(Place::Worker, one.sql, &one) {
             Err(failure) => Err((index, failure.error())),
             Ok(Found::Nothing) => {
@@ -143,7 +143,7 @@ fn batch(engine: &mut Engine, batch: &Statements, out: &mut Outbox<'_>) -> Ended
                 Ok(index + 1)
             }
             Ok(Found::Plain(place)) => {
-                let end = batch.same_until(index);
+                let end = same_until(batch, index);
                 let plain = |outcome| out.plain(outcome);
                 engine.run_plain(place, batch, index..end, plain).map(|()| end)
             }
