@@ -130,6 +130,8 @@ mod documents {
     struct FromGo;
     #[doc = include_str!("../../../docs/options.md")]
     struct Options;
+    #[doc = include_str!("../../../docs/performance.md")]
+    struct Performance;
     #[doc = include_str!("../../../docs/pool.md")]
     struct Pool;
     #[doc = include_str!("../../../docs/serve.md")]
