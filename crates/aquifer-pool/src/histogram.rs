@@ -46,6 +46,17 @@ impl Histogram {
         self.max = self.max.max(nanos);
     }
 
+    /// Counts `n` durations of the same length.
+    pub fn record_many(&mut self, span: Duration, n: u64) {
+        if n > 0 {
+            let nanos = nanos(span);
+            self.buckets[bucket(nanos)] += n;
+            self.count += n;
+            self.sum = self.sum.saturating_add(nanos.saturating_mul(n));
+            self.max = self.max.max(nanos);
+        }
+    }
+
     /// Counts `n` durations of zero: what an operation that did not have to wait adds.
     pub(crate) fn record_zeros(&mut self, n: u64) {
         self.buckets[0] += n;
@@ -227,6 +238,19 @@ mod tests {
         assert_eq!(nanos(histogram.max()), *values.last().unwrap());
         assert_eq!(nanos(histogram.sum()), values.iter().sum::<u64>());
         assert_eq!(histogram.buckets().map(|(_, n)| n).sum::<u64>(), 10_000);
+    }
+
+    #[test]
+    fn many_at_once_count_as_one_by_one() {
+        let (mut once, mut each) = (Histogram::new(), Histogram::new());
+        for (span, n) in [(0, 0), (7, 3), (1_000_000, 1_000), (u64::MAX, 2)] {
+            let span = Duration::from_nanos(span);
+            once.record_many(span, n);
+            (0..n).for_each(|_| each.record(span));
+        }
+        assert!(once.buckets().eq(each.buckets()));
+        let all = |h: &Histogram| (h.count(), h.sum(), h.max());
+        assert_eq!(all(&once), all(&each));
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::db::Db;
 use crate::deadline::before;
 use crate::done::Done;
 use crate::link::{Link, no_rows};
-use crate::observe::{Call, went_away};
+use crate::observe::{Call, Counts, went_away};
 use crate::target::{Place, Target};
 use crate::text::Text;
 
@@ -68,6 +68,10 @@ impl Pushed {
     /// The text of each statement that will be sent.
     fn sent(&self) -> impl Iterator<Item = &Arc<Text>> + Clone {
         self.texts.iter().flat_map(|(text, count)| std::iter::repeat_n(text, *count))
+    }
+
+    fn sent_count(&self) -> u64 {
+        (self.count - self.refused.len()) as u64
     }
 
     /// The results of all, from the results of those that were sent.
@@ -307,6 +311,18 @@ impl Flight<'_> {
     fn record(&mut self, sent: std::result::Result<&[Result<Ready>], &Error>) {
         self.recorded = true;
         let elapsed = self.started.map_or(Duration::ZERO, |started| started.elapsed());
+        let mut counts = Counts { calls: self.pushed.sent_count(), ..Counts::default() };
+        match sent {
+            Err(_) => counts.failures = counts.calls,
+            Ok(results) => {
+                for result in results {
+                    match result {
+                        Ok(ready) => counts.rows += ready.len() as u64,
+                        Err(_) => counts.failures += 1,
+                    }
+                }
+            }
+        }
         let label = self.db.label_entry();
         let name = label.as_ref().map(|label| &*label.name);
         let texts = self.pushed.sent().enumerate();
@@ -327,7 +343,7 @@ impl Flight<'_> {
                 error,
             }
         });
-        self.db.book().record_all(label.as_deref(), calls);
+        self.db.book().record_all(label.as_deref(), elapsed, &counts, calls);
     }
 }
 

@@ -119,6 +119,23 @@ impl CallStats {
         self.first_row.record(call.first_row);
         self.last_row.record(call.elapsed);
     }
+
+    fn record_all(&mut self, elapsed: Duration, counts: &Counts, slow: bool) {
+        self.calls += counts.calls;
+        self.failures += counts.failures;
+        self.slow += if slow { counts.calls } else { 0 };
+        self.rows += counts.rows;
+        self.first_row.record_many(elapsed, counts.calls);
+        self.last_row.record_many(elapsed, counts.calls);
+    }
+}
+
+/// What the statements of a batch come to.
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    pub(crate) calls: u64,
+    pub(crate) failures: u64,
+    pub(crate) rows: u64,
 }
 
 /// One label's name and statistics; resolved once per scoped handle.
@@ -191,26 +208,25 @@ impl Book {
         }
     }
 
-    /// As [`record`](Self::record), for the statements of a batch: the statistics are locked once.
+    /// As [`record`](Self::record), for the statements of a batch, which take equally long: counted all at
+    /// once, told one by one.
     pub(crate) fn record_all<'a>(
         &self,
         label: Option<&Label>,
-        calls: impl Iterator<Item = Call<'a>> + Clone,
+        elapsed: Duration,
+        counts: &Counts,
+        calls: impl Iterator<Item = Call<'a>>,
     ) {
-        let is_slow = |call: &Call<'_>| self.slow_call.is_some_and(|bound| call.elapsed >= bound);
-        let count = |stats: &Mutex<CallStats>| {
-            let mut stats = lock(stats);
-            calls.clone().for_each(|call| stats.record(&call, is_slow(&call)));
-        };
-        count(&self.total);
+        let slow = self.slow_call.is_some_and(|bound| elapsed >= bound);
+        lock(&self.total).record_all(elapsed, counts, slow);
         if let Some(label) = label {
-            count(&label.stats);
+            lock(&label.stats).record_all(elapsed, counts, slow);
         }
         if self.is_watched() {
             calls.for_each(|call| {
                 self.tell(|observer| {
                     observer.call(&call);
-                    if is_slow(&call) {
+                    if slow {
                         observer.slow(&call);
                     }
                 });

@@ -42,6 +42,8 @@ pub struct Rows<'c> {
     state: State,
     /// The next row of the batch to give.
     next: usize,
+    /// How many rows the batch has.
+    here: usize,
     mapping: Mapping,
     deadline: Option<Instant>,
     timer: Option<Pin<Box<Sleep>>>,
@@ -204,6 +206,7 @@ impl<'c> Rows<'c> {
             owner,
             state: State::Reading,
             next: 0,
+            here: 0,
             mapping,
             deadline,
             timer: None,
@@ -281,7 +284,7 @@ impl<'c> Rows<'c> {
     /// then.
     #[inline]
     pub async fn next(&mut self) -> Result<Option<Row<'_>>> {
-        let more = poll_fn(|cx| self.poll_advance(cx)).await?;
+        let more = self.advance_here() || poll_fn(|cx| self.poll_advance(cx)).await?;
         Ok(if more { self.current() } else { None })
     }
 
@@ -291,16 +294,20 @@ impl<'c> Rows<'c> {
         self.owner.link_ref()?.batch().row(self.next.checked_sub(1)?)
     }
 
+    /// Moves to the next row of the batch, if there is one.
+    #[inline]
+    fn advance_here(&mut self) -> bool {
+        let more = self.next < self.here;
+        self.next += usize::from(more);
+        self.watch.rows += u64::from(more);
+        more
+    }
+
     /// Moves to the next row; false at the end of the set.
     #[inline]
     pub(crate) fn poll_advance(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool>> {
         loop {
-            if let Some(link) = self.owner.link_ref()
-                && self.next < link.batch().len()
-                && self.state != State::Closed
-            {
-                self.next += 1;
-                self.watch.rows += 1;
+            if self.advance_here() {
                 return Poll::Ready(Ok(true));
             }
             match self.state {
@@ -333,7 +340,7 @@ impl<'c> Rows<'c> {
     /// Takes in what the driver has answered.
     #[inline]
     pub(crate) fn answered(&mut self, step: Result<Step>) -> Result<()> {
-        self.next = 0;
+        (self.next, self.here) = (0, 0);
         let step = step?;
         if self.watch.first_row.is_none() && !matches!(step, Step::End(_)) {
             self.watch.first_row = Some(self.watch.elapsed());
@@ -356,6 +363,7 @@ impl<'c> Rows<'c> {
             Step::Failed(error) => return Err(error),
             _ => {}
         }
+        self.here = self.owner.link_ref().map_or(0, |link| link.batch().len());
         Ok(())
     }
 
@@ -548,6 +556,7 @@ impl<'c> Rows<'c> {
     /// anyway.
     #[inline]
     fn let_go(&mut self) -> Duration {
+        self.here = 0;
         if self.keep_columns
             && let Some(link) = self.owner.link_ref()
         {
