@@ -10,7 +10,8 @@ use crate::{
 
 /// A snapshot of the pool: what is, and what was counted since it was made.
 ///
-/// The first nine fields are those of Go's `sql.DBStats`, with its meaning.
+/// The first nine fields are those of Go's `sql.DBStats`. Two differ in what they count: `open_connections` leaves out dials in
+/// progress, and `wait_count` includes callers that waited for a dial of their own.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Stats {

@@ -3,7 +3,7 @@
 
 use aquifer::sql::{self, Access, Lexis, Style, Tokens};
 use aquifer::{Db, Error, Stmt};
-use aquifer_driver::{Grammar, Placeholder};
+use aquifer_driver::Placeholder;
 
 use crate::catalog::Catalog;
 use crate::diagnostic::Diagnostic;
@@ -22,13 +22,7 @@ pub struct Checked {
 
 /// The lexical rules of a database's engine.
 pub fn lexis(db: &Db) -> Lexis {
-    match db.dialect().grammar {
-        Grammar::Postgres => Lexis::postgres(),
-        Grammar::MySql => Lexis::mysql(),
-        Grammar::MariaDb => Lexis::mariadb(),
-        Grammar::Sqlite => Lexis::sqlite(),
-        _ => Lexis::standard(),
-    }
+    Lexis::from(db.dialect().grammar)
 }
 
 /// Has the database prepare every query of the catalogue. Runs none of them.

@@ -114,7 +114,7 @@ impl fmt::Debug for Texts {
 impl Texts {
     pub(crate) fn new(dialect: &Dialect, capacity: usize) -> Self {
         Self {
-            lexis: lexis(dialect.grammar),
+            lexis: Lexis::from(dialect.grammar),
             style: match dialect.placeholder {
                 Placeholder::Dollar => Style::Dollar,
                 _ => Style::Question,
@@ -209,12 +209,16 @@ impl Texts {
     }
 }
 
-fn lexis(grammar: Grammar) -> Lexis {
-    match grammar {
-        Grammar::Postgres => Lexis::postgres(),
-        Grammar::MySql => Lexis::mysql(),
-        Grammar::MariaDb => Lexis::mariadb(),
-        _ => Lexis::sqlite(),
+/// The lexical rules of a driver's grammar: `Lexis::from(db.dialect().grammar)`.
+impl From<Grammar> for Lexis {
+    fn from(grammar: Grammar) -> Self {
+        match grammar {
+            Grammar::Postgres => Self::postgres(),
+            Grammar::MySql => Self::mysql(),
+            Grammar::MariaDb => Self::mariadb(),
+            Grammar::Sqlite => Self::sqlite(),
+            _ => Self::standard(),
+        }
     }
 }
 
