@@ -1,0 +1,1 @@
+//! The wire protocol, version 3, without I/O.

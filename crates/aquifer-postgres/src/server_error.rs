@@ -1,0 +1,1 @@
+//! The fields of ErrorResponse and NoticeResponse, and the error they make.

@@ -1,0 +1,1 @@
+//! TLS: the modes of libpq on rustls, and the data for channel binding.

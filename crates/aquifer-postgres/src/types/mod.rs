@@ -1,0 +1,1 @@
+//! PostgreSQL types on the wire, and the encodings of the contract.
