@@ -38,12 +38,21 @@ pub struct Dialect {
     pub params_max: usize,
     /// The character around quoted identifiers.
     pub quote: char,
+    /// Whether a transaction that may write begins by waiting for the database's one write lock.
+    pub begin_locks: bool,
 }
 
 impl Dialect {
     /// A dialect with `?` placeholders, double quotes and at most 32 766 arguments.
     pub const fn new(name: &'static str, grammar: Grammar) -> Self {
-        Self { name, grammar, placeholder: Placeholder::Question, params_max: 32_766, quote: '"' }
+        Self {
+            name,
+            grammar,
+            placeholder: Placeholder::Question,
+            params_max: 32_766,
+            quote: '"',
+            begin_locks: false,
+        }
     }
 
     /// Sets the placeholder form.
@@ -64,6 +73,13 @@ impl Dialect {
     #[must_use]
     pub const fn quote(mut self, quote: char) -> Self {
         self.quote = quote;
+        self
+    }
+
+    /// Says that a transaction that may write begins by waiting for the database's one write lock.
+    #[must_use]
+    pub const fn begin_locks(mut self) -> Self {
+        self.begin_locks = true;
         self
     }
 }

@@ -146,7 +146,7 @@ impl ErrorKind {
 /// Whether, and what, may be repeated after an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Retry {
-    /// Nothing reached the engine: the same call may be made again.
+    /// Nothing reached the engine, or nothing that changes anything: the same call may be made again.
     Safe,
     /// The engine undid the transaction: the whole transaction may be run again.
     Transaction,

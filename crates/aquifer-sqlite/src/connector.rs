@@ -25,7 +25,7 @@ pub struct SqliteConnector {
     first: Arc<OnceLock<Identity>>,
 }
 
-static DIALECT: Dialect = Dialect::new("sqlite", Grammar::Sqlite);
+static DIALECT: Dialect = Dialect::new("sqlite", Grammar::Sqlite).begin_locks();
 
 impl SqliteConnector {
     pub(crate) fn new(dsn: &Dsn) -> Result<Self> {

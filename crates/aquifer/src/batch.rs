@@ -9,13 +9,13 @@ use std::task::{Poll, ready};
 use std::time::Duration;
 
 use aquifer_driver::{
-    Access, Command, Error, ErrorKind, FromRow, Mapping, Outcome, Params, Result, RowBatch, Step,
-    Want,
+    Access, Command, Error, ErrorKind, FromRow, Mapping, Outcome, Params, Result, Retry, RowBatch,
+    Step, Want,
 };
 use tokio::time::Instant;
 
 use crate::db::Db;
-use crate::deadline::before;
+use crate::deadline::{During, before};
 use crate::done::Done;
 use crate::link::{Link, no_rows};
 use crate::observe::{Call, Counts, went_away};
@@ -246,7 +246,10 @@ impl<'e> Batch<'e> {
         };
         flight.record(sent.as_deref());
         drop(flight);
-        let sent = sent.map_err(|error| handle.named(error))?;
+        let sent = sent.map_err(|error| {
+            let repeatable = error.is_timeout() && access == Access::ReadOnly;
+            handle.named(if repeatable { error.with_retry(Retry::Safe) } else { error })
+        })?;
         Ok(BatchDone { id, results: pushed.results(sent), db: handle })
     }
 }
@@ -392,7 +395,7 @@ pub(crate) async fn run(
             }
         }
     });
-    before(deadline, reading).await?;
+    before(deadline, During::Statement { reads: false }, reading).await?;
     Ok(results)
 }
 

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use crate::at_once::Begun;
 use crate::builder::Builder;
 use crate::conn::Conn;
-use crate::deadline::before;
+use crate::deadline::{During, before};
 use crate::errors;
 use crate::lane::Lane;
 use crate::manage::Farewell;
@@ -130,7 +130,7 @@ impl Db {
         let access = self.scope.access.unwrap_or(Access::ReadWrite);
         let mut lease = self.lease(access, deadline).await?;
         lease.start(Command::Ping).map_err(|error| self.named(error))?;
-        let answer = before(deadline, lease.finish()).await;
+        let answer = before(deadline, During::Check, lease.finish()).await;
         answer.map(drop).map_err(|error| self.named(error))
     }
 
@@ -507,6 +507,11 @@ impl Db {
         self.shared.connector.layout() == Layout::One
     }
 
+    /// True if a transaction that may write takes a lock on the whole database before anything else.
+    pub(crate) fn begins_with_a_lock(&self) -> bool {
+        self.shared.connector.dialect().begin_locks
+    }
+
     pub(crate) fn drain_budget(&self) -> (Duration, Duration) {
         (self.shared.options.calls.cancel_after, self.shared.options.pool.recover_timeout)
     }
@@ -596,7 +601,7 @@ impl Db {
             let budget = Instant::now() + self.shared.options.pool.check_timeout;
             let budget = deadline.map_or(budget, |deadline| budget.min(deadline));
             let alive = match lease.start(Command::Ping) {
-                Ok(()) => before(Some(budget), lease.finish()).await,
+                Ok(()) => before(Some(budget), During::Check, lease.finish()).await,
                 Err(error) => Err(error),
             };
             if alive.is_ok() {
@@ -623,7 +628,7 @@ impl Db {
         loop {
             let mut lease = self.lease_again(access, deadline, attempt).await?;
             let described = match lease.start(Command::Prepare { sql: text.sql() }) {
-                Ok(()) => before(deadline, lease.finish()).await,
+                Ok(()) => before(deadline, During::Check, lease.finish()).await,
                 Err(error) => Err(error),
             };
             match described {
@@ -666,7 +671,9 @@ impl Db {
         let started = Instant::now();
         let mut watch = Watch::new(self, Arc::clone(&text));
         watch.started = Some(started);
-        let answer = before(self.deadline(), lane.first(self, Arc::clone(&text), params)).await;
+        let reading = During::Statement { reads: true };
+        let call = lane.first(self, Arc::clone(&text), params);
+        let answer = before(self.deadline(), reading, call).await;
         let result = match answer {
             Err(error) if error.kind() == ErrorKind::ReadOnly && self.scope.access.is_none() => {
                 text.is_a_write();

@@ -15,7 +15,7 @@ use tokio::runtime::Handle;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::db::Db;
-use crate::deadline::passed;
+use crate::deadline::During;
 use crate::link::{Link, no_rows};
 use crate::observe::{Book, Call, Label, went_away};
 use crate::session::Session;
@@ -47,6 +47,8 @@ pub struct Rows<'c> {
     mapping: Mapping,
     deadline: Option<Instant>,
     timer: Option<Pin<Box<Sleep>>>,
+    /// Somebody has been waiting since the last answer: the time is the engine's, not the caller's.
+    waiting: bool,
     watch: Watch,
     /// What is left to say about the columns once the connection is gone.
     columns: Option<Arc<Columns>>,
@@ -210,6 +212,7 @@ impl<'c> Rows<'c> {
             mapping,
             deadline,
             timer: None,
+            waiting: false,
             watch,
             columns: None,
             keep_columns: true,
@@ -341,6 +344,7 @@ impl<'c> Rows<'c> {
     #[inline]
     pub(crate) fn answered(&mut self, step: Result<Step>) -> Result<()> {
         (self.next, self.here) = (0, 0);
+        self.waiting = false;
         let step = step?;
         if self.watch.first_row.is_none() && !matches!(step, Step::End(_)) {
             self.watch.first_row = Some(self.watch.elapsed());
@@ -369,6 +373,12 @@ impl<'c> Rows<'c> {
 
     fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         let Some(deadline) = self.deadline else { return Poll::Pending };
+        let asked = std::mem::replace(&mut self.waiting, true);
+        if self.lent && !asked && self.watch.rows > 0 && Instant::now() >= deadline {
+            return Poll::Ready(Err(
+                During::Caller { reads: self.watch.text.only_reads() }.passed()
+            ));
+        }
         if self.timer.is_none() {
             if Handle::try_current().is_err() {
                 return Poll::Pending;
@@ -378,7 +388,7 @@ impl<'c> Rows<'c> {
         if let Some(timer) = &mut self.timer {
             ready!(timer.as_mut().poll(cx));
         }
-        Poll::Ready(Err(passed()))
+        Poll::Ready(Err(During::Statement { reads: self.watch.text.only_reads() }.passed()))
     }
 
     /// Goes on to the next result set, discarding what is left of this one. False at the end.

@@ -9,7 +9,7 @@ use aquifer_pool::CloseReason;
 use tokio::time::Instant;
 
 use crate::db::Db;
-use crate::deadline::before;
+use crate::deadline::{During, before};
 use crate::link::Link;
 use crate::manage::drain;
 use crate::observe::{TransactionEnd, TransactionOutcome};
@@ -46,6 +46,13 @@ impl Order {
         match self {
             Self::Ping => Command::Ping,
             Self::Reset => Command::Reset,
+        }
+    }
+
+    fn during(self) -> During {
+        match self {
+            Self::Ping => During::Check,
+            Self::Reset => During::Control,
         }
     }
 }
@@ -209,7 +216,7 @@ impl Session {
         self.read_off(deadline).await?;
         self.pay(deadline).await?;
         if self.is_too_old() && self.lease.status() != Status::Idle {
-            self.run(Command::Rollback, deadline).await?;
+            self.run(Command::Rollback, During::Rollback, deadline).await?;
             if let Some(transaction) = &mut self.transaction {
                 transaction.why = Some("it was older than `transaction_max` allows".into());
             }
@@ -244,7 +251,8 @@ impl Session {
                     // resort.
                     cancel_after = cancel_after.max(budget / 2);
                 }
-                match before(deadline, drain(&mut self.lease, cancel_after, budget)).await {
+                let reading = drain(&mut self.lease, cancel_after, budget);
+                match before(deadline, During::Clearing, reading).await {
                     Ok(answer) => {
                         if let Err(error) = &answer {
                             self.note(error);
@@ -272,7 +280,7 @@ impl Session {
                 Owed::Rollback => {
                     // Once the engine has ended it, nothing more is sent.
                     if status != Status::Idle {
-                        self.run(Command::Rollback, deadline).await?;
+                        self.run(Command::Rollback, During::Rollback, deadline).await?;
                     }
                     self.owed = Owed::Nothing;
                     self.transaction = None;
@@ -340,12 +348,13 @@ impl Session {
     fn run(
         &mut self,
         command: Command<'_>,
+        during: During,
         deadline: Option<Instant>,
     ) -> impl Future<Output = Result<Outcome>> + use<'_> {
         let started = self.lease.start(command);
         async move {
             let result = match started {
-                Ok(()) => before(deadline, self.lease.finish()).await,
+                Ok(()) => before(deadline, during, self.lease.finish()).await,
                 Err(error) => Err(error),
             };
             if let Err(error) = &result {
@@ -357,7 +366,8 @@ impl Session {
     }
 
     async fn run_text(&mut self, sql: &str, deadline: Option<Instant>) -> Result<Outcome> {
-        self.run(Command::Execute { sql, params: &(), want: Want::Outcome }, deadline).await
+        let command = Command::Execute { sql, params: &(), want: Want::Outcome };
+        self.run(command, During::Control, deadline).await
     }
 
     /// Called when a command is over or given up: remembers that the connection broke.
@@ -454,7 +464,7 @@ impl Session {
     pub(crate) async fn command(&mut self, order: Order) -> Result<Outcome> {
         let deadline = self.deadline();
         let result = match self.ready(deadline).await {
-            Ok(()) => self.run(order.command(), deadline).await,
+            Ok(()) => self.run(order.command(), order.during(), deadline).await,
             Err(error) => Err(error),
         };
         result.map_err(|error| self.db.named(error))
@@ -480,7 +490,9 @@ impl Session {
         // A future that is dropped before the answer must not leave a transaction that nobody knows.
         self.transaction = Some(Transaction::begun_now());
         self.owed = Owed::Rollback;
-        let begun = self.run(Command::Begin(options), deadline).await;
+        let locks = self.db.begins_with_a_lock() && !options.read_only && !options.lock_late;
+        let during = if locks { During::BeginLocked } else { During::Begin };
+        let begun = self.run(Command::Begin(options), during, deadline).await;
         if begun.is_ok() {
             self.owed = Owed::Nothing;
         } else if matches!(self.lease.status(), Status::Idle | Status::Broken) {
@@ -503,14 +515,14 @@ impl Session {
         if self.lease.status() == Status::FailedTransaction {
             let why = self.transaction.as_mut().and_then(|transaction| transaction.why.take());
             // Whatever becomes of the rollback, nothing was committed; what it leaves is owed.
-            drop(self.run(Command::Rollback, deadline).await);
+            drop(self.run(Command::Rollback, During::Rollback, deadline).await);
             self.over(TransactionOutcome::Failed);
             return Err(failed(why.as_deref()));
         }
         if let Some(transaction) = &mut self.transaction {
             transaction.committing = true;
         }
-        let error = match self.run(Command::Commit, deadline).await {
+        let error = match self.run(Command::Commit, During::Commit, deadline).await {
             Ok(_) => {
                 self.over(TransactionOutcome::Committed);
                 return Ok(());

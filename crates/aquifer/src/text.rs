@@ -56,6 +56,11 @@ impl Text {
         if self.writes.load(Ordering::Relaxed) { Access::ReadWrite } else { Access::ReadOnly }
     }
 
+    /// True if running it changes nothing, as far as is known.
+    pub(crate) fn only_reads(&self) -> bool {
+        self.access() == Access::ReadOnly
+    }
+
     /// Remembers that the engine took it for a write after all.
     pub(crate) fn is_a_write(&self) {
         self.writes.store(true, Ordering::Relaxed);

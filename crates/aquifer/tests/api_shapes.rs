@@ -525,6 +525,19 @@ async fn a_deadline_stops_the_engine() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_begin_that_waits_for_another_process_names_the_write_lock() -> Result<()> {
+    let file = file("begin-lock").await;
+    let other = Db::connect(&format!("sqlite://{}", file.db.location())).await?;
+    let writing = other.begin().await?;
+    let error = file.db.timeout(ms(30)).begin().await.unwrap_err();
+    assert_eq!((error.kind(), error.retry()), (ErrorKind::Timeout, Retry::Safe));
+    assert!(error.message().contains("waited for the write lock"), "{error}");
+    writing.rollback().await?;
+    file.db.begin().await?.commit().await?;
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_connection_is_held_and_has_its_drivers_own_powers() -> Result<()> {
     let db = stations().await;
     let mut conn = db.acquire().await?;

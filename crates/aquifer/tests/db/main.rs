@@ -15,4 +15,5 @@ mod runtimes;
 mod secrets;
 mod stmt;
 mod support;
+mod timeouts;
 mod transactions;
