@@ -19,6 +19,7 @@ use crate::deadline::{During, before};
 use crate::done::Done;
 use crate::link::{Link, no_rows};
 use crate::observe::{Call, Counts, went_away};
+use crate::session::Scoped;
 use crate::target::{Place, Target};
 use crate::text::Text;
 
@@ -297,6 +298,13 @@ async fn send(
             }
             session.settle();
             sent
+        }
+        Place::Scoped(scope, None) => {
+            Box::pin(send(Target::db(&scope), statements, access, flight)).await
+        }
+        Place::Scoped(scope, Some(session)) => {
+            let scoped = Scoped::new(session, *scope);
+            Box::pin(send(Target::session(scoped.session), statements, access, flight)).await
         }
     }
 }

@@ -82,12 +82,13 @@ impl Conn {
 
     /// From now on, calls end within `timeout`; `None` sets no limit.
     pub fn set_timeout(&mut self, timeout: Option<Duration>) {
-        let db = self.session.db();
-        let scoped = match timeout {
-            Some(timeout) => db.timeout(timeout),
-            None => db.without_timeout(),
-        };
-        self.session.set_db(scoped);
+        self.session.set_timeout(timeout);
+    }
+
+    /// From now on, calls are counted, and named in errors, as `label`. (Leak reports keep the label that
+    /// the connection was taken with.)
+    pub fn set_label(&mut self, label: Option<&str>) {
+        self.session.set_label(label);
     }
 
     /// How old the connection is, how long it was idle before, how often it was used.

@@ -259,6 +259,15 @@ impl Db {
         Self { shared: Arc::clone(&self.shared), scope: Scope { label, ..self.scope.clone() } }
     }
 
+    /// Calls through the new handle have no label.
+    #[must_use]
+    pub fn without_label(&self) -> Self {
+        Self {
+            shared: Arc::clone(&self.shared),
+            scope: Scope { label: None, ..self.scope.clone() },
+        }
+    }
+
     /// Rows read through the new handle may have columns that no field takes.
     #[must_use]
     pub fn lax(&self) -> Self {

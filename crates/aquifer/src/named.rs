@@ -8,6 +8,7 @@ use aquifer_driver::{
 
 use crate::db::Db;
 use crate::done::Done;
+use crate::session::Scoped;
 use crate::sql::{Arg, Padding, ParsedNamed};
 use crate::target::{Place, Target};
 use crate::text::{Text, refused};
@@ -136,6 +137,11 @@ async fn run_bulk(target: Target<'_>, statements: Vec<(Arc<Text>, ParamBuf)>) ->
             let done = run_each(&mut tx, statements).await?;
             tx.commit().await?;
             Ok(done)
+        }
+        Place::Scoped(scope, None) => Box::pin(run_bulk(Target::db(&scope), statements)).await,
+        Place::Scoped(scope, Some(session)) => {
+            let scoped = Scoped::new(session, *scope);
+            Box::pin(run_bulk(Target::session(scoped.session), statements)).await
         }
     }
 }

@@ -1,9 +1,11 @@
 //! [`Session`]: a connection held across several calls, and what it owes.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use aquifer_driver::{
-    Command, Connection, Error, ErrorKind, Outcome, Params, Result, Status, TxOptions, Want,
+    Command, Connection, Error, ErrorKind, Mapping, Outcome, Params, Result, Status, TxOptions,
+    Want,
 };
 use aquifer_pool::CloseReason;
 use tokio::time::Instant;
@@ -95,6 +97,25 @@ enum Owed {
     Rollback,
 }
 
+/// A session under another scope, for as long as this lives.
+pub(crate) struct Scoped<'s> {
+    pub(crate) session: &'s mut Session,
+    outer: Db,
+}
+
+impl<'s> Scoped<'s> {
+    pub(crate) fn new(session: &'s mut Session, scope: Db) -> Self {
+        let outer = std::mem::replace(&mut session.db, scope);
+        Self { session, outer }
+    }
+}
+
+impl Drop for Scoped<'_> {
+    fn drop(&mut self) {
+        std::mem::swap(&mut self.session.db, &mut self.outer);
+    }
+}
+
 impl std::fmt::Debug for Session {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Session")
@@ -131,6 +152,22 @@ impl Session {
         self.db = db;
     }
 
+    /// From now on, calls end within `timeout`.
+    pub(crate) fn set_timeout(&mut self, timeout: Option<Duration>) {
+        self.db = match timeout {
+            Some(timeout) => self.db.timeout(timeout),
+            None => self.db.without_timeout(),
+        };
+    }
+
+    /// From now on, calls are counted under `label`.
+    pub(crate) fn set_label(&mut self, label: Option<&str>) {
+        self.db = match label {
+            Some(label) => self.db.label(label),
+            None => self.db.without_label(),
+        };
+    }
+
     pub(crate) fn in_transaction(&self) -> bool {
         self.transaction.is_some() && self.owed != Owed::Rollback
     }
@@ -156,7 +193,11 @@ impl Session {
 
     /// When the next call has to be over: the scope's timeout, or the transaction's greatest age.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        let call = self.db.deadline();
+        self.deadline_in(&self.db)
+    }
+
+    fn deadline_in(&self, scope: &Db) -> Option<Instant> {
+        let call = scope.deadline();
         let transaction = self.transaction.as_ref().zip(self.db.options().calls.transaction_max);
         let transaction =
             transaction.and_then(|(transaction, max)| transaction.begun.checked_add(max));
@@ -430,16 +471,44 @@ impl Session {
     }
 
     /// The rows of a statement, opened in `held`.
-    pub(crate) async fn open<'s, 'h, P: Params>(
+    #[inline]
+    pub(crate) fn open<'s, 'h, P: Params>(
         &'s mut self,
         text: Arc<Text>,
         params: P,
         want: Want,
         held: &'h mut Option<Rows<'s>>,
+    ) -> impl Future<Output = Result<&'h mut Rows<'s>>> {
+        let (watch, deadline) = (Watch::new(&self.db, text), self.deadline());
+        let mapping = self.db.mapping();
+        self.open_watched(watch, deadline, mapping, params, want, held)
+    }
+
+    /// As [`open`](Self::open), for a call with a scope of its own.
+    #[inline]
+    pub(crate) fn open_in<'s, 'h, P: Params>(
+        &'s mut self,
+        scope: &Db,
+        text: Arc<Text>,
+        params: P,
+        want: Want,
+        held: &'h mut Option<Rows<'s>>,
+    ) -> impl Future<Output = Result<&'h mut Rows<'s>>> {
+        let (watch, deadline) = (Watch::new(scope, text), self.deadline_in(scope));
+        self.open_watched(watch, deadline, scope.mapping(), params, want, held)
+    }
+
+    #[inline]
+    async fn open_watched<'s, 'h, P: Params>(
+        &'s mut self,
+        mut watch: Watch,
+        deadline: Option<Instant>,
+        mapping: Mapping,
+        params: P,
+        want: Want,
+        held: &'h mut Option<Rows<'s>>,
     ) -> Result<&'h mut Rows<'s>> {
-        let mut watch = Watch::new(&self.db, text);
         watch.started = Some(Instant::now());
-        let deadline = self.deadline();
         let ready = match watch.text().check(params.count()) {
             Ok(()) if self.is_ready() => Ok(()),
             Ok(()) => Box::pin(self.ready(deadline)).await,
@@ -448,7 +517,6 @@ impl Session {
         if let Err(error) = ready {
             return Err(watch.refuse(error));
         }
-        let mapping = self.db.mapping();
         let rows = held.insert(Rows::new(Owner::Session(self), mapping, deadline, watch));
         let answer = match rows.start(&params, want) {
             Ok(()) => rows.first_answer().await,

@@ -1,6 +1,7 @@
 //! [`Stmt`] and [`NamedStmt`]: statements kept by the caller.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use aquifer_driver::{Columns, Description, FromRow, Parameter, Params, Result, Want};
 
@@ -12,6 +13,39 @@ use crate::named::{self, NamedArgs};
 use crate::rows::Rows;
 use crate::target::Target;
 use crate::text::Text;
+
+/// Scopes, as [`Db`] has them: `$change` is the holder with what `$scope` makes of its handle.
+macro_rules! scopes {
+    ($self:ident, ($($receiver:tt)+), $scope:ident => $change:expr) => {
+        /// As [`Db::timeout`]: calls of the new handle end within `timeout`.
+        #[must_use]
+        pub fn timeout($($receiver)+, timeout: Duration) -> Self {
+            let $scope = move |db: &Db| db.timeout(timeout);
+            $change
+        }
+
+        /// As [`Db::without_timeout`].
+        #[must_use]
+        pub fn without_timeout($($receiver)+) -> Self {
+            let $scope = Db::without_timeout;
+            $change
+        }
+
+        /// As [`Db::label`]: calls of the new handle are counted, and named in errors, as `label`.
+        #[must_use]
+        pub fn label($($receiver)+, label: &str) -> Self {
+            let $scope = |db: &Db| db.label(label);
+            $change
+        }
+
+        /// As [`Db::lax`]: rows may have columns that no field takes.
+        #[must_use]
+        pub fn lax($($receiver)+) -> Self {
+            let $scope = Db::lax;
+            $change
+        }
+    };
+}
 
 /// A statement that the engine has checked. Cheap to clone; usable from any task.
 ///
@@ -25,6 +59,8 @@ pub struct Stmt {
 }
 
 impl Stmt {
+    scopes! { self, (&self), scope => Self { db: scope(&self.db), ..self.clone() } }
+
     pub(crate) async fn prepare(db: Db, text: Arc<Text>) -> Result<Self> {
         let description = db.describe(&text).await?;
         Ok(Self { db, text, description: Arc::new(description) })
@@ -132,6 +168,8 @@ pub struct StmtOn<'a> {
 }
 
 impl<'a> StmtOn<'a> {
+    scopes! { self, (self), scope => Self { target: self.target.scoped(scope), ..self } }
+
     async fn open<'h>(
         self,
         params: impl Params,
@@ -217,6 +255,8 @@ pub struct NamedStmt {
 }
 
 impl NamedStmt {
+    scopes! { self, (&self), scope => Self { db: scope(&self.db), ..self.clone() } }
+
     pub(crate) async fn prepare(db: Db, sql: &str) -> Result<Self> {
         let (names, text) = named::prepared(&db, sql)?;
         let description = db.describe(&text).await?;
@@ -309,6 +349,8 @@ pub struct NamedStmtOn<'a> {
 }
 
 impl<'a> NamedStmtOn<'a> {
+    scopes! { self, (self), scope => Self { target: self.target.scoped(scope), ..self } }
+
     /// As [`Db::exec_named`].
     ///
     /// # Errors

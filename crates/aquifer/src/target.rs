@@ -24,6 +24,8 @@ pub struct Target<'e>(pub(crate) Place<'e>);
 pub(crate) enum Place<'e> {
     Db(&'e Db),
     Session(&'e mut Session),
+    /// One call under a scope of its own: on that session, or else on the scope's `Db`.
+    Scoped(Box<Db>, Option<&'e mut Session>),
 }
 
 impl<'e> Target<'e> {
@@ -40,7 +42,19 @@ impl<'e> Target<'e> {
         match &self.0 {
             Place::Db(db) => db,
             Place::Session(session) => session.db(),
+            Place::Scoped(scope, _) => scope,
         }
+    }
+
+    /// The same place, under the scope that `change` makes of its own.
+    pub(crate) fn scoped(self, change: impl FnOnce(&Db) -> Db) -> Self {
+        let scope = Box::new(change(self.handle()));
+        let session = match self.0 {
+            Place::Db(_) => None,
+            Place::Session(session) => Some(session),
+            Place::Scoped(_, session) => session,
+        };
+        Self(Place::Scoped(scope, session))
     }
 
     fn texts(&self) -> &Texts {
@@ -80,6 +94,12 @@ impl<'e> Target<'e> {
         match self.0 {
             Place::Db(db) => db.open_text(Begun::Not(text), params, want, held).await,
             Place::Session(session) => session.open(text, params, want, held).await,
+            Place::Scoped(scope, Some(session)) => {
+                Box::pin(session.open_in(&scope, text, params, want, held)).await
+            }
+            Place::Scoped(scope, None) => {
+                Box::pin(scope.open_text(Begun::Not(text), params, want, held)).await
+            }
         }
     }
 
@@ -122,6 +142,7 @@ impl<'e> Target<'e> {
                 let text = session.text(sql)?;
                 session.open(text, params, Want::First, held).await?.one().await
             }
+            Place::Scoped(..) => self.open(sql, params, Want::First, held).await?.one().await,
         }
     }
 
@@ -152,6 +173,7 @@ impl<'e> Target<'e> {
                 let text = session.text(sql)?;
                 session.open(text, params, Want::First, held).await?.first().await
             }
+            Place::Scoped(..) => self.open(sql, params, Want::First, held).await?.first().await,
         }
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use aquifer_driver::{Connection, Result, TxOptions};
 use tokio::time::Instant;
 
+use crate::db::Db;
 use crate::session::Session;
 use crate::target::{Target, borrowing_calls, calls};
 
@@ -115,11 +116,13 @@ macro_rules! transaction {
             /// From now on, calls end within `timeout`; `None` sets no limit. A call that runs out of
             /// time is stopped; the transaction stays open.
             pub fn set_timeout(&mut self, timeout: Option<Duration>) {
-                let scoped = match timeout {
-                    Some(timeout) => self.session.db().timeout(timeout),
-                    None => self.session.db().without_timeout(),
-                };
-                self.session.set_db(scoped);
+                self.session.set_timeout(timeout);
+            }
+
+            /// From now on, calls are counted, and named in errors, as `label`. (Leak reports keep the
+            /// label that the connection was taken with.)
+            pub fn set_label(&mut self, label: Option<&str>) {
+                self.session.set_label(label);
             }
         }
 
@@ -141,13 +144,15 @@ transaction! { ConnTx<'_> }
 pub struct Savepoint<'t> {
     session: &'t mut Session,
     depth: u32,
+    /// What the transaction around it had, if timeout or label were changed here.
+    outer: Option<Db>,
     done: bool,
 }
 
 impl<'t> Savepoint<'t> {
     pub(crate) async fn begin(session: &'t mut Session) -> Result<Savepoint<'t>> {
         let depth = session.savepoint().await?;
-        Ok(Savepoint { session, depth, done: false })
+        Ok(Savepoint { session, depth, outer: None, done: false })
     }
 
     pub(crate) fn target(&mut self) -> Target<'_> {
@@ -188,12 +193,43 @@ impl<'t> Savepoint<'t> {
     pub async fn savepoint(&mut self) -> Result<Savepoint<'_>> {
         Savepoint::begin(self.session).await
     }
+
+    /// The driver's own connection.
+    ///
+    /// # Errors
+    ///
+    /// If the URL chose another driver, or a dropped call has not been cleared yet.
+    pub fn driver<T: Connection>(&mut self) -> Result<&mut T> {
+        self.session.driver()
+    }
+
+    /// Until the savepoint ends, calls end within `timeout`; `None` sets no limit. A call that runs out of
+    /// time is stopped; the savepoint stays open.
+    pub fn set_timeout(&mut self, timeout: Option<Duration>) {
+        self.keep_outer();
+        self.session.set_timeout(timeout);
+    }
+
+    /// Until the savepoint ends, calls are counted, and named in errors, as `label`.
+    pub fn set_label(&mut self, label: Option<&str>) {
+        self.keep_outer();
+        self.session.set_label(label);
+    }
+
+    fn keep_outer(&mut self) {
+        if self.outer.is_none() {
+            self.outer = Some(self.session.db().clone());
+        }
+    }
 }
 
 impl Drop for Savepoint<'_> {
     fn drop(&mut self) {
         if !self.done {
             self.session.owe_savepoint(self.depth);
+        }
+        if let Some(outer) = self.outer.take() {
+            self.session.set_db(outer);
         }
     }
 }

@@ -88,6 +88,11 @@ impl Conn {
         self.held.parts().0.set_timeout(timeout);
     }
 
+    /// As [`set_label`](crate::Conn::set_label).
+    pub fn set_label(&mut self, label: Option<&str>) {
+        self.held.parts().0.set_label(label);
+    }
+
     /// As [`info`](crate::Conn::info).
     pub fn info(&self) -> ConnectionInfo {
         self.held.get().info()

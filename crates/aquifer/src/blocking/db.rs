@@ -171,6 +171,12 @@ impl Db {
         self.scoped(self.inner.without_timeout())
     }
 
+    /// As [`without_label`](crate::Db::without_label).
+    #[must_use]
+    pub fn without_label(&self) -> Self {
+        self.scoped(self.inner.without_label())
+    }
+
     /// As [`label`](crate::Db::label).
     #[must_use]
     pub fn label(&self, label: &str) -> Self {

@@ -1,5 +1,7 @@
 //! [`Stmt`] and [`NamedStmt`], without `async`.
 
+use std::time::Duration;
+
 use crate::{Columns, Done, FromRow, NamedArgs, Parameter, Params, Result};
 
 use super::runtime::Runtime;
@@ -101,6 +103,41 @@ pub struct NamedStmtOn<'a> {
     inner: crate::NamedStmtOn<'a>,
     runtime: &'a Runtime,
 }
+
+/// Scopes, as the async statements have them.
+macro_rules! scopes {
+    ($type:ident $(<$life:lifetime>)?, ($($receiver:tt)+), $self:ident, $rest:expr) => {
+        impl $(<$life>)? $type $(<$life>)? {
+            /// As [`Db::timeout`](super::Db::timeout).
+            #[must_use]
+            pub fn timeout($($receiver)+, timeout: Duration) -> Self {
+                Self { inner: $self.inner.timeout(timeout), ..$rest }
+            }
+
+            /// As [`Db::without_timeout`](super::Db::without_timeout).
+            #[must_use]
+            pub fn without_timeout($($receiver)+) -> Self {
+                Self { inner: $self.inner.without_timeout(), ..$rest }
+            }
+
+            /// As [`Db::label`](super::Db::label).
+            #[must_use]
+            pub fn label($($receiver)+, label: &str) -> Self {
+                Self { inner: $self.inner.label(label), ..$rest }
+            }
+
+            /// As [`Db::lax`](super::Db::lax).
+            #[must_use]
+            pub fn lax($($receiver)+) -> Self {
+                Self { inner: $self.inner.lax(), ..$rest }
+            }
+        }
+    };
+}
+scopes! { Stmt, (&self), self, self.clone() }
+scopes! { StmtOn<'a>, (self), self, self }
+scopes! { NamedStmt, (&self), self, self.clone() }
+scopes! { NamedStmtOn<'a>, (self), self, self }
 
 /// The calls of a statement: its text is known, only arguments are given.
 macro_rules! statement {

@@ -53,6 +53,26 @@ macro_rules! transaction {
                 let savepoint = runtime.run(tx.savepoint())?;
                 Ok(Savepoint::new(savepoint, runtime))
             }
+
+            /// The driver's own connection. Its async calls run in
+            /// [`Db::block_on`](super::Db::block_on).
+            ///
+            /// # Errors
+            ///
+            /// If the URL chose another driver.
+            pub fn driver<T: Connection>(&mut self) -> Result<&mut T> {
+                self.held.parts().0.driver()
+            }
+
+            /// As [`set_timeout`](crate::Tx::set_timeout).
+            pub fn set_timeout(&mut self, timeout: Option<Duration>) {
+                self.held.parts().0.set_timeout(timeout);
+            }
+
+            /// As [`set_label`](crate::Tx::set_label).
+            pub fn set_label(&mut self, label: Option<&str>) {
+                self.held.parts().0.set_label(label);
+            }
         }
     };
 }
@@ -79,21 +99,6 @@ macro_rules! outermost {
             /// If the connection broke; the transaction is gone then, too.
             pub fn rollback(self) -> Result<()> {
                 self.held.finish(|tx| tx.rollback())
-            }
-
-            /// The driver's own connection. Its async calls run in
-            /// [`Db::block_on`](super::Db::block_on).
-            ///
-            /// # Errors
-            ///
-            /// If the URL chose another driver.
-            pub fn driver<T: Connection>(&mut self) -> Result<&mut T> {
-                self.held.parts().0.driver()
-            }
-
-            /// As [`set_timeout`](crate::Tx::set_timeout).
-            pub fn set_timeout(&mut self, timeout: Option<Duration>) {
-                self.held.parts().0.set_timeout(timeout);
             }
         }
     };

@@ -12,6 +12,7 @@ mod retry;
 mod routing;
 mod rows;
 mod runtimes;
+mod scopes;
 mod secrets;
 mod stmt;
 mod support;
