@@ -9,7 +9,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Request, Response};
+use http::header::CONTENT_LENGTH;
+use http::{HeaderValue, Request, Response};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -229,6 +230,16 @@ fn protocol(options: &Options) -> auto::Builder<TokioExecutor> {
     builder
 }
 
+/// What HEAD gets. Hyper drops the body on HTTP/1, but sends it on HTTP/2, where clients take it for an
+/// error of the protocol.
+fn without_body(response: Response<Body>) -> Response<Body> {
+    let (mut head, body) = response.into_parts();
+    if let Body::Whole(bytes) = &body {
+        head.headers.entry(CONTENT_LENGTH).or_insert(HeaderValue::from(bytes.len()));
+    }
+    Response::from_parts(head, Body::Empty)
+}
+
 async fn connection<H: Handler>(
     stream: TcpStream,
     handler: Arc<H>,
@@ -239,7 +250,15 @@ async fn connection<H: Handler>(
     let io = TokioIo::new(Stall::new(stream, options.head_timeout, options.write_timeout));
     let service = service_fn(move |request| {
         let handler = Arc::clone(&handler);
-        async move { Ok::<_, std::convert::Infallible>(handler.answer(request).await) }
+        async move {
+            let is_head = request.method() == http::Method::HEAD;
+            let response = handler.answer(request).await;
+            Ok::<_, std::convert::Infallible>(if is_head {
+                without_body(response)
+            } else {
+                response
+            })
+        }
     });
     let serving = http.serve_connection(io, service);
     tokio::pin!(serving);

@@ -46,6 +46,21 @@ async fn requests_share_a_connection() {
 }
 
 #[tokio::test]
+async fn head_has_the_length_and_no_body() {
+    let running = Running::start().await;
+    let (mut sender, _socket) = connect(&running).await;
+    for path in ["/stations/7", "/stations", "/stations/99", "/nope", "/numbers/200000"] {
+        let whole = sender.send_request(get(&running, path)).await.unwrap();
+        let mut request = get(&running, path);
+        *request.method_mut() = http::Method::HEAD;
+        let head = sender.send_request(request).await.unwrap();
+        assert_eq!(head.status(), whole.status(), "{path}");
+        assert_eq!(head.headers().get("content-length"), whole.headers().get("content-length"));
+        assert!(head.into_body().collect().await.unwrap().to_bytes().is_empty(), "{path}");
+    }
+}
+
+#[tokio::test]
 async fn a_long_answer_arrives_whole() {
     let running = Running::start().await;
     let (mut sender, _socket) = connect(&running).await;
