@@ -77,6 +77,12 @@ pub(crate) struct Serve {
     /// Have no probes and no metrics
     #[arg(long, conflicts_with = "admin")]
     pub(crate) no_admin: bool,
+    /// Answer to this host name, too; `.example` means all names below it. Can be given several times
+    ///
+    /// On loopback the service answers to addresses and `localhost` only, so that no web page can reach it
+    /// by a name that it has resolve to 127.0.0.1. Elsewhere it answers to every name unless you give some.
+    #[arg(long, value_name = "NAME", value_parser = host_name)]
+    pub(crate) allow_host: Vec<String>,
     /// How long a request may take in the database
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
     pub(crate) request_timeout: Duration,
@@ -101,6 +107,17 @@ pub(crate) struct Check {
 pub(crate) enum Format {
     Text,
     Json,
+}
+
+/// Reads `shop.example` or `.shop.example`.
+fn host_name(text: &str) -> Result<String, String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
+    let labels = text.strip_prefix('.').unwrap_or(text);
+    if labels.split('.').all(|label| !label.is_empty() && label.chars().all(plain)) {
+        Ok(text.to_owned())
+    } else {
+        Err("write a host name without scheme and port: shop.example, .shop.example".to_owned())
+    }
 }
 
 /// Reads `250ms`, `10s`, `5m`.
@@ -129,6 +146,16 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn host_names_have_neither_scheme_nor_port() {
+        for good in ["shop.example", ".shop.example", "build-7", "my_host"] {
+            assert_eq!(host_name(good).as_deref(), Ok(good));
+        }
+        for bad in ["", ".", "a..b", "http://a", "a:80", "a/b", "*.a", "a b", "a."] {
+            assert!(host_name(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -128,6 +128,7 @@ async fn start(
     let mut options = Options::default();
     options.request_timeout = args.request_timeout;
     options.grace = args.grace;
+    options.allowed_hosts.clone_from(&args.allow_host);
     options.log = Log::to(incident);
     let checking = Instant::now();
     let service = Service::new(source.db, source.name, source.catalog, options)

@@ -161,6 +161,7 @@ fn wrong_usage_exits_with_2_and_says_what_to_do() {
         (&["serve", "--lisen", "127.0.0.1:0"], "--listen"),
         (&["serve", "--listen", "nowhere"], "nowhere"),
         (&["serve", "--request-timeout", "10"], "250ms, 10s, 5m"),
+        (&["serve", "--allow-host", "http://shop.example"], "without scheme and port"),
         (&["srve"], "serve"),
         (&["serve", "sqlit:///x.db", "--queries", "."], "sqlite"),
     ] {
@@ -169,6 +170,16 @@ fn wrong_usage_exits_with_2_and_says_what_to_do() {
         assert_eq!(output.status.code(), Some(2), "{args:?} {output:?}");
         assert!(stderr(&output).contains(says), "{args:?} {output:?}");
     }
+}
+
+#[test]
+fn a_name_that_is_allowed_is_answered_to() {
+    let scratch = Scratch::new();
+    let serving = scratch.serve(&["--memory", "--allow-host", "shop.example"]);
+    for (host, status) in [("shop.example", 200), ("localhost", 200), ("evil.example", 421)] {
+        assert_eq!(serving.asked_as(host, "/stations/7"), status, "{host}");
+    }
+    assert_eq!(serving.stop("INT").0, Some(0));
 }
 
 #[test]

@@ -10,6 +10,8 @@ use http::{HeaderValue, Method, Request, Response, StatusCode};
 
 use crate::body::Body;
 use crate::health::{self, Check};
+use crate::host::Hosts;
+use crate::problem::Problem;
 use crate::prometheus;
 use crate::service::{Inner, Service};
 
@@ -20,23 +22,39 @@ const PING_TIMEOUT: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct Admin {
     service: Arc<Inner>,
+    hosts: Hosts,
 }
 
 impl Admin {
-    pub(crate) fn new(service: Arc<Inner>) -> Self {
-        Self { service }
+    pub(crate) fn new(service: Arc<Inner>, is_loopback: bool) -> Self {
+        let hosts = Hosts::new(is_loopback, &service.options.allowed_hosts);
+        Self { service, hosts }
     }
 
     /// Answers a request.
     pub(crate) async fn answer<B>(&self, request: Request<B>) -> Response<Body> {
-        if !matches!(*request.method(), Method::GET | Method::HEAD) {
-            let mut response =
-                text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n".to_owned());
-            response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
-            return response;
+        let (head, _) = request.into_parts();
+        if let Err(problem) = self.hosts.check(&head) {
+            return refused(&problem);
         }
-        let path = request.uri().path();
-        let query = request.uri().query();
+        let allow = HeaderValue::from_static("GET, HEAD, OPTIONS");
+        match head.method {
+            Method::GET | Method::HEAD => {}
+            Method::OPTIONS => {
+                let mut response = Response::new(Body::Empty);
+                *response.status_mut() = StatusCode::NO_CONTENT;
+                response.headers_mut().insert(ALLOW, allow);
+                return response;
+            }
+            _ => {
+                let mut response =
+                    text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n".to_owned());
+                response.headers_mut().insert(ALLOW, allow);
+                return response;
+            }
+        }
+        let path = head.uri.path();
+        let query = head.uri.query();
         if path == "/metrics" {
             let page = Service(Arc::clone(&self.service)).metrics();
             let mut response = text(StatusCode::OK, page);
@@ -62,7 +80,7 @@ impl Admin {
             None => health::answer(probe, &checks, query),
             Some(name) => match health::single(name, &checks) {
                 Some(answer) => answer,
-                None => return not_found(),
+                None => return text(StatusCode::NOT_FOUND, no_check(name, &checks)),
             },
         };
         let status =
@@ -87,6 +105,21 @@ impl Admin {
             Check { name: "shutdown".to_owned(), passed: !service.is_draining() },
         ]
     }
+}
+
+/// This listener speaks plain text, as probes expect.
+fn refused(problem: &Problem) -> Response<Body> {
+    let status =
+        StatusCode::from_u16(problem.situation.status()).unwrap_or(StatusCode::BAD_REQUEST);
+    let parts = [problem.detail.as_deref(), problem.hint.as_deref()];
+    let parts: Vec<_> = parts.into_iter().flatten().collect();
+    text(status, format!("{}\n", parts.join("; ")))
+}
+
+fn no_check(name: &str, checks: &[Check]) -> String {
+    let name: String = name.chars().filter(|c| !c.is_control()).take(100).collect();
+    let names: Vec<_> = checks.iter().map(|check| check.name.as_str()).collect();
+    format!("there is no check \"{name}\"; there are {}\n", names.join(", "))
 }
 
 fn not_found() -> Response<Body> {

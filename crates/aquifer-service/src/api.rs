@@ -15,6 +15,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
 
 use crate::body::{Body, RowBody};
+use crate::host::Hosts;
 use crate::negotiate;
 use crate::observed::Observed;
 use crate::problem::{Problem, Situation};
@@ -42,6 +43,7 @@ pub(crate) struct Api {
     service: Arc<Inner>,
     /// Only this machine can reach the listener: the database's own words may be shown.
     loopback: bool,
+    hosts: Hosts,
     ids: RequestIds,
 }
 
@@ -66,7 +68,8 @@ impl Reply {
 
 impl Api {
     pub(crate) fn new(service: Arc<Inner>, loopback: bool) -> Self {
-        Self { service, loopback, ids: RequestIds::new() }
+        let hosts = Hosts::new(loopback, &service.options.allowed_hosts);
+        Self { service, loopback, hosts, ids: RequestIds::new() }
     }
 
     /// Answers a request. Dropped, it cancels what it is doing in the database.
@@ -95,7 +98,13 @@ impl Api {
         observed: &mut Observed,
     ) -> Result<Reply, Problem> {
         let (head, body) = request.into_parts();
+        self.hosts.check(&head)?;
         let catalog = &self.service.catalog;
+        if head.method == http::Method::OPTIONS && head.uri.path() == "*" {
+            // RFC 9110, section 9.3.7: the service as a whole.
+            return Ok(Reply::new(StatusCode::NO_CONTENT, Body::Empty)
+                .with(ALLOW, allow(&catalog.router().allow())));
+        }
         let Some(found) = catalog.router().find(head.uri.path()) else {
             let hint = endpoints(catalog.queries());
             return Err(Problem::new(Situation::UnknownPath).with_hint(hint));
@@ -104,7 +113,8 @@ impl Api {
             observed.series.route = catalog.queries()[first].route.path.to_string();
         }
         if head.method == http::Method::OPTIONS {
-            let reply = Reply::new(StatusCode::NO_CONTENT, Body::Empty).with(ALLOW, allow(&found));
+            let reply =
+                Reply::new(StatusCode::NO_CONTENT, Body::Empty).with(ALLOW, allow(&found.allow()));
             return Ok(with_accept_query(reply, &found));
         }
         let is_head = head.method == http::Method::HEAD;
@@ -277,8 +287,8 @@ fn with_accept_query(reply: Reply, found: &Match<'_>) -> Reply {
     if found.accepts_query() { reply.with(ACCEPT_QUERY, JSON_QUOTED) } else { reply }
 }
 
-fn allow(found: &Match<'_>) -> HeaderValue {
-    HeaderValue::from_str(&found.allow()).unwrap_or(HeaderValue::from_static("OPTIONS"))
+fn allow(methods: &str) -> HeaderValue {
+    HeaderValue::from_str(methods).unwrap_or(HeaderValue::from_static("OPTIONS"))
 }
 
 fn header(headers: &HeaderMap, name: HeaderName) -> Option<&str> {

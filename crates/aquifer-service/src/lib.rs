@@ -16,6 +16,7 @@ mod demo;
 mod diagnostic;
 mod head;
 mod health;
+mod host;
 mod incident;
 mod json;
 mod metrics;

@@ -17,7 +17,8 @@ pub enum Situation {
     BadParameters,
     /// The body is not what its content type says.
     MalformedBody,
-    /// The request itself cannot be read: a query string that is not UTF-8 or has a `%` that encodes nothing.
+    /// The request itself cannot be read: a query string that is not UTF-8 or has a `%` that encodes
+    /// nothing, or no single `Host`.
     MalformedRequest,
     /// The body is larger than the listener takes.
     BodyTooLarge,
@@ -31,6 +32,8 @@ pub enum Situation {
     UnknownPath,
     /// A path that has queries, but not for this method.
     MethodNotAllowed,
+    /// The host name is none of the listener's.
+    Misdirected,
     /// A `:one` query gave no row.
     NoRow,
     /// A unique key, primary key or exclusion constraint.
@@ -78,7 +81,7 @@ struct Entry {
 
 impl Situation {
     /// Every situation, for documentation and tests.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::BadParameters,
         Self::MalformedBody,
         Self::MalformedRequest,
@@ -88,6 +91,7 @@ impl Situation {
         Self::NotAcceptable,
         Self::UnknownPath,
         Self::MethodNotAllowed,
+        Self::Misdirected,
         Self::NoRow,
         Self::UniqueViolation,
         Self::ForeignKeyViolation,
@@ -145,6 +149,9 @@ impl Situation {
             }
             Self::UnsupportedMediaType => {
                 e(415, "AQ1009", "unsupported-media-type", "The body must be JSON", false, None)
+            }
+            Self::Misdirected => {
+                e(421, "AQ1010", "misdirected", "Not a name of this service", false, None)
             }
             Self::NoRow => e(404, "AQ1101", "no-row", "There is no such row", false, None),
             Self::Data => e(422, "AQ2201", "data", "A value the database cannot take", false, None),
@@ -473,7 +480,7 @@ mod tests {
     fn every_situation_has_its_own_code_and_uri() {
         let codes: BTreeSet<_> = Situation::ALL.iter().map(|s| s.code()).collect();
         let uris: BTreeSet<_> = Situation::ALL.iter().map(|s| s.uri()).collect();
-        assert_eq!((codes.len(), uris.len()), (25, 25));
+        assert_eq!((codes.len(), uris.len()), (26, 26));
     }
 
     #[test]

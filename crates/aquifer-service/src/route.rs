@@ -3,7 +3,7 @@
 //!
 //! Literal segments win over parameters, so `/readings/daily` is found beside `/readings/{id}`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// Segments that a path may have; longer requests match nothing.
@@ -199,6 +199,8 @@ pub(crate) fn is_name(text: &str) -> bool {
 #[derive(Debug, Default)]
 pub struct Router {
     root: Node,
+    /// Every method of every route.
+    methods: BTreeSet<Method>,
 }
 
 #[derive(Debug, Default)]
@@ -236,23 +238,26 @@ impl Match<'_> {
 
     /// The `Allow` header: every method that works here.
     pub fn allow(&self) -> String {
-        let mut names = Vec::with_capacity(8);
-        for method in Method::ALL {
-            if self.query(method).is_some() {
-                names.push(method.as_str());
-                if method == Method::Get {
-                    names.push("HEAD");
-                }
-            }
-        }
-        names.push("OPTIONS");
-        names.join(", ")
+        allow(|method| self.query(method).is_some())
     }
 
     /// Whether the QUERY method works here.
     pub fn accepts_query(&self) -> bool {
         self.methods.contains_key(&Method::Query)
     }
+}
+
+/// An `Allow` header: the methods that work, and those that come with them.
+fn allow(works: impl Fn(Method) -> bool) -> String {
+    let mut names = Vec::with_capacity(8);
+    for method in Method::ALL.into_iter().filter(|method| works(*method)) {
+        names.push(method.as_str());
+        if method == Method::Get {
+            names.push("HEAD");
+        }
+    }
+    names.push("OPTIONS");
+    names.join(", ")
 }
 
 impl Router {
@@ -271,7 +276,14 @@ impl Router {
             added = true;
             query
         });
+        self.methods.insert(route.method);
         added
+    }
+
+    /// The `Allow` header of the service as a whole, for `OPTIONS *`: methods that work on some path.
+    pub fn allow(&self) -> String {
+        let has = |method| self.methods.contains(&method);
+        allow(|method| has(method) || method == Method::Post && has(Method::Query))
     }
 
     /// Finds a request's path; its query string must be cut off already.

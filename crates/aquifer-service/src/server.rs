@@ -106,15 +106,14 @@ impl Server {
     pub async fn run(self, stop: impl Future<Output = Stop>) -> Stopped {
         let service = self.service.0;
         let (closing, closed) = watch::channel(false);
-        let loopback = self.api.local_addr().is_ok_and(|addr| addr.ip().is_loopback());
-        let api = Arc::new(Api::new(Arc::clone(&service), loopback));
-        let admin = Arc::new(Admin::new(Arc::clone(&service)));
+        let api = Arc::new(Api::new(Arc::clone(&service), is_loopback(&self.api)));
         let options = &service.options;
         let mut api = Listening::spawn(self.api, api, options.connections_max, options, &closed);
         let admin = self.admin.map(|listener| {
             // Probes must work while the API drains, so the admin listener has a switch of its own.
             let (switch, off) = watch::channel(false);
             let max = ADMIN_CONNECTIONS_MAX;
+            let admin = Arc::new(Admin::new(Arc::clone(&service), is_loopback(&listener)));
             (Listening::spawn(listener, admin, max, options, &off), switch)
         });
 
@@ -132,6 +131,11 @@ impl Server {
         let _ = service.db.close_within(CLOSE_TIMEOUT).await;
         Stopped { cut_off }
     }
+}
+
+/// Whether only this machine can reach a listener.
+fn is_loopback(listener: &TcpListener) -> bool {
+    listener.local_addr().is_ok_and(|addr| addr.ip().is_loopback())
 }
 
 /// A running accept loop; dropped, it takes its connections with it.

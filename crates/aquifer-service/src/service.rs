@@ -30,6 +30,10 @@ pub struct Options {
     pub connections_max: usize,
     /// Requests at once on one HTTP/2 connection. Default 256.
     pub streams_max: u32,
+    /// Names that the listeners answer to, besides addresses and `localhost`; `.example` stands for itself
+    /// and every name below it. Default none: a listener on loopback then answers to no other name, which
+    /// keeps out web pages that have their own name resolve to it; any other listener answers to all.
+    pub allowed_hosts: Vec<String>,
     /// How long requests in flight may take to finish when the service stops. Default 25 s.
     pub grace: Duration,
     /// Who is told of failures that are not the caller's fault. Default nobody.
@@ -46,6 +50,7 @@ impl Default for Options {
             write_timeout: Duration::from_secs(30),
             connections_max: 1_024,
             streams_max: 256,
+            allowed_hosts: Vec::new(),
             grace: Duration::from_secs(25),
             log: Log::default(),
         }

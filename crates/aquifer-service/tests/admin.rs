@@ -13,11 +13,21 @@ async fn probes_answer_in_kubes_format() {
     }
     let verbose = running.admin("/readyz?verbose").await;
     assert_eq!(verbose.text(), "[+]queries ok\n[+]test ok\n[+]shutdown ok\nreadyz check passed\n");
-    assert_eq!(running.admin("/readyz/nope").await.status, 404);
+    let nope = running.admin("/readyz/nope").await;
+    assert_eq!(
+        (nope.status, nope.text()),
+        (404, "there is no check \"nope\"; there are queries, test, shutdown\n")
+    );
     assert_eq!(running.admin("/").await.status, 404);
     assert_eq!(running.admin("/stations").await.status, 404, "no data on the admin port");
     let post = send(running.admin, "POST", "/livez", &[], "").await;
-    assert_eq!((post.status, post.header("allow")), (405, Some("GET, HEAD")));
+    assert_eq!((post.status, post.header("allow")), (405, Some("GET, HEAD, OPTIONS")));
+    for path in ["/livez", "*"] {
+        let options = send(running.admin, "OPTIONS", path, &[], "").await;
+        assert_eq!((options.status, options.header("allow")), (204, Some("GET, HEAD, OPTIONS")));
+    }
+    let head = send(running.admin, "HEAD", "/readyz", &[], "").await;
+    assert_eq!((head.status, head.header("content-length")), (200, Some("2")));
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ mod common;
 use std::sync::{Arc, Mutex};
 
 use aquifer_service::{Log, Options};
-use common::{Running, send};
+use common::{Running, exchange, send};
 
 #[tokio::test]
 async fn one_row_is_an_object_and_no_row_is_not_found() {
@@ -168,6 +168,41 @@ async fn head_and_options_work_on_every_route() {
     assert_eq!(options.header("accept-query"), Some("\"application/json\""));
     let refused = running.send("DELETE", "/stations", &[], "").await;
     assert_eq!(refused.header("allow"), Some("GET, HEAD, POST, OPTIONS"));
+    let all = running.send("OPTIONS", "*", &[], "").await;
+    assert_eq!(
+        (all.status, all.header("allow")),
+        (204, Some("GET, HEAD, QUERY, POST, PUT, OPTIONS"))
+    );
+    let get = running.send("GET", "*", &[], "").await;
+    assert_eq!((get.status, &*get.problem()), (404, "AQ1004"));
+}
+
+#[tokio::test]
+async fn a_page_that_rebinds_its_name_to_loopback_gets_nothing() {
+    let running = Running::start().await;
+    let ask = async |addr, host: &str| {
+        let raw = format!("GET /stations/1 HTTP/1.1\r\n{host}connection: close\r\n\r\n");
+        exchange(addr, "GET", raw.as_bytes()).await
+    };
+    let evil = ask(running.api, "host: evil.example:8080\r\n").await;
+    assert_eq!((evil.status, &*evil.problem()), (421, "AQ1010"));
+    assert!(evil.json()["hint"].as_str().unwrap().contains("--allow-host evil.example"));
+    let evil = ask(running.admin, "host: evil.example:8081\r\n").await;
+    assert_eq!(evil.status, 421);
+    assert!(evil.text().starts_with("`evil.example` is no name of this service"), "{evil:?}");
+    assert_eq!(ask(running.api, "host: LOCALHOST:1\r\n").await.status, 200);
+    assert_eq!(ask(running.api, "host: [::1]:1\r\n").await.status, 200);
+    for unclear in ["", "host: localhost\r\nhost: localhost\r\n", "host:\r\n"] {
+        let answer = ask(running.api, unclear).await;
+        assert_eq!((answer.status, &*answer.problem()), (400, "AQ1003"), "{unclear:?}");
+        assert_eq!(ask(running.admin, unclear).await.status, 400);
+    }
+
+    let mut options = Options::default();
+    options.allowed_hosts = vec!["shop.example".to_owned()];
+    let running = Running::start_with("", options).await;
+    assert_eq!(ask(running.api, "host: shop.example\r\n").await.status, 200);
+    assert_eq!(ask(running.api, "host: evil.example\r\n").await.status, 421);
 }
 
 #[tokio::test]

@@ -115,6 +115,11 @@ impl Serving {
         (status, serde_json::from_str(&body).unwrap_or_else(|error| panic!("{error}: {body}")))
     }
 
+    /// The status of a GET whose `Host` is this name.
+    pub fn asked_as(&self, host: &str, path: &str) -> u16 {
+        converse(&self.addr("api"), host, "GET", path, "").0
+    }
+
     pub fn admin(&self, path: &str) -> (u16, String) {
         exchange(&self.addr("admin"), "GET", path, "")
     }
@@ -142,10 +147,14 @@ impl Drop for Serving {
 
 /// One HTTP exchange: status and body, which has no chunks because the answers here are short.
 pub fn exchange(addr: &str, method: &str, path: &str, body: &str) -> (u16, String) {
+    converse(addr, addr, method, path, body)
+}
+
+fn converse(addr: &str, host: &str, method: &str, path: &str, body: &str) -> (u16, String) {
     let mut stream = TcpStream::connect(addr).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
     let head = format!(
-        "{method} {path} HTTP/1.1\r\nhost: {addr}\r\nconnection: close\r\n\
+        "{method} {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\
          content-type: application/json\r\ncontent-length: {}\r\n\r\n",
         body.len()
     );

@@ -282,7 +282,7 @@ fn find<'a>(fields: &'a [(String, String)], name: &str) -> Option<&'a str> {
 
 /// The bytes of a request that asks for the connection to be closed.
 pub fn request(method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> String {
-    let mut text = format!("{method} {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n");
+    let mut text = format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n");
     for (name, value) in headers {
         text.push_str(&format!("{name}: {value}\r\n"));
     }
@@ -299,9 +299,14 @@ pub async fn send(
     headers: &[(&str, &str)],
     body: &str,
 ) -> Answer {
+    exchange(addr, method, request(method, path, headers, body).as_bytes()).await
+}
+
+/// Sends these bytes, and reads until the server closes.
+pub async fn exchange(addr: SocketAddr, method: &str, request: &[u8]) -> Answer {
     let exchange = async {
         let mut stream = TcpStream::connect(addr).await.unwrap();
-        stream.write_all(request(method, path, headers, body).as_bytes()).await.unwrap();
+        stream.write_all(request).await.unwrap();
         let mut raw = Vec::new();
         // A broken transfer may end with a reset.
         let _ = stream.read_to_end(&mut raw).await;
