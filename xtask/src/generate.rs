@@ -1,13 +1,15 @@
-//! `cargo xtask generate`: the sections of documents that are written by a program.
+//! `cargo xtask generate`: the sections of documents, and the source files, that are written by a program.
 //!
 //! What stands in two places drifts apart, so a table that the code already knows is generated from
 //! it. To add one, put the two marker lines into the document and an entry into [`DOCUMENTS`]; the
-//! text may come from another crate, by running one of its programs with [`Workspace::cargo`].
+//! text may come from another crate, by running one of its programs with [`Workspace::cargo`]. A file
+//! that is generated as a whole has its entry in [`FILES`].
 
 use crate::COMMANDS;
 use crate::arguments::Arguments;
 use crate::failure::{Failure, Outcome};
 use crate::requirements::REQUIREMENTS;
+use crate::sqlstates;
 use crate::workspace::Workspace;
 use std::fs;
 
@@ -28,6 +30,15 @@ const DOCUMENTS: &[Document] = &[Document {
         Section { name: "requirements", text: |_| Ok(requirements()) },
     ],
 }];
+
+/// A file that nobody edits.
+struct Generated {
+    path: &'static str,
+    text: fn(&Workspace) -> Outcome<String>,
+}
+
+const FILES: &[Generated] =
+    &[Generated { path: "crates/aquifer-postgres/src/sqlstate/codes.rs", text: sqlstates::table }];
 
 const END: &str = "<!-- end -->";
 
@@ -51,11 +62,11 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Outcome {
     Ok(())
 }
 
-/// A document whose sections are not what the code says now.
+/// A file whose generated text is not what the code says now.
 #[derive(Debug)]
 pub(crate) struct Stale {
     pub(crate) path: &'static str,
-    /// The whole document as it should be.
+    /// The whole file as it should be.
     text: String,
 }
 
@@ -70,6 +81,13 @@ pub(crate) fn stale(workspace: &Workspace) -> Outcome<Vec<Stale>> {
             text = replaced(&text, section.name, &(section.text)(workspace)?).map_err(failed)?;
         }
         if text != now {
+            stale.push(Stale { path, text });
+        }
+    }
+    for Generated { path, text } in FILES {
+        let text = text(workspace)?;
+        // One that is missing is as stale as one that differs.
+        if fs::read_to_string(workspace.root.join(path)).ok().as_ref() != Some(&text) {
             stale.push(Stale { path, text });
         }
     }

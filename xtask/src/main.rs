@@ -17,6 +17,7 @@ mod generate;
 mod help;
 mod requirements;
 mod soak;
+mod sqlstates;
 mod test;
 mod tidy;
 mod workspace;
@@ -70,7 +71,7 @@ only those. `.ci/run` is `cargo xtask test` and then this.",
     Command {
         name: "generate",
         arguments: "[--check]",
-        summary: "rewrite the generated sections of the documents",
+        summary: "rewrite the generated sections of the documents, and the generated files",
         details: "\
 A generated section stands between `<!-- generated: NAME -->` and `<!-- end -->`. With --check nothing
 is written, and a section that is out of date is an error; `tidy` does that.",

@@ -16,3 +16,5 @@ mod server_error;
 mod sqlstate;
 mod tls;
 mod types;
+
+pub use sqlstate::SqlState;

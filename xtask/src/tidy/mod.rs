@@ -19,7 +19,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Outcome {
     findings.extend(generate::stale(workspace)?.into_iter().map(|stale| Finding {
         path: stale.path.to_owned(),
         line: 1,
-        what: "a generated section is out of date; type: cargo xtask generate".to_owned(),
+        what: "a generated text is out of date; type: cargo xtask generate".to_owned(),
     }));
     if findings.is_empty() {
         println!("tidy: {} files are in order", tree.files.len());
