@@ -17,4 +17,5 @@ mod sqlstate;
 mod tls;
 mod types;
 
+pub use server_error::{Notice, ServerError, Severity};
 pub use sqlstate::SqlState;
