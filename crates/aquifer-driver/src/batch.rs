@@ -27,6 +27,8 @@ struct Slot {
 pub struct RowBatch {
     columns: Arc<Columns>,
     bytes: Vec<u8>,
+    /// Where in `bytes` the slots count from.
+    origin: usize,
     /// Row-major, `columns.len()` per row.
     slots: Vec<Slot>,
     rows: usize,
@@ -43,6 +45,7 @@ impl RowBatch {
     #[inline]
     pub fn clear(&mut self) {
         self.bytes.clear();
+        self.origin = 0;
         self.slots.clear();
         self.rows = 0;
     }
@@ -69,7 +72,7 @@ impl RowBatch {
         }
     }
 
-    /// Bytes used so far: drivers hand a batch over when it passes their bound.
+    /// Bytes used so far, also by what lies before the origin: drivers hand a batch over when it passes their bound.
     #[inline]
     pub fn byte_len(&self) -> usize {
         self.bytes.len()
@@ -88,8 +91,31 @@ impl RowBatch {
     /// If the cell ends beyond the buffer: a driver's mistake must not become wrong data.
     #[inline]
     pub fn push_slot(&mut self, start: u32, len: u32) {
-        assert!(start as usize + len as usize <= self.bytes.len(), "a cell ends beyond its batch");
+        let end = self.origin + start as usize + len as usize;
+        assert!(end <= self.bytes.len(), "a cell ends beyond its batch");
         self.slots.push(Slot { start, len });
+    }
+
+    /// Puts `bytes` in the place of the whole buffer; its cells count from `origin`: for drivers that
+    /// hand over the buffer they read the network into. The batch must be empty of rows; its old buffer
+    /// comes back, cleared, to be read into next.
+    ///
+    /// # Panics
+    ///
+    /// If there are rows already, or `origin` lies beyond the buffer.
+    pub fn swap_bytes(&mut self, bytes: Vec<u8>, origin: usize) -> Vec<u8> {
+        assert!(self.slots.is_empty() && origin <= bytes.len(), "only an empty batch can swap");
+        self.origin = origin;
+        let mut old = std::mem::replace(&mut self.bytes, bytes);
+        old.clear();
+        old
+    }
+
+    /// The cells' bytes, counted from the origin, beside a way to add cells that lie in them: for drivers
+    /// that find the cells by reading the buffer. Each cell is checked when it is read.
+    #[inline]
+    pub fn locate(&mut self) -> (&[u8], CellSlots<'_>) {
+        (&self.bytes[self.origin..], CellSlots { slots: &mut self.slots, rows: &mut self.rows })
     }
 
     /// Adds a NULL.
@@ -158,7 +184,7 @@ impl RowBatch {
 
     #[inline]
     fn start(&self, more: usize) -> Result<u32> {
-        let start = self.bytes.len();
+        let start = self.bytes.len() - self.origin;
         match start.checked_add(more) {
             Some(end) if end < NULL as usize => Ok(start as u32),
             _ => Err(Error::new(ErrorKind::Resources, "a batch of rows would pass 4 GiB")
@@ -178,6 +204,38 @@ impl RowBatch {
             self.slots.len() == self.rows * self.columns.len(),
             "a row must have one cell per column"
         );
+    }
+}
+
+/// Adds cells to a batch, for [`RowBatch::locate`].
+#[derive(Debug)]
+pub struct CellSlots<'a> {
+    slots: &'a mut Vec<Slot>,
+    rows: &'a mut usize,
+}
+
+impl CellSlots<'_> {
+    /// Adds a cell that lies in the buffer. One that ends beyond the buffer reads as missing.
+    #[inline]
+    pub fn push(&mut self, start: u32, len: u32) {
+        self.slots.push(Slot { start, len });
+    }
+
+    /// Adds a NULL.
+    #[inline]
+    pub fn push_null(&mut self) {
+        self.slots.push(Slot { start: 0, len: NULL });
+    }
+
+    /// Ends a row of `columns` cells.
+    ///
+    /// # Panics
+    ///
+    /// If the rows so far do not have that many cells each.
+    #[inline]
+    pub fn end_row(&mut self, columns: usize) {
+        *self.rows += 1;
+        assert!(self.slots.len() == *self.rows * columns, "a row must have one cell per column");
     }
 }
 
@@ -209,7 +267,7 @@ impl RowBatch {
         }
         let width = self.columns.len();
         let slots = self.slots.get(index * width..(index + 1) * width)?;
-        Some(Row { columns: &self.columns, slots, bytes: &self.bytes })
+        Some(Row { columns: &self.columns, slots, bytes: self.bytes.get(self.origin..)? })
     }
 
     /// All rows, in order.

@@ -36,7 +36,7 @@ mod transaction;
 mod types;
 mod value;
 
-pub use batch::{Cell, ColumnIndex, Row, RowBatch};
+pub use batch::{Cell, CellSlots, ColumnIndex, Row, RowBatch};
 pub use column::{Column, Columns};
 pub use connection::{
     Batch, BatchItem, BoxFuture, Cancel, Canceller, Command, Connection, Counters, Description,
