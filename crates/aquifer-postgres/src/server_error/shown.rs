@@ -33,7 +33,7 @@ pub(super) fn message<'a>(fields: &'a Fields, sql: Option<&str>) -> Cow<'a, str>
     let message = fields.primary.as_deref().unwrap_or_default();
     let Some(sql) = sql else { return message.into() };
     let known = |piece: &str| is_known(fields, sql, piece);
-    if !fields.sqlstate.is_some_and(|state| state.class() == "22") {
+    if fields.sqlstate.is_none_or(|state| state.class() != "22") {
         return without_foreign_quotes(message, Pieces::Pairs, known);
     }
     let quoted = without_foreign_quotes(message, Pieces::One, known);
