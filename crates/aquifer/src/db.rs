@@ -25,7 +25,6 @@ use crate::rows::{Owner, Rows, Watch};
 use crate::session::Session;
 use crate::source::{Intent, Lease, Source};
 use crate::stats::{Closed, Stats, WarmUp};
-use crate::stmt::Stmt;
 use crate::stream::RowStream;
 use crate::target::{Target, calls};
 use crate::text::{Text, Texts};
@@ -442,28 +441,6 @@ impl Db {
                 result => return result,
             }
         }
-    }
-
-    /// Has the engine check a statement, and gives a handle to it.
-    ///
-    /// A statement is text: every connection prepares it when it first runs there and keeps it in a
-    /// bounded cache, so it cannot leak and survives lost connections.
-    ///
-    /// # Errors
-    ///
-    /// No connection in time, or the engine's error.
-    pub async fn prepare(&self, sql: &str) -> Result<Stmt> {
-        let text = self.texts().get(sql).map_err(|error| self.named(error))?;
-        Stmt::prepare(self.clone(), text).await
-    }
-
-    /// As [`prepare`](Self::prepare), with `:name` placeholders.
-    ///
-    /// # Errors
-    ///
-    /// As `prepare`.
-    pub async fn prepare_named(&self, sql: &str) -> Result<crate::NamedStmt> {
-        crate::NamedStmt::prepare(self.clone(), sql).await
     }
 
     /// Takes a connection out of the pool until the [`Conn`] is dropped.

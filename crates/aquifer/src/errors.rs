@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aquifer_driver::{Error, ErrorKind};
-use aquifer_pool::{AcquireError, DialError, OPTIONS, OptionsError};
+use aquifer_pool::{AcquireError, DialError, OPTIONS, OptionsError, TimeoutCause};
 
 /// Why a connection could not be had.
 #[cold]
@@ -39,6 +39,13 @@ pub(crate) fn acquire(error: AcquireError<Error>) -> Error {
         (_, Some(dial)) => Error::new(kind, format!("{message}: {}", dial.message())),
         _ => Error::new(kind, message),
     };
+    if let AcquireError::Timeout(report) = &error
+        && let TimeoutCause::Exhausted { .. } = &report.cause
+    {
+        out = out.with_hint(
+            "raise `max_open`, or hold connections for less; a task that has a `Tx` or `Conn` makes all its calls on that one",
+        );
+    }
     if let Some(dial) = dial {
         out = out.with_source(Shared(dial));
     }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aquifer_driver::{
-    Command, Connection, Error, ErrorKind, Mapping, Outcome, Params, Result, Status, TxOptions,
-    Want,
+    Command, Connection, Description, Error, ErrorKind, Mapping, Outcome, Params, Result, Status,
+    TxOptions, Want,
 };
 use aquifer_pool::CloseReason;
 use tokio::time::Instant;
@@ -536,6 +536,22 @@ impl Session {
             Err(error) => Err(error),
         };
         result.map_err(|error| self.db.named(error))
+    }
+
+    /// Has the engine check a text, on this connection.
+    pub(crate) async fn describe(&mut self, text: &Text) -> Result<Description> {
+        let deadline = self.deadline();
+        let described = match self.ready(deadline).await {
+            Ok(()) => {
+                let command = Command::Prepare { sql: text.sql() };
+                self.run(command, During::Check, deadline).await
+            }
+            Err(error) => Err(error),
+        };
+        match described {
+            Ok(_) => Ok(self.lease.connection().take_description().unwrap_or_default()),
+            Err(error) => Err(self.db.named(error)),
+        }
     }
 
     pub(crate) async fn begin(

@@ -61,8 +61,10 @@ pub struct Stmt {
 impl Stmt {
     scopes! { self, (&self), scope => Self { db: scope(&self.db), ..self.clone() } }
 
-    pub(crate) async fn prepare(db: Db, text: Arc<Text>) -> Result<Self> {
-        let description = db.describe(&text).await?;
+    pub(crate) async fn prepare(target: Target<'_>, sql: &str) -> Result<Self> {
+        let db = target.handle().clone();
+        let text = db.texts().get(sql).map_err(|error| db.named(error))?;
+        let description = target.describe(&text).await?;
         Ok(Self { db, text, description: Arc::new(description) })
     }
 
@@ -257,9 +259,10 @@ pub struct NamedStmt {
 impl NamedStmt {
     scopes! { self, (&self), scope => Self { db: scope(&self.db), ..self.clone() } }
 
-    pub(crate) async fn prepare(db: Db, sql: &str) -> Result<Self> {
+    pub(crate) async fn prepare(target: Target<'_>, sql: &str) -> Result<Self> {
+        let db = target.handle().clone();
         let (names, text) = named::prepared(&db, sql)?;
-        let description = db.describe(&text).await?;
+        let description = target.describe(&text).await?;
         Ok(Self { db, sql: sql.into(), names: names.into(), description: Arc::new(description) })
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use aquifer_driver::{FromRow, ParamBuf, Params, Result, Want};
+use aquifer_driver::{Description, FromRow, ParamBuf, Params, Result, Want};
 
 use crate::Db;
 use crate::at_once::{AtOnce, Begun};
@@ -11,7 +11,7 @@ use crate::done::Done;
 use crate::link::no_rows;
 use crate::named::{self, NamedArgs};
 use crate::rows::Rows;
-use crate::session::Session;
+use crate::session::{Scoped, Session};
 use crate::stream::RowStream;
 use crate::text::{Text, Texts};
 
@@ -251,6 +251,17 @@ impl<'e> Target<'e> {
         }))
     }
 
+    pub(crate) async fn describe(self, text: &Text) -> Result<Description> {
+        match self.0 {
+            Place::Db(db) => db.describe(text).await,
+            Place::Session(session) => session.describe(text).await,
+            Place::Scoped(scope, None) => scope.describe(text).await,
+            Place::Scoped(scope, Some(session)) => {
+                Scoped::new(session, *scope).session.describe(text).await
+            }
+        }
+    }
+
     pub(crate) fn batch(self) -> Batch<'e> {
         Batch::new(self)
     }
@@ -370,6 +381,30 @@ macro_rules! calls {
             T: for<'r> $crate::FromRow<'r>,
         {
             $self.target().select_named(sql, args).await
+        }
+
+        /// Has the engine check a statement, and gives a handle to it.
+        ///
+        /// A statement is text: every connection prepares it when it first runs there and keeps it in a
+        /// bounded cache, so it cannot leak and survives lost connections. A handle that was made on a
+        /// connection in hand is checked there (it knows that connection's temporary tables); it runs on
+        /// the pool like any other, and on the connection by [`on`](crate::Stmt::on).
+        ///
+        /// # Errors
+        ///
+        /// The engine's error, or no connection in time. A task that holds the only connection must
+        /// prepare on that one: the pool has no other to give.
+        pub async fn prepare($($receiver)+, sql: &str) -> $crate::Result<$crate::Stmt> {
+            $crate::Stmt::prepare($self.target(), sql).await
+        }
+
+        /// As [`prepare`](Self::prepare), with `:name` placeholders.
+        ///
+        /// # Errors
+        ///
+        /// As [`prepare`](Self::prepare).
+        pub async fn prepare_named($($receiver)+, sql: &str) -> $crate::Result<$crate::NamedStmt> {
+            $crate::NamedStmt::prepare($self.target(), sql).await
         }
 
         /// Collects statements to be sent in as few flights as the driver can.

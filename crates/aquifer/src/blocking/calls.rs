@@ -86,6 +86,31 @@ macro_rules! borrowing_blocking_calls {
             $crate::blocking::RowStream::new(place.target.stream(sql, &params), place.runtime)
         }
 
+        /// As [`Db::prepare`](crate::Db::prepare), checked on this connection.
+        ///
+        /// # Errors
+        ///
+        /// As `Db::prepare`, and inside an async task.
+        $visibility fn prepare(&mut self, sql: &str) -> $crate::Result<$crate::blocking::Stmt> {
+            let place = self.place();
+            let stmt = place.runtime.run($crate::Stmt::prepare(place.target, sql))?;
+            Ok($crate::blocking::Stmt::new(stmt, place.runtime))
+        }
+
+        /// As [`Db::prepare_named`](crate::Db::prepare_named), checked on this connection.
+        ///
+        /// # Errors
+        ///
+        /// As `Db::prepare_named`, and inside an async task.
+        $visibility fn prepare_named(
+            &mut self,
+            sql: &str,
+        ) -> $crate::Result<$crate::blocking::NamedStmt> {
+            let place = self.place();
+            let stmt = place.runtime.run($crate::NamedStmt::prepare(place.target, sql))?;
+            Ok($crate::blocking::NamedStmt::new(stmt, place.runtime))
+        }
+
         /// As [`Db::batch`](crate::Db::batch).
         $visibility fn batch(&mut self) -> $crate::blocking::Batch<'_> {
             $crate::blocking::Batch::new(self.place())

@@ -43,6 +43,33 @@ async fn what_is_wrong_with_a_text_is_said_when_it_is_prepared() {
     assert_at_rest(&db, &server);
 }
 
+#[tokio::test(start_paused = true)]
+async fn where_the_only_connection_is_held_a_statement_is_prepared_on_it() {
+    let server = FakeServer::new();
+    let db = open_one(&server);
+    accounts(&db).await;
+    let mut tx = db.begin().await.unwrap();
+    // The pool cannot know that the task waits for itself; it says who has the connection, and what to do.
+    let error = db.prepare("SELECT 1").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::PoolTimeout);
+    assert!(error.hint().unwrap().contains("makes all its calls on that one"), "{error}");
+    tx.exec("INSERT INTO accounts (id, balance) VALUES (3, 7)", ()).await.unwrap();
+    let stmt = tx.prepare("SELECT balance FROM accounts WHERE id = ?").await.unwrap();
+    assert_eq!(stmt.columns().names().collect::<Vec<_>>(), ["balance"]);
+    assert_eq!(stmt.on(&mut tx).get::<i64>((3,)).await.unwrap(), 7);
+    let mut savepoint = tx.savepoint().await.unwrap();
+    let named = savepoint.prepare_named("SELECT id FROM accounts WHERE id = :id").await.unwrap();
+    assert_eq!(named.names(), ["id"]);
+    assert!(savepoint.prepare("SELECT nonsense").await.is_err());
+    savepoint.release().await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(stmt.get::<i64>((3,)).await.unwrap(), 7);
+    let mut conn = db.acquire().await.unwrap();
+    assert_eq!(conn.prepare(TAKE).await.unwrap().parameters().len(), 2);
+    drop(conn);
+    assert_at_rest(&db, &server);
+}
+
 #[tokio::test]
 async fn a_statement_outlives_changes_to_the_schema_and_lost_connections() {
     let server = FakeServer::new();
