@@ -49,6 +49,10 @@ pub enum ErrorKind {
     Cancelled,
     /// The transaction has already ended.
     TxDone,
+    /// A transaction is already open.
+    TxOpen,
+    /// SQL text that begins or ends a transaction where that is not the text's to do.
+    TxControl,
     /// The connection has already been given back.
     ConnDone,
     /// The transaction has failed: only a rollback is possible.
@@ -117,6 +121,8 @@ impl ErrorKind {
             Self::Timeout => "timeout",
             Self::Cancelled => "cancelled",
             Self::TxDone => "tx_done",
+            Self::TxOpen => "tx_open",
+            Self::TxControl => "tx_control",
             Self::ConnDone => "conn_done",
             Self::TxFailed => "tx_failed",
             Self::CommitUnknown => "commit_unknown",
@@ -214,6 +220,7 @@ impl Error {
                     | ErrorKind::Connect
                     | ErrorKind::Authentication
                     | ErrorKind::TxDone
+                    | ErrorKind::TxOpen
                     | ErrorKind::ConnDone
                     | ErrorKind::Runtime
             ),

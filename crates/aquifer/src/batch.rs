@@ -19,7 +19,8 @@ use crate::deadline::{During, before};
 use crate::done::Done;
 use crate::link::{Link, no_rows};
 use crate::observe::{Call, Counts, went_away};
-use crate::session::Scoped;
+use crate::rows::left_open;
+use crate::session::{Scoped, controls};
 use crate::target::{Place, Target};
 use crate::text::Text;
 
@@ -213,6 +214,12 @@ impl<'e> Batch<'e> {
                 "a batch takes one statement at a time, this text has several",
             ));
         }
+        if text.controls()
+            && let Place::Session(session) = &self.target.0
+            && session.in_transaction()
+        {
+            return Err(controls());
+        }
         self.statements.push(text.shared_sql(), params, want)?;
         if text.access() == Access::ReadWrite {
             self.access = Access::ReadWrite;
@@ -268,6 +275,7 @@ async fn send(
             flight.waited = lease.waited();
             flight.started = Some(lease.acquired_at());
             let sent = run(&mut lease, statements, deadline).await;
+            let sent = sent.and_then(|results| left_open(&lease).map(|()| results));
             let is_read_only = |error: &Error| error.kind() == ErrorKind::ReadOnly;
             let refused = |result: &Result<Ready>| result.as_ref().is_err_and(is_read_only);
             // What looked like a read and was none goes to the writer with the next batch.

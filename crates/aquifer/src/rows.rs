@@ -358,10 +358,10 @@ impl<'c> Rows<'c> {
             Step::End(outcome) => {
                 self.outcome = outcome;
                 self.state = State::Ended;
-                if let Owner::Lease(lease) = &self.owner
-                    && matches!(lease.status(), Status::Transaction | Status::FailedTransaction)
-                {
-                    return Err(left_open());
+                match &self.owner {
+                    Owner::Lease(lease) => left_open(lease)?,
+                    Owner::Session(session) => session.still_open()?,
+                    Owner::Gone => {}
                 }
             }
             Step::Failed(error) => return Err(error),
@@ -610,9 +610,17 @@ impl fmt::Debug for Rows<'_> {
 
 /// The connection goes back to the pool with this call, and a transaction cannot outlive it: better an
 /// error than work that is undone without a word.
+#[inline]
+pub(crate) fn left_open(link: &Link) -> Result<()> {
+    match link.status() {
+        Status::Transaction | Status::FailedTransaction => Err(open_transaction()),
+        _ => Ok(()),
+    }
+}
+
 #[cold]
-fn left_open() -> Error {
-    Error::new(ErrorKind::Unsupported, "the text left a transaction open; it is rolled back")
+fn open_transaction() -> Error {
+    Error::new(ErrorKind::TxControl, "the text left a transaction open; it is rolled back")
         .with_hint("use `begin` or `transaction`, or hold a connection with `acquire`")
         .with_retry(Retry::Never)
 }

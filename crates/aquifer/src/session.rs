@@ -187,6 +187,16 @@ impl Session {
         }
     }
 
+    /// An error if the statement that is over has ended the transaction with it, as DDL does on some
+    /// engines.
+    #[inline]
+    pub(crate) fn still_open(&self) -> Result<()> {
+        match self.lease.status() {
+            Status::Idle if self.in_transaction() => Err(ended_by_statement()),
+            _ => Ok(()),
+        }
+    }
+
     pub(crate) fn depth(&self) -> u32 {
         self.transaction.as_ref().map_or(0, |transaction| transaction.depth)
     }
@@ -510,6 +520,7 @@ impl Session {
     ) -> Result<&'h mut Rows<'s>> {
         watch.started = Some(Instant::now());
         let ready = match watch.text().check(params.count()) {
+            Ok(()) if watch.text().controls() && self.in_transaction() => Err(controls()),
             Ok(()) if self.is_ready() => Ok(()),
             Ok(()) => Box::pin(self.ready(deadline)).await,
             refused => refused,
@@ -719,10 +730,30 @@ fn savepoint_name(depth: u32) -> String {
     format!("aquifer_{depth}")
 }
 
+/// A text that would begin or end a transaction behind the back of the `Tx` that it runs in.
+#[cold]
+pub(crate) fn controls() -> Error {
+    Error::new(
+        ErrorKind::TxControl,
+        "the text begins or ends a transaction, and it runs in one that this library has begun",
+    )
+    .with_nothing_sent(true)
+    .with_hint("end it with `commit` or `rollback`; use `savepoint` for a transaction within it")
+}
+
 #[cold]
 fn already_open() -> Error {
-    Error::new(ErrorKind::TxDone, "a transaction is already open on this connection")
+    Error::new(ErrorKind::TxOpen, "a transaction is already open on this connection")
         .with_hint("use `savepoint` for a transaction within it")
+}
+
+#[cold]
+fn ended_by_statement() -> Error {
+    Error::new(ErrorKind::TxDone, "the statement has ended the transaction that it ran in")
+        .with_nothing_sent(false)
+        .with_hint(
+            "the engine commits before and after such statements: what came before it is kept; run it outside a transaction",
+        )
 }
 
 #[cold]

@@ -23,6 +23,10 @@ pub(crate) struct Text {
     /// Only `?` can be counted with certainty; the engine's own form is left to the engine.
     counted: bool,
     script: bool,
+    /// It begins or ends a transaction.
+    controls: bool,
+    /// It makes something that only its connection sees.
+    temporary: bool,
     /// False until the engine has refused it on a reader.
     writes: AtomicBool,
 }
@@ -48,6 +52,18 @@ impl Text {
     #[inline]
     pub(crate) fn is_script(&self) -> bool {
         self.script
+    }
+
+    /// True if it begins or ends a transaction.
+    #[inline]
+    pub(crate) fn controls(&self) -> bool {
+        self.controls
+    }
+
+    /// True if it makes something that only its connection sees.
+    #[inline]
+    pub(crate) fn is_temporary(&self) -> bool {
+        self.temporary
     }
 
     /// What kind of connection it needs, as far as is known.
@@ -189,6 +205,8 @@ impl Texts {
             params,
             counted,
             script: class.several,
+            controls: class.controls,
+            temporary: class.temporary,
             writes: AtomicBool::new(class.access != sql::Access::Read),
         }
     }

@@ -37,6 +37,8 @@ pub struct FakeOptions {
     pub errors_fail_transactions: bool,
     /// A batch outside a transaction stops at its first error. Default: false.
     pub batches_stop: bool,
+    /// `CREATE`, `ALTER` and `DROP` commit the transaction that they run in (MySQL). Default: false.
+    pub ddl_commits: bool,
     /// `Begin` is held back until the first statement. Default: false.
     pub lazy_begin: bool,
     /// A write waits while another connection's transaction has written; otherwise it fails at once with
@@ -61,6 +63,7 @@ impl Default for FakeOptions {
             layout: Layout::Equal,
             errors_fail_transactions: false,
             batches_stop: false,
+            ddl_commits: false,
             lazy_begin: false,
             writes_wait: true,
             statements_max: 16,
@@ -91,6 +94,7 @@ setters! {
     layout: Layout,
     errors_fail_transactions: bool,
     batches_stop: bool,
+    ddl_commits: bool,
     lazy_begin: bool,
     writes_wait: bool,
     statements_max: usize,

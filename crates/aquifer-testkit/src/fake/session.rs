@@ -149,6 +149,9 @@ impl Session {
             self.border(statement)?;
             return Ok(Ran::Done(Answer::none(Outcome::default())));
         }
+        if self.shared.options.ddl_commits && statement.is_ddl() && self.tx.is_some() {
+            self.commit()?;
+        }
         match statement {
             Statement::Sleep(time) => {
                 let time = scope.value(time, &[])?;

@@ -98,6 +98,11 @@ pub struct Class {
     pub several: bool,
     /// Whether the first statement is a write with a `RETURNING` of its own, so that it returns rows.
     pub returning: bool,
+    /// Whether any of its statements begins or ends a transaction; savepoints do neither.
+    pub controls: bool,
+    /// Whether any of its statements makes something that only its session sees: `ATTACH`, `CREATE
+    /// TEMPORARY`.
+    pub temporary: bool,
 }
 
 /// Looks at a text; see the head of this module for what counts as reading.
@@ -114,6 +119,8 @@ pub fn classify(sql: &str, lexis: &Lexis) -> Class {
             Some(class) => {
                 class.access = class.access.max(next.access);
                 class.several = true;
+                class.controls |= next.controls;
+                class.temporary |= next.temporary;
             }
         }
     };
@@ -131,6 +138,8 @@ pub fn classify(sql: &str, lexis: &Lexis) -> Class {
         kind: Kind::Empty,
         several: false,
         returning: false,
+        controls: false,
+        temporary: false,
     })
 }
 
@@ -150,6 +159,8 @@ enum Stage {
     Pragma,
     /// The words that change what a transaction statement is.
     Transaction,
+    /// `TEMPORARY`, before what is created is described.
+    Create,
     /// Nothing more.
     Done,
 }
@@ -172,6 +183,7 @@ struct Judge {
     /// `INSERT` or `REPLACE` came last: a function if `(` follows.
     maybe_function: bool,
     returning: bool,
+    temporary: bool,
     /// `EXPLAIN`: with `ANALYZE`; the explained statement is a query.
     analyze: bool,
     query: bool,
@@ -197,6 +209,7 @@ impl Judge {
             writes: false,
             maybe_function: false,
             returning: false,
+            temporary: false,
             analyze: false,
             query: false,
             to_stdout: false,
@@ -235,6 +248,7 @@ impl Judge {
             }
             Stage::Pragma => self.pragma(token),
             Stage::Transaction => self.transaction(keyword),
+            Stage::Create => self.create(token, keyword),
             Stage::Done => {}
         }
         self.last = token.kind;
@@ -268,8 +282,9 @@ impl Judge {
             Some(Savepoint) => (Kind::Savepoint, Access::Unknown, Stage::Done),
             Some(Release) => (Kind::Release, Access::Unknown, Stage::Done),
             Some(Set | Reset | Discard | Use) => (Kind::Set, Access::Unknown, Stage::Done),
+            Some(Create) => (Kind::Ddl, Access::Write, Stage::Create),
             Some(
-                Create | Alter | Drop | Truncate | Rename | Comment | Grant | Revoke | Reassign
+                Alter | Drop | Truncate | Rename | Comment | Grant | Revoke | Reassign
                 | Security,
             ) => (Kind::Ddl, Access::Write, Stage::Done),
             Some(
@@ -401,6 +416,15 @@ impl Judge {
         }
     }
 
+    fn create(&mut self, token: &Token, keyword: Option<Keyword>) {
+        match keyword {
+            Some(Keyword::Temp | Keyword::Temporary) => self.temporary = true,
+            Some(Keyword::As) => self.stage = Stage::Done,
+            _ if token.kind == TokenKind::Symbol(b'(') => self.stage = Stage::Done,
+            _ => {}
+        }
+    }
+
     fn transaction(&mut self, keyword: Option<Keyword>) {
         use Keyword::*;
         self.kind = match (self.kind, keyword, self.last_keyword) {
@@ -436,6 +460,11 @@ impl Judge {
             kind: self.kind,
             several: false,
             returning: self.returning,
+            controls: matches!(
+                self.kind,
+                Kind::Begin | Kind::Commit | Kind::Rollback | Kind::PrepareTransaction
+            ),
+            temporary: self.temporary || self.kind == Kind::Attach,
         })
     }
 
@@ -572,6 +601,48 @@ fn is_writing_function(sql: &str, judge: &Judge) -> bool {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn transaction_control_is_seen_in_any_statement_and_savepoints_are_none() {
+        let controls = |sql: &str| super::classify(sql, &Lexis::sqlite()).controls;
+        for sql in [
+            "COMMIT",
+            "/* x */ commit and chain",
+            "SELECT 1; ROLLBACK",
+            "begin immediate",
+            "END TRANSACTION",
+            "START TRANSACTION READ ONLY",
+            "PREPARE TRANSACTION 'a'",
+        ] {
+            assert!(controls(sql), "{sql}");
+        }
+        for sql in [
+            "SELECT 'COMMIT'",
+            "ROLLBACK TO SAVEPOINT a",
+            "SAVEPOINT a; RELEASE a",
+            "CREATE TRIGGER t AFTER INSERT ON a BEGIN SELECT 1; END",
+            "SELECT 1 -- ; COMMIT",
+            "COMMIT PREPARED 'a'",
+        ] {
+            assert!(!controls(sql), "{sql}");
+        }
+    }
+
+    #[test]
+    fn what_only_its_session_sees_is_known() {
+        let temporary = |sql: &str| super::classify(sql, &Lexis::sqlite()).temporary;
+        for sql in [
+            "ATTACH 'a.db' AS a",
+            "CREATE TEMP TABLE t (id)",
+            "create or replace temporary view v as select 1",
+            "SELECT 1; CREATE TABLE temp.t (id)",
+        ] {
+            assert!(temporary(sql), "{sql}");
+        }
+        for sql in ["CREATE TABLE t (temp)", "CREATE VIEW v AS SELECT temp FROM t", "SELECT temp"] {
+            assert!(!temporary(sql), "{sql}");
+        }
+    }
+
     use super::*;
 
     const PG: Lexis = Lexis::postgres();

@@ -614,3 +614,83 @@ async fn one_deadline_covers_the_wait_for_a_connection_and_the_begin() {
     settled_in_time(&db).await;
     assert_at_rest(&db, &server);
 }
+
+#[tokio::test]
+async fn a_text_that_would_end_the_transaction_is_refused_and_nothing_is_sent() {
+    let server = FakeServer::new();
+    let db = open(&server);
+    accounts(&db).await;
+    let mut conn = db.acquire().await.unwrap();
+    let mut on_conn = conn.begin().await.unwrap();
+    on_conn.exec(TAKE, (1, 2)).await.unwrap();
+    server.clear_log();
+    for text in
+        ["COMMIT", "rollback", "BEGIN", "COMMIT; BEGIN", "SELECT 1; END", "START TRANSACTION", "ABORT"]
+    {
+        let error = on_conn.exec(text, ()).await.unwrap_err();
+        assert_eq!((error.kind(), error.retry()), (ErrorKind::TxControl, Retry::Never), "{text}");
+        assert!(error.nothing_sent() && error.hint().unwrap().contains("`commit`"), "{error}");
+        let error = on_conn.get::<i64>(text, ()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::TxControl, "{text}");
+    }
+    let mut savepoint = on_conn.savepoint().await.unwrap();
+    assert_eq!(savepoint.exec("COMMIT", ()).await.unwrap_err().kind(), ErrorKind::TxControl);
+    let mut batch = savepoint.batch();
+    let refused = batch.exec("COMMIT", ());
+    let runs = batch.get::<i64>("SELECT 1", ());
+    let mut done = batch.send().await.unwrap();
+    assert_eq!(done.take(refused).unwrap_err().kind(), ErrorKind::TxControl);
+    assert_eq!(done.take(runs).unwrap(), 1);
+    savepoint.release().await.unwrap();
+    // Savepoints of the user's own are his.
+    on_conn.exec("SAVEPOINT mine", ()).await.unwrap();
+    on_conn.exec("ROLLBACK TO mine", ()).await.unwrap();
+    on_conn.exec("RELEASE mine", ()).await.unwrap();
+    assert!(!server.texts().iter().any(|text| text.to_lowercase().starts_with("commit")));
+    on_conn.commit().await.unwrap();
+    // Without a `Tx`, the transaction is the user's.
+    conn.exec("BEGIN", ()).await.unwrap();
+    assert_eq!(conn.begin().await.unwrap_err().kind(), ErrorKind::TxOpen);
+    conn.exec("COMMIT", ()).await.unwrap();
+    drop(conn);
+    assert_eq!(balances(&db).await, [100, 99]);
+    assert_at_rest(&db, &server);
+}
+
+#[tokio::test]
+async fn a_statement_that_ended_the_transaction_by_itself_says_so_and_nothing_follows() {
+    let server = FakeServer::with_options(FakeOptions::new().ddl_commits(true));
+    let db = open(&server);
+    accounts(&db).await;
+    let mut tx = db.begin().await.unwrap();
+    tx.exec(TAKE, (1, 1)).await.unwrap();
+    let error = tx.exec("CREATE TABLE more (id INTEGER)", ()).await.unwrap_err();
+    assert_eq!((error.kind(), error.retry()), (ErrorKind::TxDone, Retry::Never));
+    assert!(!error.nothing_sent());
+    let error = tx.exec(TAKE, (1, 2)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TxDone);
+    assert!(error.to_string().contains("the statement has ended the transaction"), "{error}");
+    assert!(error.nothing_sent());
+    assert_eq!(tx.commit().await.unwrap_err().kind(), ErrorKind::TxDone);
+    assert_eq!(balances(&db).await, [99, 100]);
+    assert_at_rest(&db, &server);
+}
+
+#[tokio::test]
+async fn a_batch_that_leaves_a_transaction_open_on_a_db_is_an_error() {
+    let server = FakeServer::new();
+    let db = open_one(&server);
+    accounts(&db).await;
+    let mut batch = db.batch();
+    let _ = batch.exec("BEGIN", ());
+    let _ = batch.exec(TAKE, (1, 1));
+    assert_eq!(batch.send().await.unwrap_err().kind(), ErrorKind::TxControl);
+    let mut batch = db.batch();
+    let _ = batch.exec("BEGIN", ());
+    let taken = batch.exec(TAKE, (1, 2));
+    let _ = batch.exec("COMMIT", ());
+    batch.send().await.unwrap().take(taken).unwrap();
+    assert_eq!(balances(&db).await, [100, 99]);
+    settled(&db).await;
+    assert_at_rest(&db, &server);
+}
