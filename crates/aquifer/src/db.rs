@@ -293,7 +293,9 @@ impl Db {
 
     calls! { self, &self }
 
-    /// Runs a query and gives its rows, one at a time and borrowed. They own their connection.
+    /// Runs a query and gives its rows, one at a time and borrowed. They own their connection. A text of
+    /// several statements gives one result set after the other
+    /// ([`Rows::next_result_set`](crate::Rows::next_result_set)), and goes no further than it is read.
     ///
     /// When this returns, the engine has accepted the statement and its first rows are here.
     ///
@@ -620,7 +622,7 @@ impl Db {
             match described {
                 Ok(_) => return Ok(lease.connection().take_description().unwrap_or_default()),
                 Err(error) if retriable(&error, attempt) => attempt += 1,
-                Err(error) => return Err(self.named(error)),
+                Err(error) => return Err(self.named(self.texts().explain(error))),
             }
         }
     }
@@ -719,6 +721,7 @@ impl Db {
                             Err(error) => return Err(watch.refuse(error)),
                         }
                     };
+                    self.texts().lent(watch.text());
                     watch.waited += lease.waited();
                     watch.started = Some(lease.acquired_at());
                     let owner = Owner::Lease(lease);
@@ -743,7 +746,7 @@ impl Db {
             } else if retriable(&error, attempt) {
                 attempt += 1;
             } else {
-                return Err(rows.give_up(error));
+                return Err(rows.give_up(self.texts().explain(error)));
             }
             let mut watch = Watch::new(self, text);
             watch.waited = rows.try_again();

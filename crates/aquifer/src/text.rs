@@ -60,12 +60,6 @@ impl Text {
         self.controls
     }
 
-    /// True if it makes something that only its connection sees.
-    #[inline]
-    pub(crate) fn is_temporary(&self) -> bool {
-        self.temporary
-    }
-
     /// What kind of connection it needs, as far as is known.
     #[inline]
     pub(crate) fn access(&self) -> Access {
@@ -123,6 +117,8 @@ pub(crate) struct Texts {
     lexis: Lexis,
     style: Style,
     params_max: usize,
+    /// A text has made something on a connection that went back to the pool, and lost it there.
+    lost_temporary: AtomicBool,
     kept: Mutex<LruCache<Arc<str>, Arc<Text>, foldhash::fast::RandomState>>,
 }
 
@@ -141,11 +137,33 @@ impl Texts {
                 _ => Style::Question,
             },
             params_max: dialect.params_max,
+            lost_temporary: AtomicBool::new(false),
             kept: Mutex::new(LruCache::with_hasher(
                 capacity.max(1),
                 foldhash::fast::RandomState::default(),
             )),
         }
+    }
+
+    /// Called for texts that run on a connection of the pool's.
+    #[inline]
+    pub(crate) fn lent(&self, text: &Text) {
+        if text.temporary {
+            self.lost_temporary.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Says where a missing object may have gone.
+    #[cold]
+    pub(crate) fn explain(&self, error: Error) -> Error {
+        let missing = error.kind() == ErrorKind::UndefinedObject && error.hint().is_none();
+        if !missing || !self.lost_temporary.load(Ordering::Relaxed) {
+            return error;
+        }
+        error.with_hint(
+            "what ATTACH and CREATE TEMPORARY make belongs to one connection, and on a `Db` ends with the call: \
+             make and use it on one `acquire`d connection, or make it for all in an `after_connect` hook",
+        )
     }
 
     pub(crate) fn lexis(&self) -> &Lexis {

@@ -538,6 +538,37 @@ async fn a_begin_that_waits_for_another_process_names_the_write_lock() -> Result
 }
 
 #[tokio::test]
+async fn what_belongs_to_one_connection_is_used_on_it_and_missed_with_a_hint() -> Result<()> {
+    let file = file("temporary").await;
+    let memory = stations().await;
+    for db in [&file.db, &memory] {
+        let missing = |error: aquifer::Error| {
+            assert_eq!(error.kind(), ErrorKind::UndefinedObject);
+            error.hint().map(str::to_owned)
+        };
+        // A plain misspelling has no such hint.
+        assert_eq!(missing(db.exec("SELECT * FROM statoins", ()).await.unwrap_err()), None);
+        db.exec("ATTACH ':memory:' AS side", ()).await?;
+        let hint = missing(db.exec("SELECT * FROM side.t", ()).await.unwrap_err()).unwrap();
+        assert!(hint.contains("ATTACH") && hint.contains("acquire"), "{hint}");
+        db.exec("CREATE TEMP TABLE t (id)", ()).await?;
+        assert!(missing(db.get::<i64>("SELECT id FROM t", ()).await.unwrap_err()).is_some());
+        assert!(missing(db.prepare("SELECT id FROM t").await.unwrap_err()).is_some());
+
+        let mut conn = db.acquire().await?;
+        conn.exec(
+            "ATTACH ':memory:' AS side; CREATE TABLE side.t (id); CREATE TEMP TABLE u (id)",
+            (),
+        )
+        .await?;
+        conn.exec("INSERT INTO side.t VALUES (1)", ()).await?;
+        conn.exec("INSERT INTO u SELECT id FROM side.t", ()).await?;
+        assert_eq!(conn.get::<i64>("SELECT id FROM u", ()).await?, 1);
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_connection_is_held_and_has_its_drivers_own_powers() -> Result<()> {
     let db = stations().await;
     let mut conn = db.acquire().await?;

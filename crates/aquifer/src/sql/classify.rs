@@ -284,8 +284,7 @@ impl Judge {
             Some(Set | Reset | Discard | Use) => (Kind::Set, Access::Unknown, Stage::Done),
             Some(Create) => (Kind::Ddl, Access::Write, Stage::Create),
             Some(
-                Alter | Drop | Truncate | Rename | Comment | Grant | Revoke | Reassign
-                | Security,
+                Alter | Drop | Truncate | Rename | Comment | Grant | Revoke | Reassign | Security,
             ) => (Kind::Ddl, Access::Write, Stage::Done),
             Some(
                 Vacuum | Analyze | Reindex | Optimize | Repair | Refresh | Cluster | Checkpoint,
