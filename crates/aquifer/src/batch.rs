@@ -26,8 +26,9 @@ use crate::text::Text;
 
 /// Statements collected to be sent together.
 ///
-/// On a `Db` each statement commits by itself, and the ones after a failed one still run; begin a
-/// transaction and batch on that for all or nothing. Rows are kept in memory until they are taken.
+/// On a `Db` each statement commits by itself, and the ones after a failed one still run; in a
+/// transaction nothing runs after the first that failed. [All or
+/// nothing](crate#what-is-all-or-nothing) is a batch on a transaction. Rows are kept in memory until they are taken.
 ///
 /// ```
 /// # async fn run(db: aquifer::Db) -> aquifer::Result<()> {

@@ -10,9 +10,10 @@ use crate::tx::ConnTx;
 /// A connection taken out of the pool, for session state and the driver's own powers.
 ///
 /// It goes back when it is dropped. What a dropped future left unfinished on it is drained before the
-/// next call; a transaction that is still open when it goes back is rolled back. Session settings stay
-/// with the connection: [`reset`](Self::reset) undoes them, [`discard`](Self::discard) closes it instead
-/// of pooling it.
+/// next call; a transaction that is still open when it goes back is rolled back. Session settings,
+/// temporary tables and attached databases stay while it is held; [`reset`](Self::reset) undoes them, and so
+/// does the pool before it lends the connection again, where the driver can tell that there are any.
+/// [`discard`](Self::discard) closes it instead of pooling it.
 #[derive(Debug)]
 pub struct Conn {
     session: Session,

@@ -20,6 +20,13 @@
 //! # Ok(()) }
 //! ```
 //!
+//! # What is all or nothing
+//!
+//! One statement is. Several statements in one text, outside a transaction, are each a transaction of
+//! their own on SQLite and MySQL, and one on PostgreSQL; the statements of a [`Batch`] are each their own
+//! everywhere. A bulk [`exec_named`](Db::exec_named) is all or nothing. To have several statements
+//! together, [`begin`](Db::begin). `docs/atomicity.md` has the table, with what holds after an error.
+//!
 //! # Dropping
 //!
 //! Any future, [`Rows`], [`Tx`] or [`Conn`] may be dropped at any time. A statement under way is told to
@@ -126,6 +133,8 @@ pub fn drivers() -> Registry {
 mod documents {
     #[doc = include_str!("../../../README.md")]
     struct Readme;
+    #[doc = include_str!("../../../docs/atomicity.md")]
+    struct Atomicity;
     #[doc = include_str!("../../../docs/from-go.md")]
     struct FromGo;
     #[doc = include_str!("../../../docs/options.md")]

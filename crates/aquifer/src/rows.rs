@@ -486,6 +486,9 @@ impl<'c> Rows<'c> {
     where
         T: for<'r> FromRow<'r>,
     {
+        if self.watch.text.is_script() {
+            return Box::pin(self.first_of_script()).await;
+        }
         if !poll_fn(|cx| self.poll_advance(cx)).await? {
             return Ok(None);
         }
@@ -494,6 +497,41 @@ impl<'c> Rows<'c> {
         let value = self.read()?;
         self.end();
         Ok(Some(value))
+    }
+
+    /// The first row of the first result set that has columns; every statement runs.
+    async fn first_of_script<T>(&mut self) -> Result<Option<T>>
+    where
+        T: for<'r> FromRow<'r>,
+    {
+        self.skip_to_columns().await?;
+        let first = match poll_fn(|cx| self.poll_advance(cx)).await? {
+            true => Some(self.read()?),
+            false => None,
+        };
+        self.finish().await?;
+        Ok(first)
+    }
+
+    /// All rows of the first result set that has columns, if the text has several statements: every one
+    /// of them runs.
+    pub(crate) async fn all<T>(&mut self) -> Result<Vec<T>>
+    where
+        T: for<'r> FromRow<'r>,
+    {
+        if !self.watch.text.is_script() {
+            return self.collect().await;
+        }
+        self.skip_to_columns().await?;
+        let all = self.collect().await?;
+        self.finish().await?;
+        Ok(all)
+    }
+
+    /// Goes on to the first result set that has columns, or to the end.
+    async fn skip_to_columns(&mut self) -> Result<()> {
+        while self.columns().is_empty() && self.next_result_set().await? {}
+        Ok(())
     }
 
     /// The current row as `T`.

@@ -243,7 +243,7 @@ impl<'a> StmtOn<'a> {
     ///
     /// As `Db::select`.
     pub async fn select<T: for<'r> FromRow<'r>>(self, params: impl Params) -> Result<Vec<T>> {
-        self.open(params, Want::All, &mut None).await?.collect().await
+        self.open(params, Want::All, &mut None).await?.all().await
     }
 }
 

@@ -196,7 +196,7 @@ impl<'e> Target<'e> {
         T: for<'r> FromRow<'r>,
         P: Params,
     {
-        self.open(sql, params, Want::All, &mut None).await?.collect().await
+        self.open(sql, params, Want::All, &mut None).await?.all().await
     }
 
     pub(crate) async fn exec_named(self, sql: &str, args: impl NamedArgs) -> Result<Done> {
@@ -235,7 +235,7 @@ impl<'e> Target<'e> {
         T: for<'r> FromRow<'r>,
     {
         let (text, buf) = named::bind(self.handle(), sql, &args)?;
-        self.open_text(text, buf, Want::All, &mut None).await?.collect().await
+        self.open_text(text, buf, Want::All, &mut None).await?.all().await
     }
 
     pub(crate) fn stream<T>(self, sql: &str, params: &impl Params) -> RowStream<'e, T>
@@ -273,7 +273,9 @@ macro_rules! calls {
         /// Runs a statement and says what it did; rows that it gives are discarded.
         ///
         /// Without arguments the text may have several statements; the outcome is then the sum of
-        /// theirs.
+        /// theirs. Outside a transaction [they are not all or nothing](crate#what-is-all-or-nothing) on
+        /// every engine: on SQLite each commits by itself, and after an error the ones before it are
+        /// kept.
         ///
         /// # Errors
         ///
@@ -287,6 +289,9 @@ macro_rules! calls {
         }
 
         /// The first row as `T`: a scalar, a tuple, or a struct. Further rows are discarded unread.
+        ///
+        /// A text of several statements runs to its end; the row is the first one of the first result
+        /// set that has columns.
         ///
         /// # Errors
         ///
@@ -320,6 +325,9 @@ macro_rules! calls {
         }
 
         /// All rows as `T`s, in memory; for results that may be large, see [`query`](Self::query).
+        ///
+        /// A text of several statements runs to its end; the rows are those of the first result set that
+        /// has columns.
         ///
         /// # Errors
         ///
@@ -407,7 +415,8 @@ macro_rules! calls {
             $crate::NamedStmt::prepare($self.target(), sql).await
         }
 
-        /// Collects statements to be sent in as few flights as the driver can.
+        /// Collects statements to be sent in as few flights as the driver can. On a `Db` each commits by
+        /// itself; on a transaction they are part of it.
         pub fn batch($($receiver)+) -> $crate::Batch<'_> {
             $self.target().batch()
         }
@@ -418,7 +427,9 @@ pub(crate) use calls;
 /// The calls whose rows borrow the connection in hand.
 macro_rules! borrowing_calls {
     () => {
-        /// Runs a query and gives its rows, one at a time and borrowed.
+        /// Runs a query and gives its rows, one at a time and borrowed. A text of several statements gives
+        /// one result set after the other ([`Rows::next_result_set`](crate::Rows::next_result_set)), and
+        /// goes no further than it is read.
         ///
         /// When this returns, the engine has accepted the statement and its first rows are here.
         ///

@@ -294,3 +294,42 @@ async fn rows_of_a_held_connection_may_be_dropped_and_the_connection_goes_on() {
         assert_at_rest(&db, &server);
     }
 }
+
+#[tokio::test]
+async fn get_and_select_of_several_statements_run_them_all_and_read_the_first_rows() {
+    let server = FakeServer::new();
+    let db = open(&server);
+    accounts(&db).await;
+    let mut conn = db.acquire().await.unwrap();
+    assert_eq!(db.get::<i64>("SELECT 1; SELECT 2", ()).await.unwrap(), 1);
+    assert_eq!(conn.get::<i64>("SELECT 1; SELECT 2", ()).await.unwrap(), 1);
+    let two = "SELECT id FROM accounts ORDER BY id; SELECT 9";
+    assert_eq!(db.select::<i64>(two, ()).await.unwrap(), [1, 2]);
+    // What gives no columns is no result set, and what comes after the rows has its effect.
+    let text =
+        "DELETE FROM accounts WHERE id = 1; SELECT count(*) FROM accounts; DELETE FROM accounts";
+    assert_eq!(db.get::<i64>(text, ()).await.unwrap(), 1);
+    assert_eq!(db.get::<i64>("SELECT count(*) FROM accounts", ()).await.unwrap(), 0);
+    // The first result set has no row; the second one is not asked.
+    let none = "SELECT id FROM accounts; SELECT 9";
+    assert_eq!(db.get_optional::<i64>(none, ()).await.unwrap(), None);
+    assert_eq!(db.get::<i64>(none, ()).await.unwrap_err().kind(), ErrorKind::NoRows);
+    let nothing = "DELETE FROM accounts; DELETE FROM accounts";
+    assert_eq!(conn.get_optional::<i64>(nothing, ()).await.unwrap(), None);
+    assert!(conn.select::<i64>(nothing, ()).await.unwrap().is_empty());
+    // A later statement's error is the call's.
+    let error = db.get::<i64>("SELECT 1; SELECT nonsense", ()).await.unwrap_err();
+    assert_ne!(error.kind(), ErrorKind::NoRows);
+    // `query` stands at the first statement's result, and goes no further than it is read.
+    let mut rows =
+        conn.query("SELECT 1; INSERT INTO accounts (id, balance) VALUES (5, 5)", ()).await.unwrap();
+    assert!(rows.next().await.unwrap().is_some());
+    assert!(rows.next().await.unwrap().is_none());
+    assert!(rows.next_result_set().await.unwrap());
+    assert!(!rows.next_result_set().await.unwrap());
+    drop(rows);
+    assert_eq!(conn.get::<i64>("SELECT count(*) FROM accounts", ()).await.unwrap(), 1);
+    drop(conn);
+    settled(&db).await;
+    assert_at_rest(&db, &server);
+}

@@ -624,9 +624,15 @@ async fn a_text_that_would_end_the_transaction_is_refused_and_nothing_is_sent() 
     let mut on_conn = conn.begin().await.unwrap();
     on_conn.exec(TAKE, (1, 2)).await.unwrap();
     server.clear_log();
-    for text in
-        ["COMMIT", "rollback", "BEGIN", "COMMIT; BEGIN", "SELECT 1; END", "START TRANSACTION", "ABORT"]
-    {
+    for text in [
+        "COMMIT",
+        "rollback",
+        "BEGIN",
+        "COMMIT; BEGIN",
+        "SELECT 1; END",
+        "START TRANSACTION",
+        "ABORT",
+    ] {
         let error = on_conn.exec(text, ()).await.unwrap_err();
         assert_eq!((error.kind(), error.retry()), (ErrorKind::TxControl, Retry::Never), "{text}");
         assert!(error.nothing_sent() && error.hint().unwrap().contains("`commit`"), "{error}");
