@@ -15,6 +15,10 @@ pub enum Goal {
     Allocations { ours: &'static str, at_most: f64 },
     /// The best served task got at most so many times what the worst served one got.
     Fair { ours: &'static str, at_most: f64 },
+    /// Half of the operations take less than so many milliseconds.
+    Ready { ours: &'static str, below_ms: f64 },
+    /// A program holds less than so much memory while idle.
+    Resident { ours: &'static str, below_mib: f64 },
 }
 
 impl Goal {
@@ -25,7 +29,10 @@ impl Goal {
             Self::Faster { ours, peer, .. } | Self::Instructions { ours, peer, .. } => {
                 vec![ours, peer]
             }
-            Self::Allocations { ours, .. } | Self::Fair { ours, .. } => vec![ours],
+            Self::Allocations { ours, .. }
+            | Self::Fair { ours, .. }
+            | Self::Ready { ours, .. }
+            | Self::Resident { ours, .. } => vec![ours],
         }
     }
 
@@ -52,6 +59,14 @@ impl Goal {
                 let figure = compared.get(ours)?.service?;
                 Some((figure, figure <= at_most))
             }
+            Self::Ready { ours, below_ms } => {
+                let figure = compared.get(ours)?.p50_us? / 1e3;
+                Some((figure, figure < below_ms))
+            }
+            Self::Resident { ours, below_mib } => {
+                let figure = compared.get(ours)?.resident_mib()?;
+                Some((figure, figure < below_mib))
+            }
         }
     }
 }
@@ -70,6 +85,12 @@ impl fmt::Display for Goal {
             }
             Self::Fair { ours, at_most } => {
                 write!(f, "{ours}: max/min service <= {at_most}")
+            }
+            Self::Ready { ours, below_ms } => {
+                write!(f, "{ours}: ready in < {below_ms} ms")
+            }
+            Self::Resident { ours, below_mib } => {
+                write!(f, "{ours}: < {below_mib} MiB resident when idle")
             }
         }
     }

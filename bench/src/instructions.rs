@@ -74,7 +74,7 @@ pub fn available() -> Result<()> {
 /// A run that fails, or a profiler that does not answer as it should.
 pub fn count(choice: &Choice, compared: &mut Compared) -> Result<()> {
     let (short, long) = choice.workload.counted;
-    for figures in &mut compared.figures {
+    for figures in compared.figures.iter_mut().filter(|figures| !figures.peer.program) {
         let few = run(choice, figures.peer.name, short)?;
         let many = run(choice, figures.peer.name, long)?;
         let difference = many.saturating_sub(few) as f64;

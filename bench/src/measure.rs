@@ -39,6 +39,8 @@ pub struct Slot {
     pub samples: Vec<u32>,
     /// The fewest and the most operations of one task, where tasks compete.
     pub service: Option<(u64, u64)>,
+    /// Bytes of memory that a program held while idle.
+    pub resident: Option<u64>,
 }
 
 /// Runs from the first operation to the last; setting up and checking up stay outside.
@@ -61,7 +63,7 @@ impl Meter {
         let elapsed = self.started.elapsed();
         let cpu = cpu().saturating_sub(self.cpu);
         let allocations = if self.watch == Watch::Allocations { allocation::stop() } else { 0 };
-        Slot { operations, elapsed, cpu, allocations, samples, service: None }
+        Slot { operations, elapsed, cpu, allocations, samples, service: None, resident: None }
     }
 }
 
@@ -76,7 +78,15 @@ pub fn lap(mark: &mut Instant) -> u32 {
 
 /// CPU time of this process, user and system, of all threads.
 fn cpu() -> Duration {
-    let usage = usage();
+    time(usage(libc::RUSAGE_SELF))
+}
+
+/// CPU time of the processes that this one started and that have ended.
+pub fn cpu_of_children() -> Duration {
+    time(usage(libc::RUSAGE_CHILDREN))
+}
+
+fn time(usage: libc::rusage) -> Duration {
     let part = |time: libc::timeval| {
         Duration::from_secs(time.tv_sec.unsigned_abs())
             + Duration::from_micros(time.tv_usec.unsigned_abs())
@@ -85,11 +95,11 @@ fn cpu() -> Duration {
 }
 
 #[allow(unsafe_code, reason = "the standard library does not tell CPU time")]
-fn usage() -> libc::rusage {
+fn usage(who: libc::c_int) -> libc::rusage {
     // SAFETY: the structure is plain numbers, for which zero is a value, and it is ours to fill.
     unsafe {
         let mut usage = std::mem::zeroed();
-        libc::getrusage(libc::RUSAGE_SELF, &mut usage);
+        libc::getrusage(who, &mut usage);
         usage
     }
 }

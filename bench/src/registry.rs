@@ -38,6 +38,8 @@ pub struct Peer {
     pub name: &'static str,
     /// Whether it needs a runtime.
     pub runtime: bool,
+    /// Whether it is a process of its own, which neither our allocator nor our profiler sees.
+    pub program: bool,
     pub build: fn(&Setting) -> Result<Box<dyn Subject>>,
 }
 
@@ -46,14 +48,21 @@ impl Peer {
         name: &'static str,
         build: fn(&Setting) -> Result<Box<dyn Subject>>,
     ) -> Self {
-        Self { name, runtime: true, build }
+        Self { name, runtime: true, program: false, build }
     }
 
     pub const fn blocking(
         name: &'static str,
         build: fn(&Setting) -> Result<Box<dyn Subject>>,
     ) -> Self {
-        Self { name, runtime: false, build }
+        Self { name, runtime: false, program: false, build }
+    }
+
+    pub const fn program(
+        name: &'static str,
+        build: fn(&Setting) -> Result<Box<dyn Subject>>,
+    ) -> Self {
+        Self { name, runtime: false, program: true, build }
     }
 }
 

@@ -63,6 +63,11 @@ pub fn print(choice: &Choice, compared: &Compared) {
         }
         println!("{}", line.trim_end());
     }
+    for figures in &compared.figures {
+        if let Some(mib) = figures.resident_mib() {
+            println!("  {}: {mib:.1} MiB resident when idle", figures.peer.name);
+        }
+    }
     if compared.by_cpu {
         println!("  goals are judged by CPU time: all that works here is this process, on one CPU");
     }
@@ -119,6 +124,8 @@ struct Line<'a> {
     sample_of: &'static str,
     /// Of competing tasks, the best served one's operations over the worst served one's.
     service_max_min: Option<f64>,
+    /// Memory that a program of its own held while idle.
+    resident_bytes: Option<u64>,
     /// How many times the peer's operations per second ours does.
     ours_ratio: Option<f64>,
     /// The same per second of client CPU.
@@ -157,6 +164,7 @@ impl Json {
                 unit: choice.workload.unit,
                 sample_of: choice.workload.sample_of,
                 service_max_min: figures.service.filter(|service| service.is_finite()),
+                resident_bytes: figures.resident,
                 ours_ratio: ours.and_then(|ours| compared.ratio(ours, figures.peer.name)),
                 ours_ratio_cpu: ours.and_then(|ours| compared.cpu_ratio(ours, figures.peer.name)),
             };

@@ -6,6 +6,7 @@ use crate::affinity::{Affinity, Pinned};
 use crate::drive::Subject;
 use crate::failure::{Failure, Result};
 use crate::measure::{Plan, Slot, Watch, median, percentile};
+use crate::peer::program;
 use crate::registry::{Choice, Peer, Scale};
 
 /// How long to measure.
@@ -43,6 +44,15 @@ pub struct Figures {
     pub instructions: Option<f64>,
     /// The most operations of one task over the fewest of one; infinite if a task got none.
     pub service: Option<f64>,
+    /// Bytes of memory that a program held while idle.
+    pub resident: Option<u64>,
+}
+
+impl Figures {
+    /// [`resident`](Self::resident) in MiB.
+    pub fn resident_mib(&self) -> Option<f64> {
+        Some(self.resident? as f64 / f64::from(1 << 20))
+    }
 }
 
 impl Compared {
@@ -76,6 +86,7 @@ struct Contestant {
     next: u64,
     slots: Vec<Slot>,
     allocations: Option<f64>,
+    resident: Option<u64>,
 }
 
 impl Contestant {
@@ -112,6 +123,11 @@ impl Contestant {
 /// The first peer's that cannot be set up, fails or answers wrongly.
 pub fn compare(choice: &Choice, effort: &Effort) -> Result<Compared> {
     let workload = choice.workload;
+    let is_program = choice.peers().iter().any(|peer| peer.program);
+    if is_program {
+        // Before anything is pinned: the compiler may have all CPUs.
+        program::executable()?;
+    }
     let affinity = Affinity::initial();
     let pinned = choice.mode.pin(&affinity);
     let folder = choice.file.then(tempfile::tempdir).transpose()?;
@@ -137,6 +153,7 @@ pub fn compare(choice: &Choice, effort: &Effort) -> Result<Compared> {
             next: 0,
             slots: Vec::new(),
             allocations: None,
+            resident: None,
         };
         contestant.calibrate(effort.slot, granule, watch)?;
         contestants.push(contestant);
@@ -153,11 +170,13 @@ pub fn compare(choice: &Choice, effort: &Effort) -> Result<Compared> {
     for contestant in &mut contestants {
         let operations = contestant.operations.min(granule.max(10_000));
         let slot = contestant.run(operations, Watch::Allocations)?;
-        contestant.allocations = Some(slot.allocations as f64 / slot.operations as f64);
+        let allocations = slot.allocations as f64 / slot.operations as f64;
+        contestant.allocations = (!contestant.peer.program).then_some(allocations);
+        contestant.resident = slot.resident;
     }
     let figures = contestants.into_iter().map(summary).collect();
     affinity.all();
-    let by_cpu = matches!(pinned, Pinned::To(_)) && !choice.file;
+    let by_cpu = matches!(pinned, Pinned::To(_)) && !choice.file && !is_program;
     Ok(Compared { pinned, figures, by_cpu })
 }
 
@@ -165,7 +184,7 @@ pub fn compare(choice: &Choice, effort: &Effort) -> Result<Compared> {
 const P99_SAMPLES: usize = 100;
 
 fn summary(contestant: Contestant) -> Figures {
-    let Contestant { peer, mut slots, allocations, .. } = contestant;
+    let Contestant { peer, mut slots, allocations, resident, .. } = contestant;
     let rates: Vec<f64> =
         slots.iter().map(|slot| slot.operations as f64 / slot.elapsed.as_secs_f64()).collect();
     let cpu_rates: Vec<f64> =
@@ -186,6 +205,7 @@ fn summary(contestant: Contestant) -> Figures {
         p99_us,
         allocations,
         instructions: None,
+        resident,
         service: median(
             slots.iter().filter_map(|slot| slot.service).map(|(min, max)| max as f64 / min as f64),
         ),
