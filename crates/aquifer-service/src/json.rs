@@ -12,16 +12,16 @@ use crate::base64;
 
 /// How the rows of one result are written: keys encoded once, and what the engine does not say by itself.
 #[derive(Debug, Default)]
-pub(crate) struct Layout {
+pub struct RowLayout {
     /// `{"id":`, then `,"code":`, ready to copy.
     keys: Vec<Box<[u8]>>,
     /// Columns declared as truth values on an engine that stores them as 0 and 1.
     is_bool: Vec<bool>,
 }
 
-impl Layout {
+impl RowLayout {
     /// The layout for these columns.
-    pub(crate) fn of(columns: &Columns) -> Self {
+    pub fn of(columns: &Columns) -> Self {
         let mut layout = Self::default();
         for (index, column) in columns.iter().enumerate() {
             let mut key = vec![if index == 0 { b'{' } else { b',' }];
@@ -42,11 +42,7 @@ impl Layout {
     ///
     /// If a cell is damaged (text that is not UTF-8); the position of its column comes with it, and the
     /// buffer ends in the middle of the object.
-    pub(crate) fn row(
-        &self,
-        out: &mut Vec<u8>,
-        row: Row<'_>,
-    ) -> Result<(), (usize, ConversionError)> {
+    pub fn row(&self, out: &mut Vec<u8>, row: Row<'_>) -> Result<(), (usize, ConversionError)> {
         if self.keys.is_empty() {
             out.extend_from_slice(b"{}");
             return Ok(());
@@ -233,7 +229,7 @@ mod tests {
         batch.push_tagged_int(1).unwrap();
         batch.end_row();
         let mut out = Vec::new();
-        Layout::of(&columns).row(&mut out, batch.row(0).unwrap()).unwrap();
+        RowLayout::of(&columns).row(&mut out, batch.row(0).unwrap()).unwrap();
         assert_eq!(String::from_utf8(out).unwrap(), r#"{"id":7,"a\"b":null,"dry":true}"#);
     }
 
@@ -249,7 +245,7 @@ mod tests {
         batch.push_tagged(Tag::Text, &[0xff]).unwrap();
         batch.end_row();
         let (column, _) =
-            Layout::of(&columns).row(&mut Vec::new(), batch.row(0).unwrap()).unwrap_err();
+            RowLayout::of(&columns).row(&mut Vec::new(), batch.row(0).unwrap()).unwrap_err();
         assert_eq!(column, 1);
     }
 

@@ -40,6 +40,7 @@ pub use demo::{Demo, DemoError, READINGS, STATIONS, sqlite_url};
 pub use diagnostic::Diagnostic;
 pub use head::{Kind, Limit};
 pub use incident::{Incident, Log};
+pub use json::RowLayout;
 pub use parameter::{Parameter, ParameterType};
 pub use problem::{BadParameter, Place, Problem, Situation};
 pub use query::{Location, Query, parse};

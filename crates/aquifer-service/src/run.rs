@@ -9,7 +9,7 @@ use aquifer::{Error, ErrorKind, Rows};
 use aquifer_driver::Value;
 
 use crate::head::Kind;
-use crate::json::Layout;
+use crate::json::RowLayout;
 use crate::metrics::{Cancelled, Outcome};
 use crate::problem::{Problem, Situation};
 use crate::service::Inner;
@@ -121,7 +121,7 @@ pub(crate) async fn run(
         Ok(rows) => rows,
         Err(error) => return Err(execution.fail(&error)),
     };
-    let layout = Layout::of(rows.columns());
+    let layout = RowLayout::of(rows.columns());
     let limit = query.limit.and_then(|_| match arguments.last() {
         Some(Value::Int(limit)) => u64::try_from(*limit).ok(),
         _ => None,
@@ -185,7 +185,7 @@ pub(crate) enum Filled {
 #[derive(Debug)]
 pub(crate) struct Feed {
     rows: Rows<'static>,
-    layout: Layout,
+    layout: RowLayout,
     limit: Option<u64>,
     execution: Execution,
 }
