@@ -15,6 +15,8 @@ pub(crate) struct Requirement {
     pub(crate) probe: Probe,
     /// The Debian packages that bring it.
     pub(crate) packages: &'static [&'static str],
+    /// Shell commands that root runs before the packages are installed, so that they start nothing.
+    pub(crate) before: &'static [&'static str],
     pub(crate) why: &'static str,
 }
 
@@ -33,13 +35,37 @@ pub(crate) const REQUIREMENTS: &[Requirement] = &[
         name: "a C compiler",
         probe: Probe::CompilesC,
         packages: &["gcc", "libc6-dev"],
+        before: &[],
         why: "builds the SQLite that is embedded",
     },
     Requirement {
         name: "git",
         probe: Probe::Program { any_of: &["git"], also_in: &[] },
         packages: &["git"],
+        before: &[],
         why: "`cargo xtask tidy` checks the files that git tracks",
+    },
+    Requirement {
+        name: "PostgreSQL",
+        probe: Probe::Program { any_of: &["initdb"], also_in: &["/usr/lib/postgresql/*/bin"] },
+        packages: &["postgresql"],
+        // Debian would make a cluster and run it.
+        before: &[
+            "mkdir -p /etc/postgresql-common/createcluster.d",
+            "echo create_main_cluster = false >/etc/postgresql-common/createcluster.d/aquifer.conf",
+        ],
+        why: "tests start servers of their own with it",
+    },
+    Requirement {
+        name: "PgBouncer",
+        probe: Probe::Program { any_of: &["pgbouncer"], also_in: &["/usr/sbin"] },
+        packages: &["pgbouncer"],
+        // A service whose unit is this is never started.
+        before: &[
+            "mkdir -p /etc/systemd/system",
+            "ln -sf /dev/null /etc/systemd/system/pgbouncer.service",
+        ],
+        why: "the PostgreSQL driver is tested through it",
     },
 ];
 
@@ -90,6 +116,15 @@ pub(crate) fn ensure(requirements: &'static [Requirement]) -> Outcome {
     }
 }
 
+/// Installs the packages named by its arguments while the system's policy is to start no service; whoever has
+/// such a policy already, as containers do, keeps it.
+const INSTALL: &str = r#"policy=/usr/sbin/policy-rc.d
+if [ ! -e $policy ]; then
+  trap 'rm -f $policy' EXIT
+  printf '#!/bin/sh\nexit 101\n' >$policy && chmod 755 $policy
+fi
+apt-get install -y --no-install-recommends "$@""#;
+
 fn missing(requirements: &'static [Requirement]) -> Vec<&'static Requirement> {
     requirements.iter().filter(|r| !present(&r.probe)).collect()
 }
@@ -104,16 +139,22 @@ fn plan(missing: &[&'static Requirement], machine: &Machine) -> Plan {
     let mut packages: Vec<&str> = missing.iter().flat_map(|r| r.packages).copied().collect();
     packages.sort_unstable();
     packages.dedup();
+    let before: Vec<&str> = missing.iter().flat_map(|r| r.before).copied().collect();
     if machine.root && machine.debian {
-        let mut install = vec!["install", "-y", "--no-install-recommends"];
+        let mut commands: Vec<_> =
+            before.into_iter().map(|line| ("sh", vec!["-c", line])).collect();
+        commands.push(("apt-get", vec!["update"]));
+        let mut install = vec!["-c", INSTALL, "install"];
         install.extend(&packages);
-        return Plan::Install(vec![("apt-get", vec!["update"]), ("apt-get", install)]);
+        commands.push(("sh", install));
+        return Plan::Install(commands);
     }
     let packages = packages.join(" ");
     let list = list(missing);
+    let before: String = before.iter().map(|line| format!("sudo sh -c '{line}' && ")).collect();
     Plan::Stop(if machine.debian {
         format!(
-            "the tests need what is not installed:\n{list}\ntype: sudo apt-get update && sudo apt-get install -y {packages}"
+            "the tests need what is not installed:\n{list}\ntype: {before}sudo apt-get update && sudo apt-get install -y {packages}"
         )
     } else {
         format!(
@@ -190,15 +231,18 @@ mod tests {
         name: "a server",
         probe: Probe::Program { any_of: &["no-such-server"], also_in: &["/no/such/*/bin"] },
         packages: &["server", "gcc"],
+        before: &["echo no >/etc/server"],
         why: "the driver is tested against it",
     };
 
     #[test]
     fn root_on_debian_installs_each_package_once() {
         let machine = Machine { root: true, debian: true };
-        let install =
-            vec!["install", "-y", "--no-install-recommends", "gcc", "libc6-dev", "server"];
-        let expected = vec![("apt-get", vec!["update"]), ("apt-get", install)];
+        let expected = vec![
+            ("sh", vec!["-c", "echo no >/etc/server"]),
+            ("apt-get", vec!["update"]),
+            ("sh", vec!["-c", INSTALL, "install", "gcc", "libc6-dev", "server"]),
+        ];
         assert_eq!(plan(&[COMPILER, SERVER], &machine), Plan::Install(expected));
     }
 
@@ -209,7 +253,7 @@ mod tests {
             panic!("must not install");
         };
         assert!(message.contains("a server: the driver is tested against it"), "{message}");
-        let line = "type: sudo apt-get update && sudo apt-get install -y gcc server";
+        let line = "type: sudo sh -c 'echo no >/etc/server' && sudo apt-get update && sudo apt-get install -y gcc server";
         assert_eq!(message.lines().last(), Some(line));
     }
 
