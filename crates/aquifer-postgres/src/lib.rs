@@ -11,6 +11,8 @@
 mod auth;
 mod config;
 mod dial;
+#[doc(hidden)]
+pub mod fuzzing;
 mod protocol;
 mod server_error;
 mod sqlstate;

@@ -1,0 +1,59 @@
+//! What the fuzz targets feed. Not part of the API: it may change in any version.
+
+use std::sync::Arc;
+
+use aquifer_driver::{Error, Result};
+
+use crate::auth::{
+    Authenticator, ChannelBinding, Identity, NONCE_BYTES, Password, Policy, Progress, RequireAuth,
+    SaltedPasswords,
+};
+use crate::{Notice, ServerError};
+
+/// A log-in with a nonce that is always the same.
+#[derive(Debug)]
+pub struct Login(Authenticator);
+
+impl Login {
+    /// Of user `app` with this password and token; over TLS if there is an end point.
+    pub fn new(
+        secret: &str,
+        require_auth: &str,
+        channel_binding: &str,
+        end_point: Option<&[u8]>,
+    ) -> Result<Self> {
+        let policy = Policy {
+            require_auth: RequireAuth::parse(require_auth)?,
+            channel_binding: ChannelBinding::parse(channel_binding)?,
+        };
+        let identity = Identity {
+            user: "app".to_owned(),
+            password: Some(Password::from(secret)),
+            token: Some(Password::from(secret)),
+            tls: end_point.is_some(),
+            end_point: end_point.map(<[u8]>::to_vec),
+        };
+        let salted = Arc::new(SaltedPasswords::new(SaltedPasswords::ENTRIES));
+        Ok(Self(Authenticator::new(policy, identity, salted, [7; NONCE_BYTES])))
+    }
+
+    /// The body of an `R` message; true once the log-in is done.
+    pub fn on_request(&mut self, body: &[u8], out: &mut Vec<u8>) -> Result<bool> {
+        Ok(self.0.on_request(body, out)? == Progress::Done)
+    }
+}
+
+/// The body of an `E` message.
+pub fn server_error(body: &[u8]) -> Result<ServerError> {
+    ServerError::parse(body)
+}
+
+/// The body of an `N` message.
+pub fn notice(body: &[u8]) -> Result<Notice> {
+    Notice::parse(body)
+}
+
+/// The driver's error for a report.
+pub fn into_error(report: ServerError, sql: Option<&str>) -> Error {
+    report.into_error(sql)
+}
