@@ -18,6 +18,7 @@ use crate::body::{Body, RowBody};
 use crate::host::Hosts;
 use crate::negotiate;
 use crate::observed::Observed;
+use crate::origin;
 use crate::problem::{Problem, Situation};
 use crate::query::Query;
 use crate::request::{self, Input};
@@ -121,11 +122,16 @@ impl Api {
         let method = if is_head { Some(Method::Get) } else { Method::named(head.method.as_str()) };
         let Some((method, index)) = method.and_then(|method| Some((method, found.query(method)?)))
         else {
-            let mut problem = Problem::new(Situation::MethodNotAllowed);
-            problem.allow = Some(found.allow().into());
+            let allow = found.allow();
+            let mut problem = Problem::new(Situation::MethodNotAllowed)
+                .with_hint(format!("this path takes {allow}"));
+            problem.allow = Some(allow.into());
             return Err(problem);
         };
         let query = &catalog.queries()[index];
+        if !query.route.method.is_safe() {
+            origin::check(&head).map_err(|problem| problem.with_query(&query.name))?;
+        }
         if !negotiate::accepts_json(header(&head.headers, ACCEPT)) {
             return Err(Problem::new(Situation::NotAcceptable).with_query(&query.name));
         }

@@ -22,6 +22,7 @@ mod json;
 mod metrics;
 mod negotiate;
 mod observed;
+mod origin;
 mod parameter;
 mod problem;
 mod process;

@@ -34,6 +34,8 @@ pub enum Situation {
     MethodNotAllowed,
     /// The host name is none of the listener's.
     Misdirected,
+    /// A page of another origin asks for something that may write.
+    CrossOrigin,
     /// A `:one` query gave no row.
     NoRow,
     /// A unique key, primary key or exclusion constraint.
@@ -81,7 +83,7 @@ struct Entry {
 
 impl Situation {
     /// Every situation, for documentation and tests.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::BadParameters,
         Self::MalformedBody,
         Self::MalformedRequest,
@@ -92,6 +94,7 @@ impl Situation {
         Self::UnknownPath,
         Self::MethodNotAllowed,
         Self::Misdirected,
+        Self::CrossOrigin,
         Self::NoRow,
         Self::UniqueViolation,
         Self::ForeignKeyViolation,
@@ -152,6 +155,9 @@ impl Situation {
             }
             Self::Misdirected => {
                 e(421, "AQ1010", "misdirected", "Not a name of this service", false, None)
+            }
+            Self::CrossOrigin => {
+                e(403, "AQ1011", "cross-origin", "Pages of other sites may not write", false, None)
             }
             Self::NoRow => e(404, "AQ1101", "no-row", "There is no such row", false, None),
             Self::Data => e(422, "AQ2201", "data", "A value the database cannot take", false, None),
@@ -480,7 +486,7 @@ mod tests {
     fn every_situation_has_its_own_code_and_uri() {
         let codes: BTreeSet<_> = Situation::ALL.iter().map(|s| s.code()).collect();
         let uris: BTreeSet<_> = Situation::ALL.iter().map(|s| s.uri()).collect();
-        assert_eq!((codes.len(), uris.len()), (26, 26));
+        assert_eq!((codes.len(), uris.len()), (27, 27));
     }
 
     #[test]

@@ -168,6 +168,7 @@ async fn head_and_options_work_on_every_route() {
     assert_eq!(options.header("accept-query"), Some("\"application/json\""));
     let refused = running.send("DELETE", "/stations", &[], "").await;
     assert_eq!(refused.header("allow"), Some("GET, HEAD, POST, OPTIONS"));
+    assert_eq!(refused.json()["hint"], "this path takes GET, HEAD, POST, OPTIONS");
     let all = running.send("OPTIONS", "*", &[], "").await;
     assert_eq!(
         (all.status, all.header("allow")),
@@ -175,6 +176,28 @@ async fn head_and_options_work_on_every_route() {
     );
     let get = running.send("GET", "*", &[], "").await;
     assert_eq!((get.status, &*get.problem()), (404, "AQ1004"));
+}
+
+#[tokio::test]
+async fn pages_of_other_origins_write_nothing() {
+    let running = Running::start().await;
+    let path = "/stations?code=N-08&river=Nera";
+    // What a browser sends for `fetch(url, {method: "POST", mode: "no-cors"})` without asking first.
+    for fields in [
+        &[("sec-fetch-site", "cross-site"), ("origin", "https://evil.example")][..],
+        &[("origin", "https://evil.example")],
+        &[("origin", "null")],
+    ] {
+        let answer = running.send("POST", path, fields, "").await;
+        assert_eq!((answer.status, &*answer.problem()), (403, "AQ1011"), "{fields:?}");
+        assert_eq!(running.send("GET", "/stations/1", fields, "").await.status, 200);
+    }
+    assert_eq!(running.get("/stations").await.json().as_array().unwrap().len(), 3);
+    let own = [("sec-fetch-site", "same-origin"), ("origin", "http://localhost")];
+    assert_eq!(running.send("POST", path, &own, "").await.status, 200);
+    let search = [("sec-fetch-site", "cross-site"), ("content-type", "application/json")];
+    let read = running.send("POST", "/stations/search", &search, r#"{"river":"Arno","above":2}"#);
+    assert_eq!(read.await.status, 200, "a query that only reads");
 }
 
 #[tokio::test]
