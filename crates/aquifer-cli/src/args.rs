@@ -1,6 +1,6 @@
 //! The command line: what can be typed, and its help.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -69,10 +69,10 @@ pub(crate) struct Serve {
     #[command(flatten)]
     pub(crate) source: Source,
     /// Where the API listens [default: 127.0.0.1:8080, or the next free port]
-    #[arg(long, value_name = "ADDR:PORT")]
+    #[arg(long, value_name = "ADDR:PORT", value_parser = address)]
     pub(crate) listen: Option<SocketAddr>,
     /// Where probes and metrics are [default: 127.0.0.1:8081, or the next free port]
-    #[arg(long, value_name = "ADDR:PORT")]
+    #[arg(long, value_name = "ADDR:PORT", value_parser = address)]
     pub(crate) admin: Option<SocketAddr>,
     /// Have no probes and no metrics
     #[arg(long, conflicts_with = "admin")]
@@ -107,6 +107,19 @@ pub(crate) struct Check {
 pub(crate) enum Format {
     Text,
     Json,
+}
+
+/// Reads `127.0.0.1:8080` or `[::1]:8080`; `localhost:8080` and `8080` mean loopback. No other name: what it
+/// resolves to may change, and `:8080` means all interfaces to some and none to others.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let port = text.strip_prefix("localhost:").unwrap_or(text);
+    if let Ok(port) = port.parse::<u16>() {
+        return Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+    }
+    text.parse().map_err(|_| {
+        "write an address and a port: 127.0.0.1:8080 for this machine, 0.0.0.0:8080 for others, too"
+            .to_owned()
+    })
 }
 
 /// Reads `shop.example` or `.shop.example`.
@@ -146,6 +159,22 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn addresses_are_numbers_and_a_port_alone_is_on_loopback() {
+        for (typed, means) in [
+            ("127.0.0.1:8080", "127.0.0.1:8080"),
+            ("0.0.0.0:0", "0.0.0.0:0"),
+            ("[::1]:80", "[::1]:80"),
+            ("localhost:8080", "127.0.0.1:8080"),
+            ("8080", "127.0.0.1:8080"),
+        ] {
+            assert_eq!(address(typed), Ok(means.parse().unwrap()), "{typed}");
+        }
+        for bad in ["", ":8080", "localhost", "db.example:80", "127.0.0.1", "1.2.3.4:99999", "-1"] {
+            assert!(address(bad).unwrap_err().contains("0.0.0.0:8080"), "{bad}");
+        }
     }
 
     #[test]

@@ -98,6 +98,8 @@ pub(crate) async fn open(
         None => demo(args, environment, purpose).await,
         Some(dsn) => {
             let url = url(&dsn, purpose)?;
+            // A scheme or option that does not exist is told before anything else is asked for.
+            drop(Db::open(&url).map_err(|error| Failure::database(error, purpose))?);
             let directory = match &args.queries {
                 Some(directory) => directory.clone(),
                 None if Path::new("queries").is_dir() => PathBuf::from("queries"),
