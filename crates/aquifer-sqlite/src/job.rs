@@ -60,7 +60,7 @@ fn rows(engine: &mut Engine, mut run: Run, out: &mut Outbox<'_>) -> Ended {
             Ok(Filled::Done(outcome)) => return Ok((Some(batch), outcome)),
             Ok(Filled::Full) => {
                 out.send(Event::Rows(batch));
-                batch = out.buffer();
+                batch = out.next_buffer();
             }
             Err(failure) => {
                 out.keep(batch);

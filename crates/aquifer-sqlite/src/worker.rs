@@ -7,6 +7,9 @@
 //! Jobs and answers go through one mutex that nobody holds for longer than a few moves of pointers.
 //! Buffers go round: a row batch that the owner has swapped out comes back to be filled again, so that
 //! a job costs no allocation after the first ones.
+//!
+//! A hand-over may cost two thread switches, which is more than many a statement takes. So the small
+//! results of a batch are held back and handed over together; what is large goes at once.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -18,19 +21,31 @@ use crate::engine::Engine;
 use crate::job::Job;
 use crate::open::Opening;
 
-/// Batches of rows that the worker is ahead of its reader, at most.
+/// Hand-overs that the worker is ahead of its reader, at most.
 const AHEAD_MAX: usize = 2;
+
+/// Results of a batch that are held back, at most; and their bytes, beyond which they are handed over.
+const HELD_MAX: usize = 128;
+const HELD_BYTES: usize = 64 * 1024;
 
 /// Memory that a buffer may keep on its way back.
 const BUFFER_KEEP: usize = 256 * 1024;
 
+/// A buffer of no more memory counts as small: as many of them are kept as results are held back.
+const SMALL: usize = 1024;
+
 /// What a job tells before it is over.
 #[derive(Debug)]
 pub(crate) enum Event {
-    /// Rows of a result set that goes on.
+    /// Rows of a result set that goes on. They end a hand-over.
     Rows(Box<RowBatch>),
     /// A result set is over, and another statement follows; these are its last rows.
-    Set(Box<RowBatch>, Outcome),
+    Set {
+        rows: Box<RowBatch>,
+        outcome: Outcome,
+        /// They end a hand-over: once they are taken, the worker may be one further ahead.
+        ends: bool,
+    },
     /// Statements without columns are over, and another follows. A batch has many.
     Plain(Vec<Outcome>),
     /// A statement of a batch failed.
@@ -59,10 +74,8 @@ struct Mail {
     work: Option<(Box<Engine>, Job)>,
     events: VecDeque<Event>,
     ended: Option<(Option<Box<Engine>>, Ended)>,
-    /// Buffers to fill.
-    #[expect(clippy::vec_box, reason = "the boxes go round, in events and jobs' ends")]
-    spare: Vec<Box<RowBatch>>,
-    /// Batches of rows that were sent and not yet taken.
+    spare: Spare,
+    /// Hand-overs of rows that were sent and not yet taken.
     ahead: usize,
     /// The owner, waiting for an answer.
     waker: Option<Waker>,
@@ -76,6 +89,48 @@ struct Mail {
     closing: Option<Box<Engine>>,
     /// The thread has ended.
     gone: bool,
+}
+
+/// Buffers to fill.
+#[derive(Default)]
+#[expect(clippy::vec_box, reason = "the boxes go round, in events and jobs' ends")]
+struct Spare {
+    large: Vec<Box<RowBatch>>,
+    small: Vec<Box<RowBatch>>,
+}
+
+impl Spare {
+    /// Takes a buffer in, unless there are enough like it.
+    fn keep(&mut self, mut rows: Box<RowBatch>) {
+        if rows.bytes_mut().capacity() > SMALL {
+            if self.large.len() <= AHEAD_MAX {
+                rows.shrink(BUFFER_KEEP);
+                self.large.push(rows);
+            }
+        } else if self.small.len() < HELD_MAX {
+            rows.shrink(SMALL);
+            self.small.push(rows);
+        }
+    }
+
+    fn pop(&mut self) -> Option<Box<RowBatch>> {
+        self.large.pop().or_else(|| self.small.pop())
+    }
+
+    /// Takes in what another one has; the two change places where that is enough.
+    fn take_in(&mut self, other: &mut Self) {
+        for (ours, theirs, max) in [
+            (&mut self.large, &mut other.large, AHEAD_MAX + 1),
+            (&mut self.small, &mut other.small, HELD_MAX),
+        ] {
+            if ours.is_empty() {
+                std::mem::swap(ours, theirs);
+            } else {
+                let room = max.saturating_sub(ours.len());
+                ours.extend(theirs.drain(..theirs.len().min(room)));
+            }
+        }
+    }
 }
 
 #[derive(Default)]
@@ -113,6 +168,8 @@ pub(crate) struct Worker {
     shared: Arc<Shared>,
     /// Events taken and not yet handed on.
     inbox: VecDeque<Event>,
+    /// Buffers swapped out since the worker last got any.
+    emptied: Spare,
     /// What is left of the last [`Event::Plain`].
     plain: std::vec::IntoIter<Outcome>,
 }
@@ -133,7 +190,16 @@ impl Worker {
                 Error::new(ErrorKind::Resources, "no thread could be started for SQLite")
                     .with_source(error)
             })?;
-        Ok(Self { shared, inbox: VecDeque::new(), plain: Vec::new().into_iter() })
+        Ok(Self::over(shared))
+    }
+
+    fn over(shared: Arc<Shared>) -> Self {
+        Self {
+            shared,
+            inbox: VecDeque::new(),
+            emptied: Spare::default(),
+            plain: Vec::new().into_iter(),
+        }
     }
 
     /// Hands over the engine with something to do. The last job must have ended.
@@ -175,10 +241,11 @@ impl Worker {
             mail = self.shared.lock();
         }
         if let Some((engine, ended)) = mail.ended.take() {
+            mail.spare.take_in(&mut self.emptied);
             let outcome = match ended {
                 Ok((Some(mut rows), outcome)) => {
                     std::mem::swap(batch, &mut *rows);
-                    mail.keep(rows);
+                    mail.spare.keep(rows);
                     Ok(outcome)
                 }
                 Ok((None, outcome)) => {
@@ -205,11 +272,11 @@ impl Worker {
     fn hand_on(&mut self, event: Event, batch: &mut RowBatch, none: &Arc<Columns>) -> Answer {
         match event {
             Event::Rows(rows) => {
-                self.swap(rows, batch);
+                self.swap(rows, batch, true);
                 Answer::Rows
             }
-            Event::Set(rows, outcome) => {
-                self.swap(rows, batch);
+            Event::Set { rows, outcome, ends } => {
+                self.swap(rows, batch, ends);
                 Answer::Set(outcome)
             }
             Event::Plain(outcomes) => {
@@ -225,12 +292,15 @@ impl Worker {
         }
     }
 
-    fn swap(&self, mut rows: Box<RowBatch>, batch: &mut RowBatch) {
+    fn swap(&mut self, mut rows: Box<RowBatch>, batch: &mut RowBatch, ends: bool) {
         std::mem::swap(batch, &mut *rows);
-        let mut mail = self.shared.lock();
-        mail.ahead = mail.ahead.saturating_sub(1);
-        mail.keep(rows);
-        self.shared.call(mail);
+        self.emptied.keep(rows);
+        if ends {
+            let mut mail = self.shared.lock();
+            mail.ahead = mail.ahead.saturating_sub(1);
+            mail.spare.take_in(&mut self.emptied);
+            self.shared.call(mail);
+        }
     }
 
     /// The owner wants no more rows of the job under way.
@@ -290,42 +360,52 @@ impl Mail {
             self.events.append(held);
         }
     }
-
-    fn keep(&mut self, mut rows: Box<RowBatch>) {
-        if self.spare.len() <= AHEAD_MAX {
-            rows.shrink(BUFFER_KEEP);
-            self.spare.push(rows);
-        }
-    }
 }
 
 /// The worker's end, for the job under way.
 pub(crate) struct Outbox<'a> {
     shared: &'a Shared,
-    /// Events without rows, sent together with the next rows or the end.
+    /// Events that were not sent yet; they go with large rows, or when there are many, or at the end.
     held: &'a mut VecDeque<Event>,
-    /// A buffer at hand, so that a batch of many statements does not take the lock for each.
-    at_hand: Option<Box<RowBatch>>,
+    /// Result sets with columns among them, and their bytes.
+    held_sets: usize,
+    held_bytes: usize,
+    /// Buffers at hand, so that a batch of many statements does not take the lock for each.
+    at_hand: Spare,
     /// Outcomes of statements without columns, noted as one event.
     plain: Vec<Outcome>,
 }
 
-impl Outbox<'_> {
+impl<'a> Outbox<'a> {
+    fn new(shared: &'a Shared, held: &'a mut VecDeque<Event>) -> Self {
+        let (at_hand, plain) = (Spare::default(), Vec::new());
+        Self { shared, held, held_sets: 0, held_bytes: 0, at_hand, plain }
+    }
+
     /// An empty batch to fill.
     pub(crate) fn buffer(&mut self) -> Box<RowBatch> {
-        match self.at_hand.take() {
-            Some(rows) => rows,
-            None => self.shared.lock().spare.pop().unwrap_or_default(),
+        if let Some(rows) = self.at_hand.pop() {
+            return rows;
         }
+        self.refill();
+        self.at_hand.pop().unwrap_or_default()
+    }
+
+    /// The same for a result that has filled one already: it is to have one that has grown.
+    pub(crate) fn next_buffer(&mut self) -> Box<RowBatch> {
+        if self.at_hand.large.is_empty() {
+            self.refill();
+        }
+        self.buffer()
+    }
+
+    fn refill(&mut self) {
+        self.at_hand.take_in(&mut self.shared.lock().spare);
     }
 
     /// A buffer that was not needed.
     pub(crate) fn keep(&mut self, rows: Box<RowBatch>) {
-        if self.at_hand.is_none() {
-            self.at_hand = Some(rows);
-        } else {
-            self.shared.lock().keep(rows);
-        }
+        self.at_hand.keep(rows);
     }
 
     /// Notes an event; it is sent with the next rows or the end of the job.
@@ -343,11 +423,13 @@ impl Outbox<'_> {
     /// Sends rows, after the events noted before, and waits until the reader is near enough.
     pub(crate) fn send(&mut self, event: Event) {
         self.note(event);
+        (self.held_sets, self.held_bytes) = (0, 0);
         let mut mail = self.shared.lock();
         if mail.discard || mail.closed {
+            drop(mail);
             for event in self.held.drain(..) {
-                if let Event::Rows(rows) | Event::Set(rows, _) = event {
-                    mail.keep(rows);
+                if let Event::Rows(rows) | Event::Set { rows, .. } = event {
+                    self.at_hand.keep(rows);
                 }
             }
             return;
@@ -376,14 +458,23 @@ impl Outbox<'_> {
         self.plain.pop()
     }
 
-    /// Notes the end of a result set; with rows, it is sent at once.
+    /// Notes the end of a result set. With rows, it is held back as long as it is small and so are the
+    /// ones before it.
     pub(crate) fn set(&mut self, rows: Option<Box<RowBatch>>, outcome: Outcome) {
         match rows {
             Some(rows) if rows.columns().is_empty() => {
                 self.keep(rows);
                 self.plain(outcome);
             }
-            Some(rows) => self.send(Event::Set(rows, outcome)),
+            Some(rows) => {
+                self.held_sets += 1;
+                self.held_bytes += rows.byte_len();
+                if self.held_sets >= HELD_MAX || self.held_bytes >= HELD_BYTES {
+                    self.send(Event::Set { rows, outcome, ends: true });
+                } else {
+                    self.note(Event::Set { rows, outcome, ends: false });
+                }
+            }
             None => self.plain(outcome),
         }
     }
@@ -392,9 +483,7 @@ impl Outbox<'_> {
 impl Drop for Outbox<'_> {
     fn drop(&mut self) {
         self.flush();
-        if let Some(rows) = self.at_hand.take() {
-            self.shared.lock().keep(rows);
-        }
+        self.shared.lock().spare.take_in(&mut self.at_hand);
     }
 }
 
@@ -448,8 +537,7 @@ fn work(shared: &Shared, opening: Option<Opening>) {
         };
         drop(mail);
         let ended = {
-            let plain = Vec::new();
-            let mut out = Outbox { shared, held: &mut held, at_hand: None, plain };
+            let mut out = Outbox::new(shared, &mut held);
             job.run(&mut engine, &mut out)
         };
         if !post(shared, &mut held, Some(engine), ended) {
@@ -486,3 +574,6 @@ fn post(
     }
     alive
 }
+
+#[cfg(test)]
+mod tests;

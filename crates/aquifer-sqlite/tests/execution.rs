@@ -3,7 +3,9 @@
 mod support;
 
 use std::future::poll_fn;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Wake, Waker};
 
 use aquifer_driver::{
     Batch, Command, Connection, ErrorKind, RowBatch, Status, Step, TxOptions, Value, Want,
@@ -40,6 +42,50 @@ fn a_short_query_takes_no_hop_and_a_write_takes_one() {
         assert_eq!(rounds(&*c), before);
         execute(&mut *c, "UPDATE t SET level = 1 WHERE id = ?", &(7,)).await.unwrap();
         assert_eq!(rounds(&*c), before + 1);
+    });
+}
+
+#[test]
+fn reads_of_one_batch_are_handed_over_together() {
+    #[derive(Debug, Default)]
+    struct Wakes(AtomicU64, Mutex<Option<Waker>>);
+    impl Wake for Wakes {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            self.1.lock().unwrap().take().unwrap().wake();
+        }
+    }
+    run(async {
+        let mut c = with_table("inline_budget=off").await;
+        let select: Arc<str> = "SELECT code, note FROM t WHERE id = ?".into();
+        let wakes = Arc::new(Wakes::default());
+        for times in 1..=3 {
+            let mut items = Batch::new();
+            for n in 1..=100 {
+                // The last ones give nothing.
+                items.push(&select, &(n * 60,), Want::First).unwrap();
+            }
+            let mut rows = RowBatch::new();
+            c.start(Command::Batch(items)).unwrap();
+            let mut n = 0;
+            loop {
+                let step = poll_fn(|cx| {
+                    *wakes.1.lock().unwrap() = Some(cx.waker().clone());
+                    let waker = Waker::from(Arc::clone(&wakes));
+                    c.poll_next(&mut std::task::Context::from_waker(&waker), &mut rows)
+                });
+                let step = step.await.unwrap();
+                n += 1;
+                let expected = (n * 60 <= 5000).then(|| format!("code {}", n * 60));
+                let got = rows.row(0).map(|row| row.get::<String>(0).unwrap());
+                assert_eq!(got, expected);
+                if matches!(step, Step::End(_)) {
+                    break;
+                }
+            }
+            assert_eq!(n, 100);
+            assert!(wakes.0.load(Ordering::Relaxed) <= times);
+        }
     });
 }
 
