@@ -19,5 +19,11 @@ mod sqlstate;
 mod tls;
 mod types;
 
+pub use config::{
+    ChannelBinding, Config, HostSpec, LoadBalanceHosts, PemSource, ProtocolVersion, QueryMode,
+    RootCert, Secret, SslCertMode, SslConfig, SslMode, SslNegotiation, TargetSessionAttrs,
+    TcpConfig, TlsVersion,
+};
+pub use dial::ConnectErrors;
 pub use server_error::{Notice, ServerError, Severity};
 pub use sqlstate::SqlState;

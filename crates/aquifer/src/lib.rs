@@ -143,6 +143,8 @@ mod documents {
     struct Performance;
     #[doc = include_str!("../../../docs/pool.md")]
     struct Pool;
+    #[doc = include_str!("../../../docs/postgres.md")]
+    struct Postgres;
     #[doc = include_str!("../../../docs/serve.md")]
     struct Serve;
     #[doc = include_str!("../../../docs/sqlite.md")]

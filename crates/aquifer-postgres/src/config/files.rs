@@ -1,0 +1,106 @@
+//! The files that a configuration names, behind a trait: tests and fuzz targets have none on disk.
+
+use std::io;
+use std::path::Path;
+
+/// Reading whole, small files.
+pub(crate) trait Files: Send + Sync {
+    /// The file's content.
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
+
+    /// What the file is and who may read it.
+    fn stat(&self, path: &Path) -> io::Result<Stat>;
+}
+
+/// As much of a file's metadata as secrets need.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stat {
+    pub(crate) is_file: bool,
+    /// The permission bits; `None` where the system has no such thing.
+    pub(crate) mode: Option<u32>,
+    pub(crate) owned_by_root: bool,
+}
+
+/// More than any certificate bundle, key or password file has.
+const BYTES_MAX: u64 = 8 << 20;
+
+/// The files of this system.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct SystemFiles;
+
+impl Files for SystemFiles {
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        use std::io::Read;
+        let mut bytes = Vec::new();
+        std::fs::File::open(path)?.take(BYTES_MAX + 1).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > BYTES_MAX {
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, "larger than 8 MiB"));
+        }
+        Ok(bytes)
+    }
+
+    fn stat(&self, path: &Path) -> io::Result<Stat> {
+        let metadata = std::fs::metadata(path)?;
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::MetadataExt;
+            Ok(Stat {
+                is_file: metadata.is_file(),
+                mode: Some(metadata.mode() & 0o7777),
+                owned_by_root: metadata.uid() == 0,
+            })
+        }
+        #[cfg(not(unix))]
+        Ok(Stat { is_file: metadata.is_file(), mode: None, owned_by_root: false })
+    }
+}
+
+/// True if the path leads nowhere, which for default files means that there is nothing to read.
+pub(crate) fn is_missing(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
+/// No files at all, or those given.
+#[derive(Debug, Default)]
+pub(crate) struct GivenFiles(pub(crate) Vec<(std::path::PathBuf, Vec<u8>, u32)>);
+
+impl GivenFiles {
+    fn find(&self, path: &Path) -> io::Result<&(std::path::PathBuf, Vec<u8>, u32)> {
+        self.0.iter().find(|file| file.0 == path).ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+}
+
+impl Files for GivenFiles {
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        Ok(self.find(path)?.1.clone())
+    }
+
+    fn stat(&self, path: &Path) -> io::Result<Stat> {
+        let mode = self.find(path)?.2;
+        Ok(Stat { is_file: true, mode: Some(mode), owned_by_root: false })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_on_disk_is_read_and_described() {
+        let path = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"));
+        let bytes = SystemFiles.read(path).unwrap();
+        assert!(bytes.starts_with(b"[package]"));
+        let stat = SystemFiles.stat(path).unwrap();
+        assert!(stat.is_file);
+        assert_eq!(stat.mode.is_some(), cfg!(unix));
+        let directory = SystemFiles.stat(path.parent().unwrap()).unwrap();
+        assert!(!directory.is_file);
+    }
+
+    #[test]
+    fn a_path_that_leads_nowhere_is_missing() {
+        let missing = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml/x"));
+        assert!(is_missing(&SystemFiles.read(missing).unwrap_err()));
+        assert!(is_missing(&GivenFiles::default().read(missing).unwrap_err()));
+    }
+}

@@ -1,0 +1,105 @@
+//! The client certificate and its key.
+
+use aquifer_driver::{Error, ErrorKind, Result};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use x509_cert::Certificate;
+use x509_cert::der::Decode;
+
+use super::roots::{Roots, certificates, malformed, read};
+use crate::config::{Files, PemSource, SslCertMode, SslConfig, is_missing};
+
+/// What proves to the server who the client is.
+pub(super) struct Identity {
+    pub(super) chain: Vec<CertificateDer<'static>>,
+    pub(super) key: PrivateKeyDer<'static>,
+}
+
+/// Longer chains than this are not completed.
+const CHAIN_MAX: usize = 8;
+
+/// Reads certificate and key. Without a certificate (a missing file is none) there is no identity; a
+/// certificate without its key is an error.
+pub(super) fn load(
+    config: &SslConfig,
+    files: &dyn Files,
+    roots: Option<&Roots>,
+) -> Result<Option<Identity>> {
+    let (SslCertMode::Allow, Some(source)) = (config.cert_mode, &config.cert) else {
+        return Ok(None);
+    };
+    let Some(pem) = read(source, "sslcert", files)? else {
+        return Ok(None);
+    };
+    let mut chain = certificates(&pem, source, "sslcert")?;
+    if let Some(roots) = roots {
+        complete(&mut chain, &roots.certificates);
+    }
+    let Some(source) = &config.key else {
+        return Err(Error::new(ErrorKind::Configuration, "there is `sslcert`, but no `sslkey`"));
+    };
+    Ok(Some(Identity { chain, key: key(source, files)? }))
+}
+
+fn key(source: &PemSource, files: &dyn Files) -> Result<PrivateKeyDer<'static>> {
+    if let PemSource::File(path) = source {
+        let stat = files.stat(path).map_err(|error| {
+            let why = if is_missing(&error) {
+                "it does not exist, and the client certificate needs it".to_owned()
+            } else {
+                error.to_string()
+            };
+            malformed(source, "sslkey", &why).with_source(error)
+        })?;
+        if !stat.is_file {
+            return Err(malformed(source, "sslkey", "it is not a file"));
+        }
+        // The rule of libpq: root may share a key with a group, others with nobody.
+        let (open, allowed) = if stat.owned_by_root { (0o037, "0640") } else { (0o077, "0600") };
+        if stat.mode.is_some_and(|mode| mode & open != 0) {
+            return Err(malformed(source, "sslkey", "others than its owner have access to it")
+                .with_hint(format!("its mode must be {allowed} or less")));
+        }
+    }
+    let Some(bytes) = read(source, "sslkey", files)? else {
+        return Err(malformed(source, "sslkey", "it does not exist"));
+    };
+    if let Ok(key) = PrivateKeyDer::from_pem_slice(&bytes) {
+        return Ok(key);
+    }
+    let has = |text: &[u8]| memchr::memmem::find(&bytes, text).is_some();
+    if has(b"ENCRYPTED") {
+        return Err(malformed(source, "sslkey", "the key is encrypted, which is not supported")
+            .with_hint("store it unencrypted, readable by its owner only"));
+    }
+    if has(b"-----BEGIN") {
+        return Err(malformed(source, "sslkey", "it has no key that can be read"));
+    }
+    PrivateKeyDer::try_from(bytes.to_vec())
+        .map_err(|_| malformed(source, "sslkey", "it is a key neither in PEM nor in DER form"))
+}
+
+/// Appends the issuers that are found among the roots, as OpenSSL does: some users keep intermediate
+/// certificates there. The self-signed end of the chain is not sent.
+fn complete(chain: &mut Vec<CertificateDer<'static>>, roots: &[CertificateDer<'static>]) {
+    let parse = |der: &CertificateDer<'_>| Certificate::from_der(der).ok();
+    let known: Vec<_> = roots.iter().filter_map(|der| Some((der, parse(der)?))).collect();
+    let Some(mut last) = chain.last().and_then(parse) else {
+        return;
+    };
+    while chain.len() < CHAIN_MAX {
+        let issuer = last.tbs_certificate().issuer();
+        let next = known.iter().find(|(_, certificate)| {
+            let tbs = certificate.tbs_certificate();
+            tbs.subject() == issuer && tbs.subject() != tbs.issuer()
+        });
+        let Some((der, certificate)) = next else {
+            return;
+        };
+        if chain.contains(der) {
+            return;
+        }
+        chain.push((*der).clone());
+        last = certificate.clone();
+    }
+}
