@@ -50,6 +50,13 @@ impl Entry {
         }
     }
 
+    /// Whether it would change how the file is written.
+    #[cold]
+    pub(crate) fn sets_journal_mode(&self) -> bool {
+        let is_of_mode = || self.text.to_ascii_lowercase().contains("journal_mode");
+        self.kind == Kind::Pragma && !self.reads && is_of_mode()
+    }
+
     /// Reads the columns again if the schema has changed under the statement: it was prepared anew by
     /// its first step.
     #[inline]

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use aquifer_driver::{
     Batch, Columns, Counters, Description, Error, ErrorKind, Outcome, Parameter, Params, Result,
-    RowBatch, Tag, Want,
+    Retry, RowBatch, Tag, Want,
 };
 
 use crate::batch::bind_to;
@@ -102,6 +102,20 @@ impl Failure {
         let spent = raw.interruption() == Some(Interruption::Budget);
         let busy = raw.code().primary() == Code::BUSY && raw.interruption().is_none();
         if inline && (spent || busy) { Self::Later } else { Self::Error(errors::error(raw, doing)) }
+    }
+
+    /// A lock that cannot be had by waiting: others have the file open.
+    #[cold]
+    fn for_want_of_the_file(self) -> Self {
+        match self {
+            Self::Error(error) if error.kind() == ErrorKind::LockTimeout => Self::Error(
+                error.with_retry(Retry::Never).with_hint(
+                    "the journal mode changes only while nobody else has the file open, and this pool's own \
+                     connections have: say `journal_mode=...` in the URL",
+                ),
+            ),
+            other => other,
+        }
     }
 
     /// The error, where `Later` cannot come up.
@@ -470,7 +484,9 @@ impl Engine {
                 }
                 Err(raw) => {
                     batch.clear();
-                    return Err(Failure::of(&raw, Doing::Running, inline));
+                    let failure = Failure::of(&raw, Doing::Running, inline);
+                    let alone = entry.sets_journal_mode();
+                    return Err(if alone { failure.for_want_of_the_file() } else { failure });
                 }
             }
             if batch.len() >= ROWS_MAX || batch.byte_len() >= BYTES_MAX {

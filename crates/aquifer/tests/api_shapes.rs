@@ -538,6 +538,19 @@ async fn a_begin_that_waits_for_another_process_names_the_write_lock() -> Result
 }
 
 #[tokio::test]
+async fn a_journal_mode_that_other_connections_keep_from_changing_is_not_worth_another_try() -> Result<()> {
+    let file = file("journal").await;
+    let url = format!("sqlite://{}?busy_timeout=20ms", file.db.location());
+    let db = Db::connect(&url).await?;
+    assert_eq!(db.get::<i64>("SELECT count(*) FROM stations", ()).await?, 3);
+    let error = db.exec("PRAGMA journal_mode = delete", ()).await.unwrap_err();
+    assert_eq!((error.kind(), error.retry()), (ErrorKind::LockTimeout, Retry::Never));
+    assert!(error.hint().unwrap().contains("in the URL"), "{error}");
+    assert_eq!(db.get::<String>("PRAGMA journal_mode", ()).await?, "wal");
+    Ok(())
+}
+
+#[tokio::test]
 async fn what_belongs_to_one_connection_is_used_on_it_and_missed_with_a_hint() -> Result<()> {
     let file = file("temporary").await;
     let memory = stations().await;
