@@ -55,7 +55,10 @@ pub enum Command<'a> {
     /// [`Step::EndOfSet`] (the last one's by [`Step::End`]), or [`Step::Failed`] (a last one that failed
     /// is followed by `End`); inside a transaction, and on engines that stop at the first error, the
     /// statements after a failed one fail with [`TxFailed`](crate::ErrorKind::TxFailed).
-    Batch(Batch),
+    ///
+    /// The caller keeps a handle of its own, to send the batch elsewhere if this connection turns out to be
+    /// dead; the driver lets go of its one when the command is over.
+    Batch(Arc<Batch>),
     /// Begin a transaction. Drivers may hold it back and send it with the first statement. Inside a
     /// transaction it fails in `start`, with nothing sent.
     Begin(TxOptions),

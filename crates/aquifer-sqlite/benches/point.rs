@@ -111,7 +111,7 @@ fn batch(c: &mut Criterion) {
                     let params = ("some code", f64::from(n));
                     batch.push(&insert, &params, Want::Outcome).expect("arguments");
                 }
-                run(&mut *connection, &mut rows, Command::Batch(batch)).await;
+                run(&mut *connection, &mut rows, Command::Batch(batch.into())).await;
                 run(&mut *connection, &mut rows, Command::Rollback).await;
             });
         });

@@ -1,5 +1,7 @@
 //! [`Job`]: what is done on the worker.
 
+use std::sync::Arc;
+
 use aquifer_driver::{Batch, Error, ErrorKind, Outcome, ParamBuf, Params, Result, RowBatch, Want};
 
 use crate::batch::same_until;
@@ -24,7 +26,7 @@ pub(crate) enum Job {
     /// Prepares and describes a statement.
     Prepare(Box<str>),
     Script(Box<str>),
-    Batch(Batch),
+    Batch(Arc<Batch>),
     /// `BEGIN`, `BEGIN IMMEDIATE` or `COMMIT`.
     Control(&'static str),
     Rollback,

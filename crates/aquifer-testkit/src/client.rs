@@ -168,7 +168,7 @@ pub fn batch(
     batch: Batch,
 ) -> impl Future<Output = Result<Vec<Result<Set>>>> + Send {
     let expected = batch.len();
-    let started = connection.start(Command::Batch(batch));
+    let started = connection.start(Command::Batch(batch.into()));
     async move {
         started?;
         read(connection, Some(expected)).await

@@ -14,7 +14,7 @@ use aquifer_driver::{
 };
 use tokio::time::Instant;
 
-use crate::db::Db;
+use crate::db::{Db, retriable};
 use crate::deadline::{During, before};
 use crate::done::Done;
 use crate::link::{Link, no_rows};
@@ -251,7 +251,7 @@ impl<'e> Batch<'e> {
         let sent = if statements.is_empty() {
             Ok(Vec::new())
         } else {
-            send(target, statements, access, &mut flight).await
+            send(target, Arc::new(statements), access, &mut flight).await
         };
         flight.record(sent.as_deref());
         drop(flight);
@@ -265,33 +265,12 @@ impl<'e> Batch<'e> {
 
 async fn send(
     target: Target<'_>,
-    statements: aquifer_driver::Batch,
+    statements: Arc<aquifer_driver::Batch>,
     access: Access,
     flight: &mut Flight<'_>,
 ) -> Result<Vec<Result<Ready>>> {
     match target.0 {
-        Place::Db(db) => {
-            let deadline = db.deadline();
-            let mut lease = db.lease_for(access, deadline).await?;
-            flight.waited = lease.waited();
-            flight.started = Some(lease.acquired_at());
-            let sent = run(&mut lease, statements, deadline).await;
-            let sent = sent.and_then(|results| left_open(&lease).map(|()| results));
-            let is_read_only = |error: &Error| error.kind() == ErrorKind::ReadOnly;
-            let refused = |result: &Result<Ready>| result.as_ref().is_err_and(is_read_only);
-            // What looked like a read and was none goes to the writer with the next batch.
-            match &sent {
-                Ok(results) if results.iter().any(refused) => {
-                    let texts = flight.pushed.sent().zip(results);
-                    texts.filter(|(_, result)| refused(result)).for_each(|(t, _)| t.is_a_write());
-                }
-                Err(error) if is_read_only(error) => {
-                    flight.pushed.sent().for_each(|text| text.is_a_write());
-                }
-                _ => {}
-            }
-            sent
-        }
+        Place::Db(db) => send_on_db(db, &statements, access, flight).await,
         Place::Session(session) => {
             let deadline = session.deadline();
             flight.started = Some(Instant::now());
@@ -315,6 +294,50 @@ async fn send(
             let scoped = Scoped::new(session, *scope);
             Box::pin(send(Target::session(scoped.session), statements, access, flight)).await
         }
+    }
+}
+
+/// Sends a batch on a connection of the pool's; on another one, if the first was dead before anything was
+/// sent, or if it could only read and a statement that looked like a read was none.
+async fn send_on_db(
+    db: &Db,
+    statements: &Arc<aquifer_driver::Batch>,
+    access: Access,
+    flight: &mut Flight<'_>,
+) -> Result<Vec<Result<Ready>>> {
+    let deadline = db.deadline();
+    let mut access = db.access(access);
+    let mut attempt = 0;
+    loop {
+        let mut lease = db.lease_again(access, deadline, attempt).await?;
+        flight.waited += lease.waited();
+        flight.started.get_or_insert(lease.acquired_at());
+        let sent = run(&mut lease, Arc::clone(statements), deadline).await;
+        let sent = sent.and_then(|results| left_open(&lease).map(|()| results));
+        drop(lease);
+        let is_write = |error: &Error| error.kind() == ErrorKind::ReadOnly;
+        let misjudged = match &sent {
+            Err(error) if retriable(error, attempt) => {
+                attempt += 1;
+                continue;
+            }
+            Err(error) if is_write(error) => {
+                flight.pushed.sent().for_each(|text| text.is_a_write());
+                true
+            }
+            Ok(results) => {
+                let texts = flight.pushed.sent().zip(results);
+                let refused = texts.filter(|(_, result)| result.as_ref().is_err_and(is_write));
+                refused.map(|(text, _)| text.is_a_write()).count() > 0
+            }
+            Err(_) => false,
+        };
+        // Where nothing may write, nothing has been done: all of it runs again, in its order.
+        if misjudged && access == Access::ReadOnly && db.may_write_elsewhere() {
+            access = Access::ReadWrite;
+            continue;
+        }
+        return sent;
     }
 }
 
@@ -378,7 +401,7 @@ impl Drop for Flight<'_> {
 /// Runs a batch to its end. The statements' own errors are among the results.
 pub(crate) async fn run(
     link: &mut Link,
-    statements: aquifer_driver::Batch,
+    statements: Arc<aquifer_driver::Batch>,
     deadline: Option<Instant>,
 ) -> Result<Vec<Result<Ready>>> {
     let count = statements.len();

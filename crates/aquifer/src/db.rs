@@ -571,7 +571,7 @@ impl Db {
 
     /// A connection for another try. The last one gets a connection that is new or gives a sign of life,
     /// so that a server's restart is survived however many dead connections it left in the pool.
-    async fn lease_again(
+    pub(crate) async fn lease_again(
         &self,
         access: Access,
         deadline: Option<Instant>,
@@ -600,12 +600,22 @@ impl Db {
         }
     }
 
+    /// True if a write that was refused on a connection that only reads can be served by another one.
+    pub(crate) fn may_write_elsewhere(&self) -> bool {
+        self.scope.access.is_none() && self.shared.source.splits()
+    }
+
+    /// What a call that needs `access` is to ask for.
+    pub(crate) fn access(&self, access: Access) -> Access {
+        self.scope.access.unwrap_or(access)
+    }
+
     pub(crate) async fn lease_for(
         &self,
         access: Access,
         deadline: Option<Instant>,
     ) -> Result<Lease> {
-        self.lease(self.scope.access.unwrap_or(access), deadline).await
+        self.lease(self.access(access), deadline).await
     }
 
     /// Has the engine check a text.
@@ -737,8 +747,7 @@ impl Db {
             let text = Arc::clone(rows.text());
             if error.kind() == ErrorKind::ReadOnly
                 && access == Access::ReadOnly
-                && self.scope.access.is_none()
-                && self.shared.source.splits()
+                && self.may_write_elsewhere()
             {
                 // The text looked like a read and is none; nothing was done.
                 text.is_a_write();
@@ -779,6 +788,6 @@ impl Refused {
 }
 
 /// True if the connection was dead before anything was sent, and there are tries left.
-fn retriable(error: &Error, attempt: u32) -> bool {
+pub(crate) fn retriable(error: &Error, attempt: u32) -> bool {
     attempt < BAD_CONNECTION_RETRIES && error.is_connection_lost() && error.nothing_sent()
 }

@@ -193,7 +193,7 @@ impl Leadership<'_> {
         for call in &self.flight {
             batch.push(call.text.shared_sql(), &call.params, Want::First)?;
         }
-        match run(&mut lease, batch, None).await {
+        match run(&mut lease, batch.into(), None).await {
             Ok(results) => {
                 drop(lease);
                 for (call, result) in self.flight.drain(..).zip(results) {

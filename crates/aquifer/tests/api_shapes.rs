@@ -538,7 +538,8 @@ async fn a_begin_that_waits_for_another_process_names_the_write_lock() -> Result
 }
 
 #[tokio::test]
-async fn a_journal_mode_that_other_connections_keep_from_changing_is_not_worth_another_try() -> Result<()> {
+async fn a_journal_mode_that_other_connections_keep_from_changing_is_not_worth_another_try()
+-> Result<()> {
     let file = file("journal").await;
     let url = format!("sqlite://{}?busy_timeout=20ms", file.db.location());
     let db = Db::connect(&url).await?;

@@ -161,7 +161,7 @@ pub(super) async fn a_bad_argument_refuses_the_whole_batch(case: &Case) -> Verdi
     push(&mut batch, &owner, INSERT, &("a", 1), Want::Outcome)?;
     push(&mut batch, &owner, INSERT, &("b", bad), Want::Outcome)?;
     let before = owner.connection.counters().rounds;
-    let Err(error) = owner.connection.start(Command::Batch(batch)) else {
+    let Err(error) = owner.connection.start(Command::Batch(batch.into())) else {
         rule!(false, "start: a batch with an argument that the engine cannot take is refused");
         return Ok(());
     };

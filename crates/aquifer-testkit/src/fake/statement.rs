@@ -149,10 +149,7 @@ impl Statement {
 
     /// True if it changes what tables there are.
     pub(super) fn is_ddl(&self) -> bool {
-        matches!(
-            self,
-            Self::CreateTable { .. } | Self::DropTable { .. } | Self::AddColumn { .. }
-        )
+        matches!(self, Self::CreateTable { .. } | Self::DropTable { .. } | Self::AddColumn { .. })
     }
 
     /// True if it only moves the borders of a transaction.

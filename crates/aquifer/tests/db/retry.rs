@@ -158,3 +158,36 @@ async fn a_driver_that_panics_costs_one_connection_and_nothing_else() {
     settled(&db).await;
     assert_at_rest(&db, &server);
 }
+
+#[tokio::test]
+async fn a_batch_on_a_dead_connection_is_sent_on_another_one_if_nothing_was_sent() {
+    let server = FakeServer::new();
+    let db = open(&server);
+    accounts(&db).await;
+    server.fail_next(Operation::Batch, Fault::LostUnsent);
+    let bound = Arc::new(AtomicUsize::new(0));
+    let mut batch = db.batch();
+    let taken = batch.exec(TAKE, (1, 1));
+    let got = batch.get::<i64>("SELECT ?", (Counting(Arc::clone(&bound)),));
+    let mut done = batch.send().await.unwrap();
+    assert_eq!(done.take(taken).unwrap().rows_affected(), 1);
+    assert_eq!(done.take(got).unwrap(), 7);
+    assert_eq!(bound.load(Ordering::Relaxed), 1, "the arguments were copied when they were given");
+    assert_eq!(balances(&db).await, [99, 100]);
+    assert_eq!(server.counters().connects, 2);
+
+    server.fail_next(Operation::Batch, Fault::LostDone);
+    let mut batch = db.batch();
+    let _ = batch.exec(TAKE, (1, 1));
+    let error = batch.send().await.unwrap_err();
+    assert_eq!((error.kind(), error.retry()), (ErrorKind::ConnectionLost, Retry::Unknown));
+    assert_eq!(balances(&db).await, [98, 100], "what may have been done is not done again");
+
+    server.inject(Injection::new(Operation::Batch, Fault::LostUnsent).always());
+    let mut batch = db.batch();
+    let _ = batch.exec(TAKE, (1, 1));
+    let error = batch.send().await.unwrap_err();
+    assert_eq!((error.kind(), error.retry()), (ErrorKind::ConnectionLost, Retry::Safe));
+    settled(&db).await;
+    assert_at_rest(&db, &server);
+}

@@ -125,25 +125,6 @@ async fn transactions_and_batches_go_where_their_kind_belongs() {
 }
 
 #[tokio::test]
-async fn a_batch_with_a_misjudged_read_fails_once_and_is_remembered() {
-    let (server, db) = split();
-    server.set_hook(|event| {
-        (event.operation == Operation::Batch && event.connection == 1)
-            .then_some(Fault::Fail(ErrorKind::ReadOnly))
-    });
-    let mut oks = Vec::new();
-    for _ in 0..2 {
-        let mut batch = db.batch();
-        let ticket = batch.get::<i64>("SELECT 1 AS misjudged", ());
-        let sent = batch.send().await;
-        oks.push(sent.and_then(|mut done| done.take(ticket)).is_ok());
-    }
-    // The fake refuses the whole batch, as a driver may.
-    assert_eq!(oks, [false, true]);
-    assert_at_rest(&db, &server);
-}
-
-#[tokio::test]
 async fn a_split_pool_cannot_shrink_to_less_than_a_writer_and_a_reader() {
     let (server, db) = split();
     assert_eq!(db.resize(1).unwrap_err().kind(), ErrorKind::Configuration);
@@ -232,4 +213,38 @@ async fn the_only_connection_cannot_be_multiplied() {
     assert_eq!(error.kind(), ErrorKind::Configuration);
     db.resize(1).unwrap();
     assert_eq!(db.warm_up(5).await.unwrap().open, 1);
+}
+
+#[tokio::test]
+async fn a_batch_that_was_misjudged_goes_to_the_writer_as_a_whole() {
+    let (server, db) = split();
+    let text = "SELECT 1 AS misjudged";
+    db.get::<i64>("SELECT 0", ()).await.unwrap();
+    server.set_hook(move |event| {
+        // The engine's word: on a reader this is refused.
+        let misjudged = event.sql.is_some_and(|sql| sql.contains(text));
+        (misjudged && event.connection == 1).then_some(Fault::Fail(ErrorKind::ReadOnly))
+    });
+    for _ in 0..3 {
+        let mut batch = db.batch();
+        let read = batch.get::<i64>("SELECT 2", ());
+        let misjudged = batch.get::<i64>(text, ());
+        let mut done = batch.send().await.unwrap();
+        assert_eq!(done.take(read).unwrap(), 2);
+        assert_eq!(done.take(misjudged).unwrap(), 1);
+    }
+    let batches = server.log().into_iter().filter(|entry| entry.operation == Operation::Batch);
+    let runs: Vec<_> = batches.map(|entry| entry.connection == 1).collect();
+    assert_eq!(runs, [true, false, false, false], "remembered");
+    // Where only readers are wanted, the refusal is the answer.
+    let reading = db.read_only();
+    let mut batch = reading.batch();
+    let refused = batch.get::<i64>(text, ());
+    let sent = batch.send().await;
+    let error = match sent {
+        Ok(mut done) => done.take(refused).unwrap_err(),
+        Err(error) => error,
+    };
+    assert_eq!(error.kind(), ErrorKind::ReadOnly);
+    assert_at_rest(&db, &server);
 }
