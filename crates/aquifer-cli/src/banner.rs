@@ -7,6 +7,9 @@ use std::time::Duration;
 use aquifer_service::{Catalog, Kind, Method, Query};
 use serde_json::json;
 
+/// Names of required parameters that a line of the page has room for.
+const NEEDED_SHOWN: usize = 4;
+
 /// What there is to say.
 #[derive(Debug)]
 pub(crate) struct Facts<'a> {
@@ -126,8 +129,26 @@ fn width(texts: impl Iterator<Item = String>) -> usize {
     texts.map(|text| text.chars().count()).max().unwrap_or(0)
 }
 
-/// What is worth knowing about a query, in a few words.
+/// What is worth knowing about a query, in a few words: what it gives, and what it cannot do without.
 fn remark(query: &Query) -> String {
+    let in_path: Vec<&str> = query.route.path.parameters().collect();
+    let needed = query.parameters.iter().filter(|parameter| {
+        let required = !parameter.optional && parameter.default.is_none();
+        required && !in_path.contains(&parameter.name.as_str())
+    });
+    let mut needed: Vec<&str> = needed.map(|parameter| parameter.name.as_str()).collect();
+    if needed.len() > NEEDED_SHOWN {
+        needed.truncate(NEEDED_SHOWN);
+        needed.push("…");
+    }
+    match needed.as_slice() {
+        [] => result(query),
+        needed => format!("{}; needs {}", result(query), needed.join(", ")),
+    }
+}
+
+/// What a query gives.
+fn result(query: &Query) -> String {
     match (query.route.method, query.limit, query.kind) {
         (Method::Query, Some(limit), _) => format!("RFC 10008, or POST; up to {} rows", limit.max),
         (Method::Query, None, _) => "RFC 10008, or POST".to_owned(),
@@ -186,6 +207,25 @@ pub(crate) fn json_line(facts: &Facts<'_>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_says_what_a_query_cannot_do_without() {
+        let remark = |parameters: &str, sql: &str| {
+            let text = format!(
+                "-- name: a.b :many\n-- http: GET /a/{{id}}\n-- param id: int64\n{parameters}{sql};"
+            );
+            let queries = aquifer_service::parse("q.sql", &text, &aquifer::sql::Lexis::sqlite());
+            super::remark(&queries.unwrap()[0])
+        };
+        assert_eq!(remark("", "SELECT :id"), "all rows");
+        let some = "-- param day: date\n-- param low: int64?\n-- param high: int64 = 3\n";
+        assert_eq!(remark(some, "SELECT :id, :day, :low, :high"), "all rows; needs day");
+        let names = ["a", "b", "c", "d", "e"];
+        let many: String = names.iter().map(|name| format!("-- param {name}: text\n")).collect();
+        let uses = names.map(|name| format!(":{name}")).join(", ");
+        let long = remark(&many, &format!("SELECT :id, {uses}"));
+        assert_eq!(long, "all rows; needs a, b, c, d, …");
+    }
 
     #[test]
     fn thousands_are_set_apart() {
