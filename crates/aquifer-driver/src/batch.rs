@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use crate::from_value::{ConversionError, FromValue};
 use crate::{
-    Columns, Encoding, Error, ErrorKind, FromRow, Interval, Mapping, Result, Tag, ValueRef,
+    Columns, Elements, Encoding, Error, ErrorKind, FromRow, Interval, Mapping, Result, Tag,
+    ValueRef,
 };
 
 const NULL: u32 = u32::MAX;
@@ -509,6 +510,16 @@ impl<'r> Cell<'r> {
             Encoding::TimestampTzLe => ValueRef::TimestampTz(i64::from_le_bytes(word(bytes)?)),
             Encoding::TimeLe => ValueRef::Time(i64::from_le_bytes(word(bytes)?)),
             Encoding::DateLe => ValueRef::Date(crate::Date(i32::from_le_bytes(word(bytes)?))),
+            Encoding::U64Be => {
+                let value = u64::from_be_bytes(word(bytes)?);
+                i64::try_from(value).map_or(ValueRef::UInt(value), ValueRef::Int)
+            }
+            Encoding::Timestamp2000Be => ValueRef::Timestamp(since_2000(bytes)?),
+            Encoding::TimestampTz2000Be => ValueRef::TimestampTz(since_2000(bytes)?),
+            Encoding::TimeBe => ValueRef::Time(i64::from_be_bytes(word(bytes)?)),
+            Encoding::Date2000Be => ValueRef::Date(days_since_2000(bytes)?),
+            Encoding::IntervalBe => ValueRef::Interval(interval(bytes)?),
+            Encoding::Array => ValueRef::Elements(Elements::new(bytes)?),
         })
     }
 }
@@ -535,6 +546,46 @@ fn tagged(bytes: &[u8]) -> Result<ValueRef<'_>, ConversionError> {
         TEXT => ValueRef::Text(utf8(rest)?),
         BYTES => ValueRef::Bytes(rest),
         _ => return Err(ConversionError::damaged("the cell's tag is unknown")),
+    })
+}
+
+const MICROS_1970_TO_2000: i64 = 946_684_800_000_000;
+const DAYS_1970_TO_2000: i32 = 10_957;
+const TOO_LATE: &str = "it is beyond what microseconds since 1970 can say";
+
+#[inline]
+fn since_2000(bytes: &[u8]) -> Result<i64, ConversionError> {
+    match i64::from_be_bytes(word(bytes)?) {
+        infinity @ (i64::MAX | i64::MIN) => Ok(infinity),
+        // The last sum is finite, but it is the neutral form of the infinity.
+        micros => match micros.checked_add(MICROS_1970_TO_2000) {
+            Some(micros) if micros != i64::MAX => Ok(micros),
+            _ => {
+                Err(ConversionError::damaged(TOO_LATE).with_hint("read the column as text in SQL"))
+            }
+        },
+    }
+}
+
+#[inline]
+fn days_since_2000(bytes: &[u8]) -> Result<crate::Date, ConversionError> {
+    match i32::from_be_bytes(word(bytes)?) {
+        infinity @ (i32::MAX | i32::MIN) => Ok(crate::Date(infinity)),
+        days => match days.checked_add(DAYS_1970_TO_2000) {
+            Some(days) if days != i32::MAX => Ok(crate::Date(days)),
+            _ => Err(ConversionError::damaged("it is beyond what days since 1970 can say")),
+        },
+    }
+}
+
+#[inline]
+fn interval(bytes: &[u8]) -> Result<Interval, ConversionError> {
+    let word: [u8; 16] = word(bytes)?;
+    let [m0, m1, m2, m3, m4, m5, m6, m7, d0, d1, d2, d3, n0, n1, n2, n3] = word;
+    Ok(Interval {
+        months: i32::from_be_bytes([n0, n1, n2, n3]),
+        days: i32::from_be_bytes([d0, d1, d2, d3]),
+        micros: i64::from_be_bytes([m0, m1, m2, m3, m4, m5, m6, m7]),
     })
 }
 

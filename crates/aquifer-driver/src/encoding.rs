@@ -4,7 +4,7 @@
 ///
 /// Decoding is one inlinable `match` on this tag: no virtual call and no function pointer per cell. A
 /// driver chooses from this list; what fits nothing else travels as [`Text`](Self::Text) or
-/// [`Bytes`](Self::Bytes). The list grows with the engines, so match with a wildcard arm.
+/// [`Bytes`](Self::Bytes). The list grows with the engines, at its end: match with a wildcard arm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
 #[non_exhaustive]
@@ -63,6 +63,63 @@ pub enum Encoding {
     TimeLe,
     /// Days since 1970-01-01, i32, little-endian.
     DateLe,
+    /// Unsigned, 8 bytes, big-endian.
+    U64Be,
+    /// PostgreSQL's `timestamp`: microseconds since 2000-01-01T00:00:00 without zone, i64, big-endian;
+    /// the ends of the range are the infinities.
+    Timestamp2000Be,
+    /// PostgreSQL's `timestamptz`: microseconds since 2000-01-01T00:00:00 UTC, i64, big-endian; the ends
+    /// of the range are the infinities.
+    TimestampTz2000Be,
+    /// Microseconds since midnight, i64, big-endian.
+    TimeBe,
+    /// PostgreSQL's `date`: days since 2000-01-01, i32, big-endian; the ends of the range are the
+    /// infinities.
+    Date2000Be,
+    /// PostgreSQL's `interval`: microseconds (i64), days (i32) and months (i32), big-endian.
+    IntervalBe,
+    /// A list of elements of one encoding; see [`Elements`](crate::Elements).
+    Array,
+}
+
+impl Encoding {
+    /// All encodings. Each stands at the index that is its number (`encoding as u8`).
+    pub const ALL: [Self; 34] = [
+        Self::Tagged,
+        Self::Bool,
+        Self::I8,
+        Self::I16Be,
+        Self::I32Be,
+        Self::I64Be,
+        Self::I16Le,
+        Self::I32Le,
+        Self::I64Le,
+        Self::U8,
+        Self::U16Le,
+        Self::U32Le,
+        Self::U32Be,
+        Self::U64Le,
+        Self::F32Be,
+        Self::F64Be,
+        Self::F32Le,
+        Self::F64Le,
+        Self::Text,
+        Self::Bytes,
+        Self::Json,
+        Self::Decimal,
+        Self::Uuid,
+        Self::TimestampLe,
+        Self::TimestampTzLe,
+        Self::TimeLe,
+        Self::DateLe,
+        Self::U64Be,
+        Self::Timestamp2000Be,
+        Self::TimestampTz2000Be,
+        Self::TimeBe,
+        Self::Date2000Be,
+        Self::IntervalBe,
+        Self::Array,
+    ];
 }
 
 /// The first byte of a cell in the [`Encoding::Tagged`] encoding.
@@ -78,4 +135,16 @@ pub enum Tag {
     Text = 3,
     /// Bytes follow.
     Bytes = 4,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_encoding_stands_at_its_number() {
+        for (index, encoding) in Encoding::ALL.iter().enumerate() {
+            assert_eq!(*encoding as usize, index);
+        }
+    }
 }

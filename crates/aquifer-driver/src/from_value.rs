@@ -17,6 +17,18 @@ pub trait FromValue<'r>: Sized {
     ///
     /// If the cell holds another kind of value, or one that this type cannot hold.
     fn from_cell(cell: Cell<'r>) -> Result<Self, ConversionError>;
+
+    /// Reads a cell into a `Vec` of this type: the elements of an array. Bytes (`u8`) have cells of their
+    /// own, which is why a type may say otherwise.
+    ///
+    /// # Errors
+    ///
+    /// If the cell is no array, or an element does not convert; the message says which.
+    #[doc(hidden)]
+    #[inline]
+    fn vec_from_cell(cell: Cell<'r>) -> Result<Vec<Self>, ConversionError> {
+        crate::elements::read(cell)
+    }
 }
 
 /// Why a cell did not become the wanted type. It holds no data, only kinds and names.
@@ -29,6 +41,8 @@ struct Conversion {
     found: &'static str,
     reason: Option<Cow<'static, str>>,
     hint: Option<&'static str>,
+    /// Where in an array: `[2][0]`; empty outside arrays.
+    element: String,
 }
 
 impl ConversionError {
@@ -41,6 +55,7 @@ impl ConversionError {
             wanted: Some(wanted),
             found: value.kind(),
             reason: None,
+            element: String::new(),
         }))
     }
 
@@ -57,6 +72,7 @@ impl ConversionError {
             found: value.kind(),
             reason: Some(reason.into()),
             hint: None,
+            element: String::new(),
         }))
     }
 
@@ -75,6 +91,7 @@ impl ConversionError {
             found: "cell",
             reason: Some(reason.into()),
             hint: None,
+            element: String::new(),
         }))
     }
 
@@ -85,7 +102,15 @@ impl ConversionError {
             found: "text",
             reason: Some("it is not valid UTF-8".into()),
             hint: Some("read it as bytes"),
+            element: String::new(),
         }))
+    }
+
+    /// The error with its place in an array, counted from 0.
+    #[cold]
+    pub(crate) fn in_element(mut self, index: usize) -> Self {
+        self.0.element.insert_str(0, &format!("[{index}]"));
+        self
     }
 
     /// The error with its place: column position, name and type.
@@ -108,6 +133,9 @@ impl ConversionError {
 impl fmt::Display for ConversionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let inner = &*self.0;
+        if !inner.element.is_empty() {
+            write!(f, "element {}: ", inner.element)?;
+        }
         write!(f, "cannot read {}", inner.found)?;
         if let Some(wanted) = &inner.wanted {
             write!(f, " as {wanted}")?;
@@ -175,8 +203,10 @@ fn parse_integer(
 }
 
 macro_rules! integers {
-    ($($type:ident)*) => {$(
+    (@ $type:ident $($more:item)*) => {
         impl FromValue<'_> for $type {
+            $($more)*
+
             #[inline]
             fn from_cell(cell: Cell<'_>) -> Result<Self, ConversionError> {
                 let value = cell.value()?;
@@ -193,9 +223,23 @@ macro_rules! integers {
                 slow(value)
             }
         }
-    )*};
+    };
+    ($($type:ident)*) => {$(integers! { @ $type })*};
 }
-integers! { i8 i16 i32 i64 i128 u8 u16 u32 u64 isize usize }
+integers! { i8 i16 i32 i64 i128 u16 u32 u64 isize usize }
+integers! { @ u8
+    #[inline]
+    fn vec_from_cell(cell: Cell<'_>) -> Result<Vec<Self>, ConversionError> {
+        match cell.as_bytes() {
+            Some(bytes) => Ok(bytes.to_vec()),
+            None => match cell.value()? {
+                ValueRef::Uuid(bytes) => Ok(bytes.to_vec()),
+                ValueRef::Elements(_) => crate::elements::read(cell),
+                other => Err(ConversionError::kind("Vec<u8>", &other)),
+            },
+        }
+    }
+}
 
 /// As the other integers; the upper half of its range is beyond the `i128` that they go by.
 impl FromValue<'_> for u128 {
@@ -373,16 +417,11 @@ impl<'r> FromValue<'r> for &'r [u8] {
     }
 }
 
-impl FromValue<'_> for Vec<u8> {
+/// Bytes for `Vec<u8>`, the elements of an array for all others.
+impl<'r, T: FromValue<'r>> FromValue<'r> for Vec<T> {
     #[inline]
-    fn from_cell(cell: Cell<'_>) -> Result<Self, ConversionError> {
-        match cell.as_bytes() {
-            Some(bytes) => Ok(bytes.to_vec()),
-            None => match cell.value()? {
-                ValueRef::Uuid(bytes) => Ok(bytes.to_vec()),
-                other => Err(ConversionError::kind("Vec<u8>", &other)),
-            },
-        }
+    fn from_cell(cell: Cell<'r>) -> Result<Self, ConversionError> {
+        T::vec_from_cell(cell)
     }
 }
 
@@ -424,8 +463,10 @@ impl<'r, T: FromValue<'r>> FromValue<'r> for Box<T> {
 
 impl FromValue<'_> for Value {
     fn from_cell(cell: Cell<'_>) -> Result<Self, ConversionError> {
-        let value = cell.value()?;
-        value.to_owned().map_err(|_| ConversionError::kind("Value", &value))
+        match cell.value()? {
+            ValueRef::Elements(elements) => crate::elements::value(elements, 0),
+            value => value.to_owned().map_err(|_| ConversionError::kind("Value", &value)),
+        }
     }
 }
 

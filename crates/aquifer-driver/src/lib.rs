@@ -23,6 +23,7 @@ pub mod connection;
 mod connector;
 mod dialect;
 mod dsn;
+mod elements;
 mod encoding;
 mod environment;
 mod error;
@@ -45,6 +46,7 @@ pub use connection::{
 pub use connector::{Access, Connector, Driver, DriverOption, Layout};
 pub use dialect::{Dialect, Grammar, Placeholder};
 pub use dsn::Dsn;
+pub use elements::Elements;
 pub use encoding::{Encoding, Tag};
 pub use environment::{EmptyEnvironment, Environment, ProcessEnvironment};
 pub use error::{Error, ErrorKind, Result, Retry};

@@ -453,7 +453,7 @@ impl ParamSink for ParamBuf {
                 self.bytes.extend_from_slice(v);
                 Slot::Bytes(start, self.bytes.len())
             }
-            ValueRef::Array(_) => {
+            ValueRef::Array(_) | ValueRef::Elements(_) => {
                 let start = self.bytes.len();
                 if let Err(error) = encode(&mut self.bytes, &value, 0) {
                     self.bytes.truncate(start);
@@ -516,6 +516,8 @@ fn encode(out: &mut Vec<u8>, value: &ValueRef<'_>, depth: usize) -> Result<()> {
             out.extend_from_slice(&v);
         }
         ValueRef::Json(v) => sized(out, tag::JSON, v.as_bytes()),
+        // Read from a cell: as shallow as its reader allows.
+        ValueRef::Elements(v) => encode(out, &ValueRef::Array(&v), depth)?,
         ValueRef::Array(v) => {
             if depth >= DEPTH_MAX {
                 return Err(Error::new(

@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use crate::{Elements, Error, ErrorKind};
+
 /// Days since 1970-01-01 in the proleptic Gregorian calendar; `i32::MAX` and `i32::MIN` are the
 /// infinities of engines that have them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -58,6 +60,8 @@ pub enum ValueRef<'a> {
     Json(&'a str),
     /// Values of one kind, for engines that have arrays.
     Array(&'a dyn ArrayRef),
+    /// An array as it was read from a cell.
+    Elements(Elements<'a>),
 }
 
 /// The elements of a [`ValueRef::Array`].
@@ -91,7 +95,7 @@ impl ValueRef<'_> {
             Self::Interval(_) => "interval",
             Self::Uuid(_) => "UUID",
             Self::Json(_) => "JSON",
-            Self::Array(_) => "array",
+            Self::Array(_) | Self::Elements(_) => "array",
         }
     }
 
@@ -126,7 +130,18 @@ impl ValueRef<'_> {
                 })?;
                 Value::Array(items)
             }
+            Self::Elements(v) => crate::elements::value(v, 0)
+                .map_err(|error| Error::new(ErrorKind::Conversion, error.to_string()))?,
         })
+    }
+
+    /// The elements, if it is an array of either kind.
+    pub fn as_array(&self) -> Option<&dyn ArrayRef> {
+        match self {
+            Self::Array(array) => Some(*array),
+            Self::Elements(elements) => Some(elements),
+            _ => None,
+        }
     }
 }
 

@@ -6,7 +6,7 @@
 
 use std::io::Write as _;
 
-use aquifer_driver::{Columns, ConversionError, Row, ValueRef, civil, notation};
+use aquifer_driver::{ArrayRef, Columns, ConversionError, Row, ValueRef, civil, notation};
 
 use crate::base64;
 
@@ -97,22 +97,28 @@ pub(crate) fn value(out: &mut Vec<u8>, value: &ValueRef<'_>) {
             out.extend_from_slice(v.as_bytes());
         }
         ValueRef::Json(v) => text(out, v),
-        ValueRef::Array(items) => {
-            out.push(b'[');
-            let mut first = true;
-            // The closure never fails, so neither does the visit.
-            let _ = items.visit(&mut |item| {
-                if !std::mem::take(&mut first) {
-                    out.push(b',');
-                }
-                self::value(out, &item);
-                Ok(())
-            });
-            out.push(b']');
-        }
+        ValueRef::Array(items) => array(out, items),
+        ValueRef::Elements(items) => array(out, &items),
         // Kinds that later versions of the contract add.
         ref other => text(out, other.kind()),
     }
+}
+
+fn array(out: &mut Vec<u8>, items: &dyn ArrayRef) {
+    out.push(b'[');
+    let mut first = true;
+    // The closure never fails, so the visit ends early only before an element that cannot be read.
+    let visited = items.visit(&mut |item| {
+        if !std::mem::take(&mut first) {
+            out.push(b',');
+        }
+        self::value(out, &item);
+        Ok(())
+    });
+    if visited.is_err() {
+        out.extend_from_slice(if first { b"null" } else { b",null" });
+    }
+    out.push(b']');
 }
 
 fn number(out: &mut Vec<u8>, value: impl std::fmt::Display) {

@@ -125,7 +125,7 @@ pub(crate) fn check(index: usize, value: &ValueRef<'_>) -> Result<()> {
             Err(refused(index, "an unsigned integer beyond i64, which SQLite lacks")
                 .with_hint("bind it as text or as a decimal"))
         }
-        ValueRef::Array(_) => Err(refused(index, "an array, which SQLite lacks").with_hint(
+        ValueRef::Array(_) | ValueRef::Elements(_) => Err(refused(index, "an array, which SQLite lacks").with_hint(
             "write `IN (?)` and pass `list(&values)`, or bind a JSON array and read it with `json_each`",
         )),
         _ => Err(refused(index, "of a kind that this driver does not know")),

@@ -21,36 +21,6 @@ pub(super) const WORDS: &[&str] = &[
     "é",
 ];
 
-const ENCODINGS: [Encoding; 27] = [
-    Encoding::Tagged,
-    Encoding::Bool,
-    Encoding::I8,
-    Encoding::I16Be,
-    Encoding::I32Be,
-    Encoding::I64Be,
-    Encoding::I16Le,
-    Encoding::I32Le,
-    Encoding::I64Le,
-    Encoding::U8,
-    Encoding::U16Le,
-    Encoding::U32Le,
-    Encoding::U32Be,
-    Encoding::U64Le,
-    Encoding::F32Be,
-    Encoding::F64Be,
-    Encoding::F32Le,
-    Encoding::F64Le,
-    Encoding::Text,
-    Encoding::Bytes,
-    Encoding::Json,
-    Encoding::Decimal,
-    Encoding::Uuid,
-    Encoding::TimestampLe,
-    Encoding::TimestampTzLe,
-    Encoding::TimeLe,
-    Encoding::DateLe,
-];
-
 pub(super) fn run(bytes: &[u8]) {
     let cells = cells(bytes);
     let columns: Vec<Column> = cells
@@ -85,7 +55,7 @@ pub(super) fn run(bytes: &[u8]) {
 fn cells(mut bytes: &[u8]) -> Vec<(Encoding, Option<&[u8]>)> {
     let mut cells = Vec::new();
     while let [encoding, length, rest @ ..] = bytes {
-        let encoding = ENCODINGS[usize::from(*encoding) % ENCODINGS.len()];
+        let encoding = Encoding::ALL[usize::from(*encoding) % Encoding::ALL.len()];
         let (cell, rest) = match length {
             255 => (None, rest),
             length => {

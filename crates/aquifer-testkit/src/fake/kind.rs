@@ -130,7 +130,7 @@ pub(super) fn argument(value: ValueRef<'_>, cells: Cells) -> Result<Value> {
     let refused = |kind: &str| {
         Err(Error::new(ErrorKind::Argument, format!("the fake engine takes no {kind}")))
     };
-    if matches!(value, ValueRef::Interval(_) | ValueRef::Array(_)) {
+    if matches!(value, ValueRef::Interval(_)) || value.as_array().is_some() {
         return refused(value.kind());
     }
     let owned = value.to_owned()?;
