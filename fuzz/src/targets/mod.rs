@@ -2,6 +2,8 @@
 
 mod cells;
 mod dsn;
+mod postgres_auth;
+mod postgres_reports;
 mod queries;
 mod sql;
 
@@ -31,6 +33,18 @@ pub const TARGETS: &[Target] = &[
         promise: "a URL is taken apart or refused with a reason, and no text shows its password",
         run: dsn::run,
         words: dsn::WORDS,
+    },
+    Target {
+        name: "postgres_auth",
+        promise: "a log-in ends in an answer or a reason, within the policy, and no secret goes out unasked",
+        run: postgres_auth::run,
+        words: postgres_auth::WORDS,
+    },
+    Target {
+        name: "postgres_reports",
+        promise: "a server's report is read or refused, and what it quotes of a statement's data is not shown",
+        run: postgres_reports::run,
+        words: postgres_reports::WORDS,
     },
     Target {
         name: "queries",

@@ -112,11 +112,10 @@ impl Authenticator {
     /// not have; [`ErrorKind::Protocol`] for requests that are malformed or out of order. Nothing is
     /// appended then, and the exchange is over.
     pub(crate) fn on_request(&mut self, body: &[u8], out: &mut Vec<u8>) -> Result<Progress> {
-        let request = Request::parse(body)?;
         let length = out.len();
         // Left behind if anything below fails.
         let state = std::mem::replace(&mut self.state, State::Over);
-        match self.step(state, request, out) {
+        match Request::parse(body).and_then(|request| self.step(state, request, out)) {
             Ok(state) => {
                 self.state = state;
                 let done = matches!(self.state, State::Over);

@@ -413,6 +413,12 @@ fn a_refused_token_is_acknowledged_and_then_nothing_more() {
 }
 
 #[test]
+fn a_malformed_request_ends_the_exchange() {
+    assert_eq!(Setup::new().refusal(&[0, 0, 0]).kind(), ErrorKind::Protocol);
+    assert_eq!(Setup::new().refusal(&request(5, b"abc")).kind(), ErrorKind::Protocol);
+}
+
+#[test]
 fn requests_out_of_order_are_refused() {
     for first in [request(8, b""), request(11, b"r=x"), request(12, b"v=x")] {
         assert_eq!(Setup::new().refusal(&first).kind(), ErrorKind::Protocol);
