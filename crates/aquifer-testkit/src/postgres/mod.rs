@@ -28,16 +28,21 @@
 //! server runs as the account `postgres`, else `nobody`.
 
 mod account;
+pub mod backend;
 mod certificates;
 mod database;
 mod error;
+pub mod frame;
 mod keeper;
 mod programs;
+mod proxy;
 mod server;
 mod settings;
 mod template;
 
 pub use database::Database;
 pub use error::Error;
+pub use frame::Frame;
+pub use proxy::{BODIES_BYTES_MAX, FRAMES_MAX, Flight, Proxy, Traffic};
 pub use server::Server;
 pub use settings::{Auth, Role, ServerCertificate, Settings};
