@@ -4,6 +4,8 @@
 //! `ring`, given explicitly; the process's default provider is neither used nor set. No certificate is
 //! ever accepted in a mode that promises to check it, whatever goes wrong on the way.
 
+#[cfg(test)]
+pub(crate) mod authority;
 mod end_point;
 mod identity;
 mod roots;
