@@ -73,21 +73,21 @@ enum Before {
 ///
 /// If the program cannot be built or does not start.
 pub fn first(setting: &Setting) -> Result<Box<dyn Subject>> {
-    Starts::new(Before::Nothing, setting)
+    Starts::build(Before::Nothing, setting)
 }
 
 /// # Errors
 ///
 /// As [`first`].
 pub fn again(setting: &Setting) -> Result<Box<dyn Subject>> {
-    Starts::new(Before::Demo, setting)
+    Starts::build(Before::Demo, setting)
 }
 
 /// # Errors
 ///
 /// As [`first`].
 pub fn memory(setting: &Setting) -> Result<Box<dyn Subject>> {
-    Starts::new(Before::Irrelevant, setting)
+    Starts::build(Before::Irrelevant, setting)
 }
 
 struct Starts {
@@ -98,7 +98,7 @@ struct Starts {
 }
 
 impl Starts {
-    fn new(before: Before, setting: &Setting) -> Result<Box<dyn Subject>> {
+    fn build(before: Before, setting: &Setting) -> Result<Box<dyn Subject>> {
         let idle = if setting.scale == Scale::Full { IDLE } else { IDLE_QUICK };
         let starts = Self { executable: executable()?, before, idle, folder: tempfile::tempdir()? };
         if before == Before::Demo {
