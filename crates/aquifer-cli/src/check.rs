@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use aquifer::ProcessEnvironment;
+use aquifer::driver::ProcessEnvironment;
 use aquifer_service::{Checked, Diagnostic, Query};
 use serde_json::{Value, json};
 

@@ -4,7 +4,7 @@ use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use aquifer::{Environment, ProcessEnvironment};
+use aquifer::driver::{Environment, ProcessEnvironment};
 use aquifer_service::{Incident, Log, Options, Server, Service, Stop};
 
 use crate::args::Serve;

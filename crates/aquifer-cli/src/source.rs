@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use aquifer::{Db, Environment};
+use aquifer::Db;
+use aquifer::driver::Environment;
 use aquifer_service::{Catalog, Checked, Demo, Diagnostic, lexis, sqlite_url};
 
 use crate::args;

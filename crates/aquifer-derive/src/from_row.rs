@@ -109,7 +109,7 @@ fn generate(input: &DeriveInput, row: &RowLifetime, description: &RowType<'_>) -
                 #[inline]
                 fn plan(
                     columns: &#root::Columns,
-                    plan: &mut #root::Plan,
+                    plan: &mut #root::driver::Plan,
                 ) -> #root::Result<()> {
                     #lax
                     #(#plans)*
@@ -119,7 +119,7 @@ fn generate(input: &DeriveInput, row: &RowLifetime, description: &RowType<'_>) -
                 #[inline]
                 fn from_row(
                     row: #root::Row<#lifetime>,
-                    fields: &mut #root::Fields<'_>,
+                    fields: &mut #root::driver::Fields<'_>,
                 ) -> #root::Result<Self> {
                     ::core::result::Result::Ok(Self { #(#reads),* })
                 }

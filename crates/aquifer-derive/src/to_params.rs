@@ -67,7 +67,7 @@ fn generate(input: &DeriveInput, description: &RowType<'_>) -> TokenStream {
                 fn param(
                     &self,
                     name: &str,
-                ) -> ::core::option::Option<#root::Argument<'_>> {
+                ) -> ::core::option::Option<#root::driver::Argument<'_>> {
                     match name {
                         #(#arms)*
                         _ => {}
@@ -118,7 +118,7 @@ fn argument(
             },
             None => code!({ let value = &self.#member; #converted }),
         };
-        return code!(#root::Argument::made(#value));
+        return code!(#root::driver::Argument::made(#value));
     }
     let there = pointing_at(root, ty);
     match (&column.reading, inside_option(ty)) {
@@ -137,7 +137,7 @@ fn argument(
         }
         _ => {
             bounds.demand(ty, code!(#ty: #root::ToValue));
-            code!(#root::Argument::view(&self.#member))
+            code!(#root::driver::Argument::view(&self.#member))
         }
     }
 }
@@ -183,7 +183,7 @@ fn nested(field: &RowField<'_>, prefix: &str, description: &RowType<'_>) -> Nest
                             <#inner as #root::ToParams>::declared(
                                 &mut |name: &str| known |= name == rest,
                             );
-                            known.then(#root::Argument::null)
+                            known.then(#root::driver::Argument::null)
                         }
                     };
                     #found

@@ -38,7 +38,7 @@ fn generate(input: &DeriveInput, root: &Path, shape: &Shape<'_>) -> TokenStream 
                 let text = match self {
                     #(Self::#idents => #texts,)*
                 };
-                #root::ParamSink::put(sink, #root::ValueRef::Text(text))
+                #root::driver::ParamSink::put(sink, #root::ValueRef::Text(text))
             }
         }
         Shape::Numbers { repr, variants, unchecked } => {
@@ -85,7 +85,7 @@ fn generate(input: &DeriveInput, root: &Path, shape: &Shape<'_>) -> TokenStream 
             #[automatically_derived]
             impl #parameters #root::ToValue for #name #arguments #clause {
                 #[inline]
-                fn bind(&self, sink: &mut dyn #root::ParamSink) -> #root::Result<()> {
+                fn bind(&self, sink: &mut dyn #root::driver::ParamSink) -> #root::Result<()> {
                     #body
                 }
 

@@ -18,7 +18,7 @@ pub enum ErrorKind {
     /// No driver is registered for the scheme.
     UnknownDriver,
     /// The number or names of the arguments do not fit the statement.
-    Arguments,
+    ArgumentMismatch,
     /// An argument that the engine cannot take (overflow, a NUL byte in text, an empty list).
     Argument,
     /// A cell that does not convert to the requested Rust type.
@@ -105,7 +105,7 @@ impl ErrorKind {
         match self {
             Self::Configuration => "configuration",
             Self::UnknownDriver => "unknown_driver",
-            Self::Arguments => "arguments",
+            Self::ArgumentMismatch => "argument_mismatch",
             Self::Argument => "argument",
             Self::Conversion => "conversion",
             Self::Column => "column",
@@ -212,7 +212,7 @@ impl Error {
                 kind,
                 ErrorKind::Configuration
                     | ErrorKind::UnknownDriver
-                    | ErrorKind::Arguments
+                    | ErrorKind::ArgumentMismatch
                     | ErrorKind::Argument
                     | ErrorKind::PoolTimeout
                     | ErrorKind::PoolFull

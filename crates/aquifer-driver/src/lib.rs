@@ -16,6 +16,10 @@
 
 #![forbid(unsafe_code)]
 
+/// This crate by the name that `aquifer` gives it, for code that derives generate with either at its root.
+#[doc(hidden)]
+pub extern crate self as driver;
+
 mod batch;
 pub mod civil;
 mod column;

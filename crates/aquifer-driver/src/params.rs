@@ -389,7 +389,7 @@ impl ParamBuf {
     ) -> Result<()> {
         if range.end > self.slots.len() {
             return Err(Error::new(
-                ErrorKind::Arguments,
+                ErrorKind::ArgumentMismatch,
                 "fewer arguments were stored than are asked for",
             ));
         }
@@ -696,7 +696,10 @@ mod tests {
         let mut one = Collect::default();
         buf.bind_range(6..7, &mut one).unwrap();
         assert_eq!(one.0, vec![Value::Text("é".into())]);
-        assert_eq!(buf.bind_range(0..99, &mut one).unwrap_err().kind(), ErrorKind::Arguments);
+        assert_eq!(
+            buf.bind_range(0..99, &mut one).unwrap_err().kind(),
+            ErrorKind::ArgumentMismatch
+        );
     }
 
     #[test]

@@ -27,7 +27,7 @@ pub(crate) fn bind(
 #[cold]
 pub(crate) fn wrong_count(takes: usize, given: usize) -> Error {
     Error::new(
-        ErrorKind::Arguments,
+        ErrorKind::ArgumentMismatch,
         format!("the statement takes {takes} arguments, {given} were given"),
     )
 }

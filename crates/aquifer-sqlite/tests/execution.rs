@@ -66,7 +66,7 @@ fn reads_of_one_batch_are_handed_over_together() {
                 items.push(&select, &(n * 60,), Want::First).unwrap();
             }
             let mut rows = RowBatch::new();
-            c.start(Command::Batch(items)).unwrap();
+            c.start(Command::Batch(items.into())).unwrap();
             let mut n = 0;
             loop {
                 let step = poll_fn(|cx| {

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use crate::db::{Db, retriable};
 use crate::deadline::{During, before};
 use crate::done::Done;
-use crate::link::{Link, no_rows};
+use crate::link::{DriverConn, no_rows};
 use crate::observe::{Call, Counts, went_away};
 use crate::rows::left_open;
 use crate::session::{Scoped, controls};
@@ -211,7 +211,7 @@ impl<'e> Batch<'e> {
     fn add(&mut self, text: Arc<Text>, params: &dyn Params, want: Want) -> Result<()> {
         if text.is_script() {
             return Err(Error::new(
-                ErrorKind::Arguments,
+                ErrorKind::ArgumentMismatch,
                 "a batch takes one statement at a time, this text has several",
             ));
         }
@@ -400,7 +400,7 @@ impl Drop for Flight<'_> {
 
 /// Runs a batch to its end. The statements' own errors are among the results.
 pub(crate) async fn run(
-    link: &mut Link,
+    link: &mut DriverConn,
     statements: Arc<aquifer_driver::Batch>,
     deadline: Option<Instant>,
 ) -> Result<Vec<Result<Ready>>> {
@@ -498,7 +498,9 @@ impl BatchDone {
                 Some(Err(error)) => Err(error),
                 None => Err(missing()),
             },
-            None => Err(Error::new(ErrorKind::Arguments, "the ticket belongs to another batch")),
+            None => {
+                Err(Error::new(ErrorKind::ArgumentMismatch, "the ticket belongs to another batch"))
+            }
         };
         result.map_err(|error| self.db.named(error))
     }

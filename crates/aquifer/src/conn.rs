@@ -93,7 +93,7 @@ impl Conn {
     }
 
     /// How old the connection is, how long it was idle before, how often it was used.
-    pub fn info(&self) -> crate::ConnectionInfo {
+    pub fn info(&self) -> crate::pool::ConnectionInfo {
         self.session.lease().info()
     }
 

@@ -24,7 +24,7 @@ use crate::options::DbOptions;
 use crate::rows::{Owner, Rows, Watch};
 use crate::session::Session;
 use crate::source::{Intent, Lease, Source};
-use crate::stats::{Closed, Stats, WarmUp};
+use crate::stats::{CloseReport, Stats, WarmUp};
 use crate::stream::RowStream;
 use crate::target::{Target, calls};
 use crate::text::{Text, Texts};
@@ -136,15 +136,15 @@ impl Db {
     /// Closes the pool: newcomers and waiters fail at once with
     /// [`Closed`](crate::ErrorKind::Closed), idle connections go, and connections that are out are waited
     /// for, for up to ten seconds; see [`close_within`](Self::close_within).
-    pub async fn close(&self) -> Closed {
+    pub async fn close(&self) -> CloseReport {
         self.close_within(Duration::from_secs(10)).await
     }
 
     /// As [`close`](Self::close), waiting for connections that are out for up to `patience`. What is
     /// still out then is reported, and closed as it comes back.
-    pub async fn close_within(&self, patience: Duration) -> Closed {
+    pub async fn close_within(&self, patience: Duration) -> CloseReport {
         let started = Instant::now();
-        let mut closed = Closed::default();
+        let mut closed = CloseReport::default();
         for named in self.shared.source.pools() {
             let left = patience.saturating_sub(started.elapsed());
             closed.add(named.pool.close(left).await);

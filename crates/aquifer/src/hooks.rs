@@ -6,7 +6,7 @@ use std::sync::Arc;
 use aquifer_driver::{Error, ErrorKind, Result, Status};
 use aquifer_pool::{CloseReason, ConnectionInfo, HookFuture, Stage};
 
-use crate::link::Link;
+use crate::link::DriverConn;
 use crate::manage::Manager;
 use crate::observe::Book;
 
@@ -50,7 +50,7 @@ impl Hooks {
     #[must_use]
     pub fn after_connect<F>(mut self, hook: F) -> Self
     where
-        F: for<'a> Fn(&'a mut Link, ConnectionInfo) -> HookFuture<'a, Result<()>>
+        F: for<'a> Fn(&'a mut DriverConn, ConnectionInfo) -> HookFuture<'a, Result<()>>
             + Send
             + Sync
             + 'static,
@@ -74,7 +74,7 @@ impl Hooks {
     #[must_use]
     pub fn before_acquire<F>(mut self, hook: F) -> Self
     where
-        F: for<'a> Fn(&'a mut Link, ConnectionInfo) -> HookFuture<'a, Result<bool>>
+        F: for<'a> Fn(&'a mut DriverConn, ConnectionInfo) -> HookFuture<'a, Result<bool>>
             + Send
             + Sync
             + 'static,
@@ -95,7 +95,7 @@ impl Hooks {
     #[must_use]
     pub fn after_release<F>(mut self, hook: F) -> Self
     where
-        F: for<'a> Fn(&'a mut Link, ConnectionInfo) -> HookFuture<'a, Result<bool>>
+        F: for<'a> Fn(&'a mut DriverConn, ConnectionInfo) -> HookFuture<'a, Result<bool>>
             + Send
             + Sync
             + 'static,
@@ -115,7 +115,7 @@ impl Hooks {
     #[must_use]
     pub fn before_close<F>(mut self, hook: F) -> Self
     where
-        F: for<'a> Fn(&'a mut Link, ConnectionInfo, CloseReason) -> HookFuture<'a, ()>
+        F: for<'a> Fn(&'a mut DriverConn, ConnectionInfo, CloseReason) -> HookFuture<'a, ()>
             + Send
             + Sync
             + 'static,
@@ -159,7 +159,7 @@ impl Hooks {
 }
 
 /// Nobody inherits what a hook has left unfinished.
-async fn tidy(link: &mut Link) -> Result<()> {
+async fn tidy(link: &mut DriverConn) -> Result<()> {
     let status = match link.status() {
         Status::Busy => link.abandon(),
         status => status,

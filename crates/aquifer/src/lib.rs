@@ -70,18 +70,15 @@ mod target;
 mod text;
 mod tx;
 
+/// The contract between this crate and its drivers, and whatever is named only when a driver, a
+/// `ToValue` or a `ToParams` is written by hand: `driver::ParamSink`, `driver::Dialect`, `driver::Status`.
 pub use aquifer_driver as driver;
 pub use aquifer_driver::{
-    Argument, Array, Cell, Column, ColumnIndex, Columns, ConversionError, Counters, Date, Dialect,
-    Driver, Dsn, EmptyEnvironment, Environment, Error, ErrorKind, Fields, FromRow, FromValue,
-    Interval, Isolation, Mapping, Outcome, ParamBuf, ParamSink, Parameter, Params, Plan,
-    ProcessEnvironment, Registry, Result, Retry, Row, Status, ToParams, ToValue, TxOptions, Value,
+    Array, Cell, Column, Columns, ConversionError, Date, Error, ErrorKind, FromRow, FromValue,
+    Interval, Isolation, Params, Registry, Result, Retry, Row, ToParams, ToValue, TxOptions, Value,
     ValueRef,
 };
-pub use aquifer_pool::{
-    CloseReason, ConnectionInfo, Histogram, Holder, HookFuture, PoolEvent, PoolOptions, Stage,
-    Warning,
-};
+pub use aquifer_pool::{Histogram, PoolOptions};
 pub use batch::{Batch, BatchDone, Ticket};
 pub use builder::Builder;
 pub use conn::Conn;
@@ -89,7 +86,6 @@ pub use db::Db;
 pub use done::Done;
 pub use executor::Executor;
 pub use hooks::Hooks;
-pub use link::Link;
 pub use list::{List, list};
 pub use map::{Map, Record};
 pub use named::NamedArgs;
@@ -97,11 +93,19 @@ pub use observe::{Call, CallStats, Observer, TransactionEnd, TransactionOutcome}
 pub use options::{CallOptions, DbOptions, OptionHelp};
 pub use rows::Rows;
 pub use sql::{Ident, quote_ident, quote_literal, rebind};
-pub use stats::{Closed, Stats, WarmUp};
+pub use stats::{CloseReport, Stats, WarmUp};
 pub use stmt::{NamedStmt, NamedStmtOn, Stmt, StmtOn};
 pub use stream::RowStream;
-pub use target::Target;
 pub use tx::{Committed, ConnTx, Savepoint, Tx};
+
+/// The pool below a [`Db`]: what [`Hooks`] are given, and what an [`Observer`] is told.
+pub mod pool {
+    pub use aquifer_pool::{
+        CloseReason, ConnectionInfo, Holder, HookFuture, PoolEvent, Stage, Warning,
+    };
+
+    pub use crate::link::DriverConn;
+}
 
 /// A JSON document as a value.
 #[cfg(feature = "serde_json")]

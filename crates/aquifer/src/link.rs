@@ -1,4 +1,4 @@
-//! [`Link`]: what the pool lends, a driver's connection with its row batch.
+//! [`DriverConn`]: what the pool lends, a driver's connection with its row batch.
 
 use std::fmt;
 use std::future::poll_fn;
@@ -19,7 +19,7 @@ const BATCH_KEEP: usize = 256 * 1024;
 ///
 /// It runs SQL in the engine's own placeholder form and gives access to the driver; everything else
 /// (scopes, deadlines, statistics) belongs to the `Db` above it.
-pub struct Link {
+pub struct DriverConn {
     /// A link goes in and out of the pool and from hand to hand with every call, so it is small.
     inner: Box<Inner>,
 }
@@ -43,7 +43,7 @@ fn place(source: &str) -> usize {
     (address ^ (address >> 6) ^ source.len()) % TEXTS_KEPT
 }
 
-impl Link {
+impl DriverConn {
     pub(crate) fn new(connection: Box<dyn Connection>) -> Self {
         let (batch, texts) = (RowBatch::new(), Default::default());
         Self { inner: Box::new(Inner { connection, batch, abandoned: false, texts }) }
@@ -204,8 +204,8 @@ pub(crate) fn no_rows() -> Error {
         .with_hint("use `get_optional` where a row may be missing")
 }
 
-impl fmt::Debug for Link {
+impl fmt::Debug for DriverConn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Link").field("status", &self.status()).finish_non_exhaustive()
+        f.debug_struct("DriverConn").field("status", &self.status()).finish_non_exhaustive()
     }
 }

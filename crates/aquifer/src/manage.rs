@@ -8,8 +8,8 @@ use std::time::Duration;
 use aquifer_driver::{Access, Command, Connector, Error, ErrorKind, Result, Retry, Status, Step};
 use aquifer_pool::{BoxFuture, CloseReason, Fate, Manage};
 
-use crate::Link;
 use crate::deadline::within;
+use crate::link::DriverConn;
 
 /// Tells a connector, once, that its last connection is gone: when the `Db` was closed, or when nothing
 /// that could hold a connection is left of it.
@@ -76,19 +76,19 @@ impl std::fmt::Debug for Manager {
 }
 
 impl Manage for Manager {
-    type Connection = Link;
+    type Connection = DriverConn;
     type Error = Error;
 
-    fn connect(self: Arc<Self>) -> BoxFuture<Result<Link>> {
+    fn connect(self: Arc<Self>) -> BoxFuture<Result<DriverConn>> {
         let connector = Arc::clone(&self.connector);
-        Box::pin(async move { connector.connect(self.access).await.map(Link::new) })
+        Box::pin(async move { connector.connect(self.access).await.map(DriverConn::new) })
     }
 
     fn is_transient(&self, error: &Error) -> bool {
         error.retry() == Retry::Safe
     }
 
-    fn check(self: Arc<Self>, mut link: Link) -> BoxFuture<Result<Link>> {
+    fn check(self: Arc<Self>, mut link: DriverConn) -> BoxFuture<Result<DriverConn>> {
         Box::pin(async move {
             match &self.check_query {
                 Some(sql) => link.exec(sql, ()).await?,
@@ -107,7 +107,7 @@ impl Manage for Manager {
         })
     }
 
-    fn on_release(&self, link: &mut Link) -> Fate {
+    fn on_release(&self, link: &mut DriverConn) -> Fate {
         let mut status = link.status();
         if status == Status::Busy {
             status = link.abandon();
@@ -122,7 +122,7 @@ impl Manage for Manager {
         }
     }
 
-    fn recover(self: Arc<Self>, mut link: Link) -> BoxFuture<Option<Link>> {
+    fn recover(self: Arc<Self>, mut link: DriverConn) -> BoxFuture<Option<DriverConn>> {
         Box::pin(async move {
             let canceller = link.connection().canceller();
             let recovered = {
@@ -155,7 +155,7 @@ impl Manage for Manager {
         })
     }
 
-    fn close(self: Arc<Self>, link: Link, _reason: CloseReason) -> BoxFuture<()> {
+    fn close(self: Arc<Self>, link: DriverConn, _reason: CloseReason) -> BoxFuture<()> {
         Box::pin(async move {
             // A goodbye that fails changes nothing: the connection is gone either way.
             drop(link.into_connection().close().await);
@@ -168,7 +168,7 @@ impl Manage for Manager {
 ///
 /// Unlike a recovery this leaves an open transaction open.
 pub(crate) async fn drain(
-    link: &mut Link,
+    link: &mut DriverConn,
     cancel_after: Duration,
     budget: Duration,
 ) -> Result<Result<()>> {

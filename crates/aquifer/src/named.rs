@@ -83,7 +83,7 @@ fn try_bind(db: &Db, sql: &str, args: &impl NamedArgs) -> Result<(Arc<Text>, Par
             1 => Ok(made.remove(0)),
             _ => Err(db.named(
                 Error::new(
-                    ErrorKind::Arguments,
+                    ErrorKind::ArgumentMismatch,
                     format!("{rows} rows need more arguments than one statement takes"),
                 )
                 .with_hint("use `exec_named`, which splits them, or fewer rows"),
@@ -154,7 +154,7 @@ async fn run_all(target: Target<'_>, mut statements: Vec<(Arc<Text>, ParamBuf)>)
             .finish()
             .await
             .map(Done::new),
-        None => Err(Error::new(ErrorKind::Arguments, "there are no rows to insert")),
+        None => Err(Error::new(ErrorKind::ArgumentMismatch, "there are no rows to insert")),
     }
 }
 
@@ -243,7 +243,8 @@ fn bulk(
     let refuse = |error| db.named(refused(error));
     if rows.is_empty() {
         return Err(db.named(
-            Error::new(ErrorKind::Arguments, "there are no rows to insert").with_nothing_sent(true),
+            Error::new(ErrorKind::ArgumentMismatch, "there are no rows to insert")
+                .with_nothing_sent(true),
         ));
     }
     let at_once = if rows.len() == 1 {
@@ -263,7 +264,7 @@ fn bulk(
                 let argument = &arguments[name];
                 if argument.list_len().is_some() {
                     return Err(db.named(Error::new(
-                        ErrorKind::Arguments,
+                        ErrorKind::ArgumentMismatch,
                         "a bulk statement takes no lists",
                     )));
                 }

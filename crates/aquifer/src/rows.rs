@@ -16,7 +16,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::db::Db;
 use crate::deadline::During;
-use crate::link::{Link, no_rows};
+use crate::link::{DriverConn, no_rows};
 use crate::observe::{Book, Call, Label, went_away};
 use crate::session::Session;
 use crate::source::Lease;
@@ -66,7 +66,7 @@ pub(crate) enum Owner<'c> {
 
 impl Owner<'_> {
     #[inline]
-    fn link(&mut self) -> Option<&mut Link> {
+    fn link(&mut self) -> Option<&mut DriverConn> {
         match self {
             Self::Lease(lease) => Some(lease),
             Self::Session(session) => Some(session.link()),
@@ -75,7 +75,7 @@ impl Owner<'_> {
     }
 
     #[inline]
-    fn link_ref(&self) -> Option<&Link> {
+    fn link_ref(&self) -> Option<&DriverConn> {
         match self {
             Self::Lease(lease) => Some(lease),
             Self::Session(session) => Some(session.link_ref()),
@@ -649,7 +649,7 @@ impl fmt::Debug for Rows<'_> {
 /// The connection goes back to the pool with this call, and a transaction cannot outlive it: better an
 /// error than work that is undone without a word.
 #[inline]
-pub(crate) fn left_open(link: &Link) -> Result<()> {
+pub(crate) fn left_open(link: &DriverConn) -> Result<()> {
     match link.status() {
         Status::Transaction | Status::FailedTransaction => Err(open_transaction()),
         _ => Ok(()),

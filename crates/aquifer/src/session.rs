@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use crate::db::Db;
 use crate::deadline::{During, before};
-use crate::link::Link;
+use crate::link::DriverConn;
 use crate::manage::drain;
 use crate::observe::{TransactionEnd, TransactionOutcome};
 use crate::rows::{Owner, Rows, Watch};
@@ -131,12 +131,12 @@ impl Session {
     }
 
     #[inline]
-    pub(crate) fn link(&mut self) -> &mut Link {
+    pub(crate) fn link(&mut self) -> &mut DriverConn {
         &mut self.lease
     }
 
     #[inline]
-    pub(crate) fn link_ref(&self) -> &Link {
+    pub(crate) fn link_ref(&self) -> &DriverConn {
         &self.lease
     }
 

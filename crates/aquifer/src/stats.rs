@@ -48,12 +48,12 @@ impl Deref for Stats {
 /// What [`Db::close`](crate::Db::close) found.
 #[derive(Debug, Clone, Default)]
 #[must_use = "it says whether any connection was still out"]
-pub struct Closed {
+pub struct CloseReport {
     still_out: Vec<Holder>,
     unfinished: u32,
 }
 
-impl Closed {
+impl CloseReport {
     pub(crate) fn add(&mut self, report: aquifer_pool::CloseReport) {
         self.still_out.extend(report.holders);
         self.unfinished += report.unfinished;

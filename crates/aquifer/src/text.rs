@@ -96,14 +96,14 @@ impl fmt::Debug for Text {
 
 #[cold]
 fn script_with_arguments() -> Error {
-    Error::new(ErrorKind::Arguments, "a text of several statements takes no arguments")
+    Error::new(ErrorKind::ArgumentMismatch, "a text of several statements takes no arguments")
         .with_hint("run the statements one by one, or send them as a `batch`")
 }
 
 #[cold]
 fn wrong_count(placeholders: usize, arguments: usize) -> Error {
     Error::new(
-        ErrorKind::Arguments,
+        ErrorKind::ArgumentMismatch,
         format!(
             "the statement has {placeholders} placeholder{}, but {arguments} argument{} given",
             if placeholders == 1 { "" } else { "s" },
@@ -279,7 +279,7 @@ pub(crate) fn refused(error: SqlTextError) -> Error {
         | SqlTextErrorKind::UnknownName { .. }
         | SqlTextErrorKind::ListInNativeForm
         | SqlTextErrorKind::TooManyParams { .. }
-        | SqlTextErrorKind::NoRows => ErrorKind::Arguments,
+        | SqlTextErrorKind::NoRows => ErrorKind::ArgumentMismatch,
         SqlTextErrorKind::EmptyList(_)
         | SqlTextErrorKind::InvalidIdentifier(_)
         | SqlTextErrorKind::InvalidQuote(_)

@@ -218,10 +218,10 @@ async fn named_parameters_come_from_structs_maps_and_pairs() -> Result<()> {
     assert_eq!(rows.collect::<i64>().await?.len(), 1);
 
     let error = db.exec_named("SELECT :cod", &new_station).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Arguments);
+    assert_eq!(error.kind(), ErrorKind::ArgumentMismatch);
     assert!(error.to_string().contains("code"), "{error}");
     let none: &[NewStation] = &[];
-    assert_eq!(db.exec_named(insert, none).await.unwrap_err().kind(), ErrorKind::Arguments);
+    assert_eq!(db.exec_named(insert, none).await.unwrap_err().kind(), ErrorKind::ArgumentMismatch);
     Ok(())
 }
 
@@ -265,7 +265,7 @@ async fn a_question_mark_is_a_placeholder_only_where_it_is_one() -> Result<()> {
     // The engine's own form goes as it is.
     assert_eq!(db.get::<i64>("SELECT ?1 + ?1", (2,)).await?, 4);
     let error = db.get::<i64>("SELECT ?", ()).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Arguments);
+    assert_eq!(error.kind(), ErrorKind::ArgumentMismatch);
     assert!(error.nothing_sent());
     let t: (String, i64) = db.get_named("SELECT '12:30', :n", &[("n", 1)]).await?;
     assert_eq!(t, ("12:30".to_owned(), 1));
@@ -751,7 +751,7 @@ async fn lists_and_bulks_follow_the_page_for_go() -> Result<()> {
     let error = db.exec_named(without_values, &many[..]).await.unwrap_err();
     assert!(error.nothing_sent(), "{error}");
     let error = db.exec("DELETE FROM stations; DELETE FROM accounts WHERE id = ?", (1,)).await;
-    assert_eq!(error.unwrap_err().kind(), ErrorKind::Arguments);
+    assert_eq!(error.unwrap_err().kind(), ErrorKind::ArgumentMismatch);
     assert_eq!(db.get::<i64>("SELECT count(*) FROM stations", ()).await?, 3);
     Ok(())
 }

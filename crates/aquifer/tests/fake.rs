@@ -202,7 +202,7 @@ async fn a_batch_gives_each_statement_its_own_result() {
     let mut done = batch.send().await.unwrap();
     assert_eq!(done.take(a).unwrap().rows_affected(), 1);
     assert_eq!(done.take(bad).unwrap_err().kind(), ErrorKind::UniqueViolation);
-    assert_eq!(done.take(wrong).unwrap_err().kind(), ErrorKind::Arguments);
+    assert_eq!(done.take(wrong).unwrap_err().kind(), ErrorKind::ArgumentMismatch);
     assert_eq!(done.take(b).unwrap(), 9.5);
     assert_eq!(done.take(c).unwrap(), [1, 2, 3]);
     server.assert_no_violations();
@@ -213,7 +213,7 @@ async fn a_wrong_number_of_arguments_takes_no_connection() {
     let server = FakeServer::new();
     let db = open(&server, |_| {});
     let error = db.exec("SELECT ?, ?", (1,)).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Arguments);
+    assert_eq!(error.kind(), ErrorKind::ArgumentMismatch);
     assert!(error.nothing_sent());
     assert_eq!(server.counters().connects, 0);
 }

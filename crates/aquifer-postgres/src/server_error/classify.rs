@@ -67,7 +67,9 @@ impl ServerError {
             "42P01" | "42703" | "42883" | "42704" | "42P02" | "3D000" | "3F000" | "34000"
             | "26000" => Kind::UndefinedObject,
             "42501" => Kind::Permission,
-            "08P01" if self.message().starts_with("bind message supplies") => Kind::Arguments,
+            "08P01" if self.message().starts_with("bind message supplies") => {
+                Kind::ArgumentMismatch
+            }
             "0A000" => Kind::Unsupported,
             "XX001" | "XX002" => Kind::Corrupt,
             "54001" => Kind::Resources,
@@ -222,7 +224,10 @@ mod tests {
         ] {
             assert_eq!(kind(code, "x"), expected, "{code}");
         }
-        assert_eq!(kind("08P01", "bind message supplies 1 parameters"), ErrorKind::Arguments);
+        assert_eq!(
+            kind("08P01", "bind message supplies 1 parameters"),
+            ErrorKind::ArgumentMismatch
+        );
         let nameless = ServerError::parse(&body(&[(b'M', "x")])).unwrap();
         assert_eq!(nameless.into_error(None).kind(), ErrorKind::Database);
     }

@@ -10,7 +10,8 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use aquifer::{Db, Environment, Error};
+use aquifer::driver::Environment;
+use aquifer::{Db, Error};
 
 use crate::catalog::Source;
 

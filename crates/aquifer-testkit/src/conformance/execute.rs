@@ -61,7 +61,7 @@ async fn wrong_count(case: &Case, params: &[Value], what: &str) -> Verdict {
     // Once when the statement is new, once when it may be in the cache.
     for round in ["first use", "cached use"] {
         let got = owner.run(INSERT, &params).await;
-        let error = expect_error(got, ErrorKind::Arguments, &format!("{what} at {round}"))?;
+        let error = expect_error(got, ErrorKind::ArgumentMismatch, &format!("{what} at {round}"))?;
         rule!(
             error.nothing_sent(),
             "{what}: the statement did not run, so nothing_sent is true ({round})"

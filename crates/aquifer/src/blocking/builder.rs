@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::{DbOptions, Environment, Hooks, Observer, Registry, Result};
+use crate::driver::Environment;
+use crate::{DbOptions, Hooks, Observer, Registry, Result};
 
 use super::Db;
 use super::runtime::Runtime;

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use aquifer_driver::Connection;
+use aquifer_driver::{Connection, Status};
 
-use crate::{ConnectionInfo, Result, Status, TxOptions};
+use crate::pool::ConnectionInfo;
+use crate::{Result, TxOptions};
 
 use super::calls::{Done, blocking_calls, borrowing_blocking_calls};
 use super::runtime::{Held, Runtime};

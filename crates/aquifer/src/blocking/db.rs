@@ -4,9 +4,10 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::driver::Dialect;
 use crate::target::Target;
 use crate::{
-    CallStats, Closed, DbOptions, Dialect, Error, FromRow, NamedArgs, Params, Result, Retry, Stats,
+    CallStats, CloseReport, DbOptions, Error, FromRow, NamedArgs, Params, Result, Retry, Stats,
     TxOptions, WarmUp,
 };
 
@@ -77,7 +78,7 @@ impl Db {
     /// # Errors
     ///
     /// Only inside an async task.
-    pub fn close(&self) -> Result<Closed> {
+    pub fn close(&self) -> Result<CloseReport> {
         self.runtime.wait(self.inner.close())
     }
 
@@ -86,7 +87,7 @@ impl Db {
     /// # Errors
     ///
     /// Only inside an async task.
-    pub fn close_within(&self, patience: Duration) -> Result<Closed> {
+    pub fn close_within(&self, patience: Duration) -> Result<CloseReport> {
         self.runtime.wait(self.inner.close_within(patience))
     }
 

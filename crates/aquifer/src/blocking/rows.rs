@@ -1,6 +1,8 @@
 //! [`Rows`] and [`RowStream`], without `async`.
 
-use crate::{Columns, FromRow, Outcome, Result, Row};
+use aquifer_driver::Outcome;
+
+use crate::{Columns, FromRow, Result, Row};
 
 use super::runtime::{Held, Runtime};
 

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::{Columns, Done, FromRow, NamedArgs, Parameter, Params, Result};
+use aquifer_driver::Parameter;
+
+use crate::{Columns, Done, FromRow, NamedArgs, Params, Result};
 
 use super::runtime::Runtime;
 use super::{Executor, Rows};

@@ -1,5 +1,9 @@
 //! SQL as text: what can be decided about a statement without asking a server.
 //!
+//! Applications rarely need it: every call of a [`Db`](crate::Db) does all this, and [`Ident`], [`quote_ident`],
+//! [`quote_literal`] and [`rebind`] are at the crate's root. It is here for programs that read SQL themselves: checkers,
+//! generators, loaders of files with many queries.
+//!
 //! Owns the tokenizer and everything that stands on it: placeholders (`?` to the engine's own form, lists), named
 //! parameters and bulk inserts, routing by read or write, splitting of scripts, quoting of identifiers and literals.
 //!
@@ -28,9 +32,10 @@ pub use classify::{Access, Class, Kind, classify};
 pub use error::{Construct, SqlTextError, SqlTextErrorKind};
 pub use lexis::{Bodies, Lexis};
 pub use named::{BulkText, NamedSlot, NamedText, ParsedNamed};
-pub use placeholders::{
-    Arg, Expanded, Form, Padding, Rewritten, count, expand, padded_len, rebind, rewrite,
-};
+pub(crate) use placeholders::expand;
+#[cfg(test)]
+use placeholders::padded_len;
+pub use placeholders::{Arg, Form, Padding, Rewritten, count, rebind, rewrite};
 pub use quote::{Ident, quote_ident, quote_literal};
 pub use split::{Split, split};
 pub use style::Style;

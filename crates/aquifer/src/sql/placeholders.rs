@@ -213,7 +213,7 @@ pub enum Arg {
 pub enum Padding {
     /// Every list keeps its length.
     Exact,
-    /// Lists grow to the next of a few sizes ([`padded_len`]), but never so far that the statement has more than this many
+    /// Lists grow to the next of a few sizes (`padded_len`), but never so far that the statement has more than this many
     /// parameters: the engine's limit. More than that without padding is an error.
     UpTo(usize),
 }
@@ -221,7 +221,7 @@ pub enum Padding {
 /// A text whose lists are expanded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Expanded<'a> {
+pub(crate) struct Expanded<'a> {
     /// What to send.
     pub text: Cow<'a, str>,
     /// How many values it takes.
@@ -236,7 +236,7 @@ pub struct Expanded<'a> {
 ///
 /// As [`rewrite`]; more or fewer placeholders than arguments; an empty list; a list in a text in the engine's own form; more
 /// parameters than [`Padding::UpTo`] allows.
-pub fn expand<'a>(
+pub(crate) fn expand<'a>(
     sql: &'a str,
     lexis: &Lexis,
     style: Style,
@@ -380,7 +380,7 @@ pub(super) fn fit(
 ///
 /// Three sizes for each power of two: at most a quarter of the placeholders is padding, and lists of up to 32 766 elements
 /// share 43 texts. A list longer than `max` keeps its length.
-pub fn padded_len(n: usize, max: usize) -> usize {
+pub(crate) fn padded_len(n: usize, max: usize) -> usize {
     if n <= 4 || n >= max {
         return n;
     }

@@ -62,8 +62,8 @@ async fn every_kind_of_result_finds_its_ticket() {
     assert_eq!(done.take(missing).unwrap_err().kind(), ErrorKind::NoRows);
     assert_eq!(done.take(one).unwrap(), (1, 100));
     assert!(done.take(wrong).is_err());
-    assert_eq!(done.take(refused).unwrap_err().kind(), ErrorKind::Arguments);
-    assert_eq!(done.take(script).unwrap_err().kind(), ErrorKind::Arguments);
+    assert_eq!(done.take(refused).unwrap_err().kind(), ErrorKind::ArgumentMismatch);
+    assert_eq!(done.take(script).unwrap_err().kind(), ErrorKind::ArgumentMismatch);
     assert_eq!(done.take(all).unwrap(), (1..=10).collect::<Vec<i64>>());
     assert!(done.take(empty).unwrap().is_empty());
     assert_eq!(count(&server, Operation::Batch), 1);
@@ -86,7 +86,7 @@ async fn a_text_with_lists_and_without_them_is_another_one_each_time() {
     let mut done = batch.send().await.unwrap();
     assert_eq!(done.take(one).unwrap(), [1]);
     assert_eq!(done.take(two).unwrap(), [1, 2]);
-    assert_eq!(done.take(refused).unwrap_err().kind(), ErrorKind::Arguments);
+    assert_eq!(done.take(refused).unwrap_err().kind(), ErrorKind::ArgumentMismatch);
     assert_eq!(done.take(again).unwrap(), [2]);
     assert_eq!(done.take(other).unwrap(), [1]);
     assert_eq!(done.take(last).unwrap(), [2]);
@@ -101,7 +101,7 @@ async fn an_empty_batch_takes_no_connection() {
     let mut batch = db.batch();
     let refused = batch.exec("SELECT ?", ());
     let mut done = batch.send().await.unwrap();
-    assert_eq!(done.take(refused).unwrap_err().kind(), ErrorKind::Arguments);
+    assert_eq!(done.take(refused).unwrap_err().kind(), ErrorKind::ArgumentMismatch);
     assert_eq!(server.counters().connects, 0);
 }
 
@@ -114,7 +114,7 @@ async fn a_ticket_of_another_batch_is_refused() {
     let mut second = db.batch();
     let theirs = second.get::<i64>("SELECT 2", ());
     let mut done = first.send().await.unwrap();
-    assert_eq!(done.take(theirs).unwrap_err().kind(), ErrorKind::Arguments);
+    assert_eq!(done.take(theirs).unwrap_err().kind(), ErrorKind::ArgumentMismatch);
     assert_eq!(done.take(mine).unwrap(), 1);
     drop(second);
 }

@@ -225,10 +225,10 @@ struct Entry {
 }
 
 impl ToParams for Entry {
-    fn param(&self, name: &str) -> Option<aquifer::Argument<'_>> {
+    fn param(&self, name: &str) -> Option<aquifer::driver::Argument<'_>> {
         match name {
-            "id" => Some(aquifer::Argument::view(&self.id)),
-            "note" => Some(aquifer::Argument::view(&self.note)),
+            "id" => Some(aquifer::driver::Argument::view(&self.id)),
+            "note" => Some(aquifer::driver::Argument::view(&self.note)),
             _ => None,
         }
     }

@@ -2,7 +2,8 @@
 
 use std::sync::{Arc, Mutex};
 
-use aquifer::{CloseReason, ErrorKind, Hooks, Result};
+use aquifer::pool::CloseReason;
+use aquifer::{ErrorKind, Hooks, Result};
 use aquifer_testkit::fake::{FakeServer, Operation};
 
 use crate::support::*;
@@ -75,7 +76,7 @@ async fn a_hook_that_leaves_a_transaction_open_does_not_hand_it_on() {
     drop(db.acquire().await.unwrap());
     settled(&db).await;
     let mut conn = db.acquire().await.unwrap();
-    assert_eq!(conn.status(), aquifer::Status::Idle);
+    assert_eq!(conn.status(), aquifer::driver::Status::Idle);
     conn.exec(TAKE, (1, 1)).await.unwrap();
     drop(conn);
     assert_eq!(balances(&db).await, [98, 100]);

@@ -70,12 +70,12 @@ async fn a_name_without_a_value_is_refused_with_the_names_that_there_are() {
     let seen = server.log().len();
     let error =
         db.exec_named("INSERT INTO log (id, code) VALUES (:id, :cod)", &one).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Arguments);
+    assert_eq!(error.kind(), ErrorKind::ArgumentMismatch);
     let text = format!("{error} {error:?}");
     assert!(text.contains(":cod") && text.contains("code"), "{text}");
     assert!(!text.contains("s3cret"), "{text}");
     let error = db.get_named::<i64>("SELECT :nothing_like_it", &one).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Arguments);
+    assert_eq!(error.kind(), ErrorKind::ArgumentMismatch);
     assert_eq!(server.log().len(), seen, "nothing was sent");
 }
 
@@ -127,9 +127,9 @@ async fn a_bulk_splits_at_the_engines_limit_and_shares_its_texts() {
     db.exec_named(INSERT, &entries(333)[..]).await.unwrap();
     assert_eq!(count(&server, Operation::Begin), 0);
     let error = db.exec_named(INSERT, &entries(0)[..]).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Arguments);
+    assert_eq!(error.kind(), ErrorKind::ArgumentMismatch);
     let error = db.select_named::<i64>(INSERT, &entries(1000)[..]).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Arguments);
+    assert_eq!(error.kind(), ErrorKind::ArgumentMismatch);
     assert_at_rest(&db, &server);
 }
 

@@ -2,9 +2,8 @@
 
 use std::sync::{Arc, Mutex};
 
-use aquifer::{
-    Call, Db, Error, ErrorKind, Observer, PoolEvent, TransactionEnd, TransactionOutcome, Warning,
-};
+use aquifer::pool::{PoolEvent, Warning};
+use aquifer::{Call, Db, Error, ErrorKind, Observer, TransactionEnd, TransactionOutcome};
 use aquifer_testkit::fake::{FakeOptions, FakeServer, Fault, Injection, Operation};
 use aquifer_testkit::{Gate, at_most};
 
@@ -117,11 +116,11 @@ async fn every_way_a_call_can_end_is_seen_once() {
     db.exec("SELECT nonsense", ()).await.unwrap_err();
     assert_eq!(watcher.one().error, Some(ErrorKind::UndefinedObject));
     db.exec(TAKE, (1,)).await.unwrap_err();
-    assert_eq!(watcher.one().error, Some(ErrorKind::Arguments));
+    assert_eq!(watcher.one().error, Some(ErrorKind::ArgumentMismatch));
     db.exec("SELECT 'open", ()).await.unwrap_err();
     assert_eq!(watcher.one().error, Some(ErrorKind::Syntax));
     db.exec_named("SELECT :x", &aquifer::Map::new()).await.unwrap_err();
-    assert_eq!(watcher.one().error, Some(ErrorKind::Arguments));
+    assert_eq!(watcher.one().error, Some(ErrorKind::ArgumentMismatch));
     db.select::<bool>("SELECT 'x' AS word", ()).await.unwrap_err();
     assert_eq!(watcher.one().error, Some(ErrorKind::Conversion));
 

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use aquifer::{Db, DbOptions, Environment, ErrorKind};
+use aquifer::driver::Environment;
+use aquifer::{Db, DbOptions, ErrorKind};
 use aquifer_testkit::fake::FakeServer;
 
 use crate::support::*;

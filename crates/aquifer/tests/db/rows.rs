@@ -187,7 +187,7 @@ async fn a_script_that_fails_names_its_error_and_keeps_the_connection() {
         .unwrap();
     assert_eq!(done.rows_affected(), 3);
     let error = db.exec("SELECT 1; SELECT ?", (1,)).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Arguments);
+    assert_eq!(error.kind(), ErrorKind::ArgumentMismatch);
     assert!(error.nothing_sent());
     assert_eq!(server.counters().connects, 1);
     assert_at_rest(&db, &server);
@@ -266,7 +266,7 @@ async fn a_stream_is_lazy_owned_and_ends_after_an_error() {
     assert!(wrong.try_next().await.is_err());
     assert_eq!(wrong.try_next().await.unwrap(), None);
     let mut refused = db.stream::<i64>("SELECT ?", ());
-    assert_eq!(refused.try_next().await.unwrap_err().kind(), ErrorKind::Arguments);
+    assert_eq!(refused.try_next().await.unwrap_err().kind(), ErrorKind::ArgumentMismatch);
     assert_eq!(refused.try_next().await.unwrap(), None);
     settled(&db).await;
     assert_at_rest(&db, &server);

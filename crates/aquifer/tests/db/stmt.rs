@@ -28,7 +28,7 @@ async fn a_statement_knows_its_columns_and_runs_anywhere() {
     let mut conn = db.acquire().await.unwrap();
     assert_eq!(stmt.on(&mut conn).get::<(i64, i64)>((1,)).await.unwrap(), (1, 100));
     drop(conn);
-    assert_eq!(stmt.get::<(i64, i64)>(()).await.unwrap_err().kind(), ErrorKind::Arguments);
+    assert_eq!(stmt.get::<(i64, i64)>(()).await.unwrap_err().kind(), ErrorKind::ArgumentMismatch);
     assert_at_rest(&db, &server);
 }
 
@@ -136,7 +136,7 @@ async fn lists_of_every_length_share_a_few_texts() {
     assert!(error.nothing_sent());
     let many: Vec<i64> = (0..1001).collect();
     let error = stmt.select::<i64>((aquifer::list(&many),)).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Arguments);
+    assert_eq!(error.kind(), ErrorKind::ArgumentMismatch);
     let fits: Vec<i64> = (0..1000).collect();
     assert_eq!(stmt.select::<i64>((aquifer::list(&fits),)).await.unwrap(), [1, 2]);
     assert_at_rest(&db, &server);

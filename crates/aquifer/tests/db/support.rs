@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aquifer::driver::Connector;
-use aquifer::{Builder, Db, DbOptions, Driver, Dsn, Environment, Registry, Result};
+use aquifer::driver::{Driver, Dsn, Environment};
+use aquifer::{Builder, Db, DbOptions, Registry, Result};
 use aquifer_testkit::Yielding;
 use aquifer_testkit::fake::{FakeDriver, FakeServer, LogEntry, Operation};
 

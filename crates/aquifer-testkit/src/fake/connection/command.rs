@@ -252,7 +252,7 @@ impl FakeConnection {
 
 fn wrong_count(expected: usize, got: usize) -> Error {
     Error::new(
-        ErrorKind::Arguments,
+        ErrorKind::ArgumentMismatch,
         format!("the statement takes {expected} arguments, {got} were given"),
     )
 }
