@@ -149,6 +149,14 @@ fn what_the_server_dislikes_is_in_the_error() {
 }
 
 #[test]
+fn a_port_that_stays_taken_is_an_error_and_never_somebody_elses_server() {
+    let taken = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let error = Server::start(Settings::new().set("port", port.to_string())).unwrap_err();
+    assert!(error.to_string().contains("Address already in use"), "{error}");
+}
+
+#[test]
 fn a_dropped_server_leaves_nothing_behind() {
     let server = start(Settings::new());
     let (pid, directory, port) =
@@ -317,6 +325,21 @@ fn a_database_is_removed_with_its_connections() {
     assert_eq!(names(), "");
     drop(open.stdin.take());
     open.wait().unwrap();
+}
+
+#[test]
+fn databases_are_made_at_once_by_many_threads() {
+    let server = start(Settings::new());
+    let names: std::collections::HashSet<String> = std::thread::scope(|scope| {
+        let make = || {
+            let database = server.fresh_database().unwrap();
+            assert_eq!(database.psql("SELECT current_database()").unwrap().trim(), database.name());
+            database.name().to_owned()
+        };
+        let making: Vec<_> = (0..6).map(|_| scope.spawn(make)).collect();
+        making.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    assert_eq!(names.len(), 6);
 }
 
 #[test]

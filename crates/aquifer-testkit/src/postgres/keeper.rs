@@ -48,8 +48,10 @@ done
 while [ -n "$job" ] && [ ! -e "$dir/pid" ] && [ ! -e "$dir/exited" ]; do sleep 0.05; done
 server=$(cat "$dir/pid" 2>/dev/null)
 if [ -n "$server" ]; then
+  # Linux only; elsewhere a server that was paused takes a few seconds more.
+  children=$(cat "/proc/$server/task/$server/children" 2>/dev/null)
   kill -"$signal" "$server"
-  kill -CONT "$server"
+  for process in $server $children; do kill -CONT "$process"; done
 fi
 wait
 cd /

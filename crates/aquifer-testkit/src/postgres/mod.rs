@@ -33,13 +33,14 @@ mod certificates;
 mod database;
 mod error;
 pub mod frame;
-mod keeper;
-mod programs;
+pub(crate) mod keeper;
+pub(crate) mod programs;
 mod proxy;
-mod server;
+pub(crate) mod server;
 mod settings;
-mod template;
+pub(crate) mod template;
 
+pub(crate) use account::Account;
 pub use database::Database;
 pub use error::Error;
 pub use frame::Frame;
