@@ -48,7 +48,7 @@ pub(super) fn message<'a>(fields: &'a Fields, sql: Option<&str>) -> Cow<'a, str>
 enum Pieces {
     /// To the next closing mark: `column "a" of relation "t"` has two.
     Pairs,
-    /// To the last closing mark.
+    /// To the last quotation mark.
     One,
 }
 
@@ -75,7 +75,8 @@ fn without_foreign_quotes(
     while let Some((open_at, open)) = find(&message[from..], is_open) {
         let start = from + open_at + open.len_utf8();
         let rest = &message[start..];
-        let last = rest.rfind(|mark| closes(open, mark));
+        // Of any kind: data in one kind of quotes may hold the other.
+        let last = rest.rfind(is_quote);
         let (Some(next), Some(last)) = (rest.find(|mark| closes(open, mark)), last) else {
             return format!("{}{HIDDEN}", &message[..start]).into();
         };
@@ -94,6 +95,10 @@ fn find(text: &str, wanted: impl Fn(char) -> bool) -> Option<(usize, char)> {
 
 fn is_open(mark: char) -> bool {
     QUOTES.iter().any(|(open, _)| *open == mark)
+}
+
+fn is_quote(mark: char) -> bool {
+    QUOTES.iter().any(|(open, close)| *open == mark || *close == mark)
 }
 
 fn closes(open: char, mark: char) -> bool {
@@ -167,6 +172,7 @@ mod tests {
             ("22P02", "ungültige Eingabe: „s3“", "ungültige Eingabe: „…“"),
             ("22P02", "syntaxe invalide : « s3 »", "syntaxe invalide : «…»"),
             ("22P02", "never closed: \"s3", "never closed: \"…"),
+            ("22P02", "Eingabe: »s3« \"s3\"", "Eingabe: »…\""),
         ] {
             assert_eq!(shown(code, text, "SELECT $1::int"), expected);
         }
