@@ -10,6 +10,8 @@ mod md5;
 mod oauth;
 mod password;
 mod policy;
+#[cfg(test)]
+mod real;
 mod request;
 mod salted;
 mod scram;

@@ -2,8 +2,8 @@
 //!
 //! The contract's errors never hold a bound parameter, and PostgreSQL quotes them: `invalid input syntax
 //! for type integer: "…"`. What stands in quotes is shown if it is known to be no data: it is part of the
-//! statement's text, or the name that a field of the report gives. In class 22 (data exceptions) numbers
-//! are replaced, too (`time field value out of range: 25:00:00`), and quotes inside quoted data deceive
+//! statement's text, or the name that a field of the report gives. In classes 22 (data exceptions) and 54
+//! (limits) numbers are replaced, too (`time field value out of range: 25:00:00`), and quotes inside quoted data deceive
 //! nobody: from the first to the last quote is one piece. What a function of the database raises can be
 //! anything, so its text is not shown at all.
 
@@ -33,7 +33,7 @@ pub(super) fn message<'a>(fields: &'a Fields, sql: Option<&str>) -> Cow<'a, str>
     let message = fields.primary.as_deref().unwrap_or_default();
     let Some(sql) = sql else { return message.into() };
     let known = |piece: &str| is_known(fields, sql, piece);
-    if fields.sqlstate.is_none_or(|state| state.class() != "22") {
+    if fields.sqlstate.is_none_or(|state| !matches!(state.class(), "22" | "54")) {
         return without_foreign_quotes(message, Pieces::Pairs, known);
     }
     let quoted = without_foreign_quotes(message, Pieces::One, known);
