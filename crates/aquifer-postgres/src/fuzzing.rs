@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use aquifer_driver::{Error, Result};
+use aquifer_driver::{Encoding, Error, Result, ValueRef};
 
 use crate::auth::{
     Authenticator, ChannelBinding, Identity, NONCE_BYTES, Password, Policy, Progress, RequireAuth,
     SaltedPasswords,
 };
-use crate::{Notice, ServerError};
+use crate::{Notice, ServerError, types};
 
 /// A log-in with a nonce that is always the same.
 #[derive(Debug)]
@@ -56,4 +56,31 @@ pub fn notice(body: &[u8]) -> Result<Notice> {
 /// The driver's error for a report.
 pub fn into_error(report: ServerError, sql: Option<&str>) -> Error {
     report.into_error(sql)
+}
+
+/// A result cell of the type with this number, in binary or as text: what becomes of it, and its
+/// encoding.
+pub fn cell(oid: u32, binary: bool, bytes: &[u8]) -> Result<(Encoding, Vec<u8>)> {
+    let format = if binary { types::Format::Binary } else { types::Format::Text };
+    let column = types::column(oid, -1, format);
+    let bytes = bytes.get(usize::from(column.skip)..).unwrap_or_default();
+    let mut out = Vec::new();
+    match column.transcode {
+        Some(transcode) => transcode.run(bytes, &mut out)?,
+        None => out.extend_from_slice(bytes),
+    }
+    Ok((column.encoding, out))
+}
+
+/// An argument for a parameter of the type with this number, as it is put into a Bind message; and whether
+/// that is its binary form.
+pub fn argument(oid: u32, value: ValueRef<'_>) -> Result<(bool, Vec<u8>)> {
+    let mut out = Vec::new();
+    let format = types::put(oid, value, &mut out)?;
+    Ok((format == types::Format::Binary, out))
+}
+
+/// Whether results of the type with this number are asked for in binary.
+pub fn is_binary_result(oid: u32) -> bool {
+    types::binary_result(oid)
 }

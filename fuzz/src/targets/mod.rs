@@ -4,6 +4,7 @@ mod cells;
 mod dsn;
 mod postgres_auth;
 mod postgres_reports;
+mod postgres_types;
 mod queries;
 mod sql;
 
@@ -45,6 +46,12 @@ pub const TARGETS: &[Target] = &[
         promise: "a server's report is read or refused, and what it quotes of a statement's data is not shown",
         run: postgres_reports::run,
         words: postgres_reports::WORDS,
+    },
+    Target {
+        name: "postgres_types",
+        promise: "a PostgreSQL cell is read or refused, and what was read is bound as the same value",
+        run: postgres_types::run,
+        words: postgres_types::WORDS,
     },
     Target {
         name: "queries",

@@ -35,7 +35,7 @@ fn value(oid: Oid, format: Format, cell: &[u8]) -> Value {
     read(oid, format, cell).unwrap_or_else(|error| panic!("{} {format:?}: {error}", name(oid)))
 }
 
-fn read(oid: Oid, format: Format, cell: &[u8]) -> Result<Value, String> {
+pub(super) fn read(oid: Oid, format: Format, cell: &[u8]) -> Result<Value, String> {
     let column = column(oid, -1, format);
     let cell = cell.get(usize::from(column.skip)..).ok_or("too short")?;
     let mut rewritten = Vec::new();
@@ -50,7 +50,7 @@ fn read(oid: Oid, format: Format, cell: &[u8]) -> Result<Value, String> {
 }
 
 /// Equal, with NaN equal to itself.
-fn same(a: &Value, b: &Value) -> bool {
+pub(super) fn same(a: &Value, b: &Value) -> bool {
     match (a, b) {
         (Value::Float(a), Value::Float(b)) => {
             a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan())

@@ -34,7 +34,7 @@ pub(crate) fn column(oid: Oid, _typmod: i32, format: Format) -> ResultType {
         return ResultType::rewritten(
             Encoding::Array,
             match (format, oid) {
-                (Format::Binary, _) => Transcode::Array,
+                (Format::Binary, _) => Transcode::Array(element),
                 (Format::Text, oid::INT2VECTOR | oid::OIDVECTOR) => Transcode::TextVector(element),
                 (Format::Text, _) => Transcode::TextArray(element),
             },

@@ -18,12 +18,10 @@ mod put;
 mod text;
 mod transcode;
 
-// The connection that uses them lands after them.
-#[allow(unused_imports)]
 pub(crate) use column::{ResultType, binary_result, column};
+// The connection that uses it lands later.
 #[allow(unused_imports)]
 pub(crate) use declare::declared;
-#[allow(unused_imports)]
 pub(crate) use put::put;
 pub(crate) use transcode::Transcode;
 
@@ -74,6 +72,8 @@ pub(crate) fn array(oid: Oid) -> Option<Oid> {
 
 #[cfg(test)]
 mod cases;
+#[cfg(test)]
+mod round_trip;
 
 #[cfg(test)]
 mod tests {

@@ -13,8 +13,8 @@ pub(crate) enum Transcode {
     Numeric,
     /// The one byte of `"char"` to text.
     Char,
-    /// A binary array.
-    Array,
+    /// A binary array with elements of this type.
+    Array(Oid),
     /// The literal of an array with elements of this type.
     TextArray(Oid),
     /// The text of an INT2VECTOR or OIDVECTOR.
@@ -77,7 +77,7 @@ impl Transcode {
                 [byte] => text::char(*byte, out),
                 _ => return None,
             },
-            Self::Array => array(cell, out)?,
+            Self::Array(element) => array(element, cell, out)?,
             Self::TextArray(element) => text_array(element, cell, out)?,
             Self::TextVector(element) => text_vector(element, cell, out)?,
             Self::TextBool => match cell {
@@ -134,7 +134,7 @@ impl Transcode {
         match self {
             Self::Numeric => error("NUMERIC"),
             Self::Char | Self::TextChar => error("\"char\""),
-            Self::Array => error("array"),
+            Self::Array(element) => error(&format!("{}[]", name(element))),
             Self::TextArray(element) => dated(error(&format!("{}[]", name(element)))),
             Self::TextVector(element) => error(&format!("{}VECTOR", name(element))),
             Self::TextBool => error("BOOL"),
@@ -185,15 +185,14 @@ fn sized(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>) -> Option<()>) -> O
 
 /// A binary array, as array_send of the server's arrayfuncs.c writes it: dimensions (i32), whether there are
 /// NULLs (i32), the elements' type, each dimension's length and lower bound (i32), the elements.
-fn array(cell: &[u8], out: &mut Vec<u8>) -> Option<()> {
+fn array(expected: Oid, cell: &[u8], out: &mut Vec<u8>) -> Option<()> {
     let (dimensions, rest) = word(cell)?;
     let (_, rest) = word(rest)?;
     let (oid, mut rest) = word(rest)?;
-    let element = column(oid, -1, Format::Binary);
-    // Not even the server has arrays whose elements are arrays.
-    if element.encoding == Encoding::Array && oid != oid::INT2VECTOR && oid != oid::OIDVECTOR {
+    if oid != expected {
         return None;
     }
+    let element = column(oid, -1, Format::Binary);
     let dimensions = usize::try_from(dimensions).ok().filter(|n| *n <= DEPTH_MAX)?;
     if dimensions == 0 {
         level(element.encoding, 0, out);
