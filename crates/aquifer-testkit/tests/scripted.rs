@@ -1,8 +1,10 @@
 //! Scripts played to clients that behave and to some that do not.
 #![cfg(all(unix, feature = "postgres"))]
 
-use aquifer_testkit::postgres::{Frame, backend};
+use aquifer_testkit::postgres::{Certificates, Frame, ServerCertificate, backend};
 use aquifer_testkit::scripted::{Script, Scripted};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::time::Duration;
@@ -144,4 +146,51 @@ fn a_server_that_is_dropped_cuts_its_clients_off() {
     drop(server);
     assert!(matches!(client.read(&mut [0]), Ok(0) | Err(_)));
     assert_eq!(TcpStream::connect(address).unwrap_err().kind(), ErrorKind::ConnectionRefused);
+}
+
+/// The client's side of TLS that trusts this authority.
+fn tls(certificates: &Certificates, protocols: &[&[u8]]) -> rustls::ClientConnection {
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(certificates.authority.as_bytes()).unwrap()).unwrap();
+    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
+    rustls::ClientConnection::new(config.into(), "localhost".try_into().unwrap()).unwrap()
+}
+
+#[test]
+fn a_script_goes_on_encrypted_after_a_handshake() {
+    for certificate in
+        [ServerCertificate::Good, ServerCertificate::Sha384, ServerCertificate::Ed25519]
+    {
+        let certificates = Certificates::new(certificate).unwrap();
+        let direct = Script::new().tls(certificates.clone()).startup().send("greeting").expect("X");
+        let asked = Script::new().expect("!").send("S").tls(certificates.clone()).startup();
+        let server = start([direct, asked.send("greeting").expect("X")]);
+        for asks in [false, true] {
+            let mut stream = connect(&server);
+            if asks {
+                stream.write_all(b"\0\0\0\x08\x04\xd2\x16\x2f").unwrap();
+                assert_eq!(read(&mut stream, 1), b"S");
+            }
+            let protocols: &[&[u8]] = if asks { &[] } else { &[b"postgresql"] };
+            let mut client = rustls::StreamOwned::new(tls(&certificates, protocols), stream);
+            client.write_all(STARTUP).unwrap();
+            let mut greeting = [0; 8];
+            client.read_exact(&mut greeting).unwrap();
+            assert_eq!(&greeting, b"greeting");
+            client.write_all(&backend::message(b'X', b"")).unwrap();
+            assert_eq!(client.read(&mut [0]).unwrap(), 0);
+        }
+        let played = server.finish();
+        played.iter().for_each(|played| played.assert_completed());
+        assert_eq!(played[0].client_flights(), ["^", "X"]);
+        assert_eq!(played[1].client_flights(), ["!", "^", "X"]);
+        assert_eq!(played[0].application_protocol.as_deref(), Some(&b"postgresql"[..]));
+        assert_eq!(played[1].application_protocol, None);
+    }
 }

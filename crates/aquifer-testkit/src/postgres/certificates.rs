@@ -17,14 +17,54 @@ const CLIENT: &str = "aquifer";
 
 type Authority = CertifiedIssuer<'static, KeyPair>;
 
+/// Certificates and keys in PEM, as a [`Server`](super::Server) with TLS has them in files: for a
+/// [`Script`](crate::scripted::Script), or a server of another kind.
+#[derive(Clone)]
+pub struct Certificates {
+    /// The authority's certificate: what a client trusts.
+    pub authority: String,
+    /// The server's certificate.
+    pub server: String,
+    /// The key of the server's certificate.
+    pub server_key: String,
+    /// A client's certificate, for the role `aquifer`.
+    pub client: String,
+    /// The key of the client's certificate.
+    pub client_key: String,
+}
+
+impl Certificates {
+    /// Makes new ones. All serve for one test: nobody else trusts the authority.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Certificates`] if the system has no randomness.
+    pub fn new(server: ServerCertificate) -> Result<Self, Error> {
+        make(server).map_err(|error| Error::Certificates(error.to_string()))
+    }
+}
+
+impl std::fmt::Debug for Certificates {
+    /// Without the keys.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Certificates").finish_non_exhaustive()
+    }
+}
+
 /// Writes `ca.crt`, `server.crt`, `server.key`, `client.crt` and `client.key` into `directory`.
 pub(crate) fn write(
     directory: &Path,
     account: Account,
     server: ServerCertificate,
 ) -> Result<(), Error> {
-    let made = make(server).map_err(|error| Error::Certificates(error.to_string()))?;
-    for (name, text) in made {
+    let made = Certificates::new(server)?;
+    for (name, text) in [
+        ("ca.crt", made.authority),
+        ("server.crt", made.server),
+        ("server.key", made.server_key),
+        ("client.crt", made.client),
+        ("client.key", made.client_key),
+    ] {
         let path = directory.join(name);
         fs::write(&path, text).map_err(Error::io("writing a certificate"))?;
         // The server insists that nobody else can read a key.
@@ -35,7 +75,7 @@ pub(crate) fn write(
     Ok(())
 }
 
-fn make(server: ServerCertificate) -> Result<[(&'static str, String); 5], rcgen::Error> {
+fn make(server: ServerCertificate) -> Result<Certificates, rcgen::Error> {
     let algorithm = match server {
         ServerCertificate::Sha384 => &PKCS_ECDSA_P384_SHA384,
         ServerCertificate::Ed25519 => &PKCS_ED25519,
@@ -61,13 +101,13 @@ fn make(server: ServerCertificate) -> Result<[(&'static str, String); 5], rcgen:
     let client_key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
     let client = self::params(&[], CLIENT, ExtendedKeyUsagePurpose::ClientAuth)?;
     let client = client.signed_by(&client_key, &trusted)?;
-    Ok([
-        ("ca.crt", trusted.pem()),
-        ("server.crt", server.pem()),
-        ("server.key", key_pem(&server_key)),
-        ("client.crt", client.pem()),
-        ("client.key", key_pem(&client_key)),
-    ])
+    Ok(Certificates {
+        authority: trusted.pem(),
+        server: server.pem(),
+        server_key: key_pem(&server_key),
+        client: client.pem(),
+        client_key: key_pem(&client_key),
+    })
 }
 
 /// The key as OpenSSL reads it: of an Ed25519 key, ring writes the second version of PKCS #8 (RFC 5958), which

@@ -41,6 +41,7 @@ mod settings;
 pub(crate) mod template;
 
 pub(crate) use account::Account;
+pub use certificates::Certificates;
 pub use database::Database;
 pub use error::Error;
 pub use frame::Frame;

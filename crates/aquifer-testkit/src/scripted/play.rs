@@ -1,9 +1,12 @@
 //! Playing a script on one connection, and writing down what the client did.
 
 use super::script::{Script, Step};
-use crate::postgres::Frame;
 use crate::postgres::frame::{GSS_REQUEST, SSL_REQUEST, STARTUP, Splitter, tags};
+use crate::postgres::{Certificates, Frame};
 use rustix::net::sockopt::set_socket_linger;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ServerConfig, ServerConnection};
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -22,6 +25,8 @@ pub struct Played {
     pub received: Vec<u8>,
     /// The client's messages, those that came between two of the server's answers together.
     pub flights: Vec<Vec<Frame>>,
+    /// The application protocol (ALPN) that a TLS handshake has agreed on; `None` if the client offered none.
+    pub application_protocol: Option<Vec<u8>>,
 }
 
 impl Played {
@@ -45,6 +50,7 @@ impl Played {
 pub(super) fn play(script: Script, stream: Arc<TcpStream>) -> Played {
     let mut player = Player {
         stream,
+        tls: None,
         patience: script.patience,
         splitter: Splitter::client(),
         pending: VecDeque::new(),
@@ -73,6 +79,7 @@ pub(super) fn play(script: Script, stream: Arc<TcpStream>) -> Played {
 #[derive(Debug)]
 struct Player {
     stream: Arc<TcpStream>,
+    tls: Option<ServerConnection>,
     patience: Duration,
     splitter: Splitter,
     /// Messages that no step has waited for yet.
@@ -131,6 +138,17 @@ impl Player {
                 let bytes = answer(&self.latest);
                 self.send(&bytes)?;
             }
+            Step::Tls(certificates) => {
+                let left = Some(self.patience);
+                self.stream.set_read_timeout(left).map_err(|error| error.to_string())?;
+                let mut tls = server(&certificates).map_err(|error| error.to_string())?;
+                while tls.is_handshaking() {
+                    let done = tls.complete_io(&mut &*self.stream);
+                    done.map_err(|error| format!("the handshake failed: {error}"))?;
+                }
+                self.played.application_protocol = tls.alpn_protocol().map(<[u8]>::to_vec);
+                self.tls = Some(tls);
+            }
             Step::Pause(pause) => std::thread::sleep(pause),
             Step::HalfClose => {
                 let closed = self.stream.shutdown(Shutdown::Write);
@@ -166,12 +184,24 @@ impl Player {
             return Err(silent());
         }
         self.stream.set_read_timeout(Some(left)).map_err(|error| error.to_string())?;
-        match (&*self.stream).read(&mut buffer) {
+        let read = match &mut self.tls {
+            Some(tls) => rustls::Stream::new(tls, &mut &*self.stream).read(&mut buffer),
+            None => (&*self.stream).read(&mut buffer),
+        };
+        match read {
             Ok(read) => {
                 self.write_down(&buffer[..read])?;
                 Ok(read)
             }
-            Err(error) if error.kind() == ErrorKind::ConnectionReset => Ok(0),
+            // Over TLS, an end that was not announced is the second of these.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::ConnectionReset | ErrorKind::UnexpectedEof
+                ) =>
+            {
+                Ok(0)
+            }
             Err(error) => match error.kind() {
                 ErrorKind::WouldBlock | ErrorKind::TimedOut => Err(silent()),
                 _ => Err(error.to_string()),
@@ -197,12 +227,23 @@ impl Player {
 
     fn send(&mut self, bytes: &[u8]) -> Result<(), String> {
         self.answered = true;
-        (&*self.stream).write_all(bytes).map_err(|error| format!("cannot send: {error}"))
+        let sent = match &mut self.tls {
+            Some(tls) => rustls::Stream::new(tls, &mut &*self.stream).write_all(bytes),
+            None => (&*self.stream).write_all(bytes),
+        };
+        sent.map_err(|error| format!("cannot send: {error}"))
     }
 
     /// Ends the connection so that the client still gets what was sent: closing with unread bytes would reset
     /// it.
     fn close(&mut self) {
+        if let Some(tls) = &mut self.tls {
+            tls.send_close_notify();
+            // A client that is gone already does not hear it.
+            let _ = tls.write_tls(&mut &*self.stream);
+            let _ = self.stream.shutdown(Shutdown::Write);
+            return;
+        }
         let _ = self.stream.shutdown(Shutdown::Write);
         if self.stream.set_nonblocking(true).is_ok() {
             let mut buffer = [0; 16 * 1024];
@@ -213,4 +254,17 @@ impl Player {
             }
         }
     }
+}
+
+/// The server's side of TLS with this certificate.
+fn server(certificates: &Certificates) -> Result<ServerConnection, Box<dyn std::error::Error>> {
+    let chain = CertificateDer::from_pem_slice(certificates.server.as_bytes())?;
+    let key = PrivateKeyDer::from_pem_slice(certificates.server_key.as_bytes())?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(vec![chain], key)?;
+    config.alpn_protocols = vec![b"postgresql".to_vec()];
+    Ok(ServerConnection::new(Arc::new(config))?)
 }

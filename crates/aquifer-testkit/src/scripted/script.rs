@@ -1,6 +1,6 @@
 //! What a server is to do, step by step.
 
-use crate::postgres::Frame;
+use crate::postgres::{Certificates, Frame};
 use std::fmt;
 use std::time::Duration;
 
@@ -29,6 +29,7 @@ pub(super) enum Step {
     Send { bytes: Vec<u8>, piece_bytes: usize, pause: Duration },
     Answer(Answer),
     Pause(Duration),
+    Tls(Certificates),
     HalfClose,
     Reset,
 }
@@ -123,6 +124,15 @@ impl Script {
         self.step(Step::Answer(Box::new(answer)))
     }
 
+    /// Plays the server's part of a TLS handshake, without asking for a client certificate; everything after it
+    /// is encrypted. As the first step it is what a client meets that negotiates directly; else the steps
+    /// before are `.expect("!").send("S")`. The server knows the application protocol `postgresql`, see
+    /// [`Played::application_protocol`](super::Played::application_protocol).
+    #[must_use]
+    pub fn tls(self, certificates: Certificates) -> Self {
+        self.step(Step::Tls(certificates))
+    }
+
     /// Does nothing for that long.
     #[must_use]
     pub fn pause(self, pause: Duration) -> Self {
@@ -152,6 +162,7 @@ impl fmt::Debug for Step {
             Self::Send { bytes, .. } => write!(f, "send({} bytes)", bytes.len()),
             Self::Answer(_) => f.write_str("answer"),
             Self::Pause(pause) => write!(f, "pause({pause:?})"),
+            Self::Tls(_) => f.write_str("tls"),
             Self::HalfClose => f.write_str("half_close"),
             Self::Reset => f.write_str("reset"),
         }
