@@ -5,9 +5,9 @@ use std::sync::Arc;
 use aquifer_driver::{Encoding, Error, Result, ValueRef};
 
 use crate::auth::{
-    Authenticator, ChannelBinding, Identity, NONCE_BYTES, Password, Policy, Progress, RequireAuth,
-    SaltedPasswords,
+    Authenticator, Identity, NONCE_BYTES, Password, Policy, Progress, RequireAuth, SaltedPasswords,
 };
+use crate::config::ChannelBinding;
 use crate::{Notice, ServerError, types};
 
 /// A log-in with a nonce that is always the same.
@@ -19,13 +19,10 @@ impl Login {
     pub fn new(
         secret: &str,
         require_auth: &str,
-        channel_binding: &str,
+        channel_binding: ChannelBinding,
         end_point: Option<&[u8]>,
     ) -> Result<Self> {
-        let policy = Policy {
-            require_auth: RequireAuth::parse(require_auth)?,
-            channel_binding: ChannelBinding::parse(channel_binding)?,
-        };
+        let policy = Policy { require_auth: RequireAuth::parse(require_auth)?, channel_binding };
         let identity = Identity {
             user: "app".to_owned(),
             password: Some(Password::from(secret)),

@@ -4,7 +4,7 @@
 //! `R` message.
 
 use aquifer_driver::ErrorKind;
-use aquifer_postgres::fuzzing::Login;
+use aquifer_postgres::{ChannelBinding, fuzzing::Login};
 
 pub(super) const WORDS: &[&str] = &[
     "\u{4}\u{0}\u{0}\u{0}\u{0}",
@@ -28,7 +28,8 @@ pub(super) const WORDS: &[&str] = &[
 /// Password and token at once; long enough not to come about by chance.
 const SECRET: &str = "hunter2-s3cret";
 const REQUIREMENTS: [&str; 4] = ["", "scram-sha-256", "!none", "md5,password,none"];
-const BINDINGS: [&str; 3] = ["prefer", "disable", "require"];
+const BINDINGS: [ChannelBinding; 3] =
+    [ChannelBinding::Prefer, ChannelBinding::Disable, ChannelBinding::Require];
 
 pub(super) fn run(bytes: &[u8]) {
     let Some((choice, mut rest)) = bytes.split_first() else {
@@ -58,7 +59,10 @@ pub(super) fn run(bytes: &[u8]) {
                 assert!(!over, "an exchange that is over goes on");
                 over = done;
                 check_frame(frame, &asked, tls);
-                assert!(!done || allowed(requirement, binding, &asked), "{requirement} {binding}");
+                assert!(
+                    !done || allowed(requirement, binding, &asked),
+                    "{requirement} {binding:?}"
+                );
             }
             Err(error) => {
                 over = true;
@@ -84,7 +88,7 @@ fn check_frame(frame: &[u8], asked: &[&[u8]], tls: bool) {
 }
 
 /// Whether what was asked for satisfies the policy. A proof of the server's needs the right first request.
-fn allowed(requirement: &str, binding: &str, asked: &[&[u8]]) -> bool {
+fn allowed(requirement: &str, binding: ChannelBinding, asked: &[&[u8]]) -> bool {
     let code = |body: &[u8]| body.get(3).copied();
     let first = asked.first().and_then(|body| code(body));
     let bound = first == Some(10) && asked.len() == 4;
@@ -94,7 +98,7 @@ fn allowed(requirement: &str, binding: &str, asked: &[&[u8]]) -> bool {
         "md5,password,none" => first != Some(10),
         _ => true,
     };
-    method && (binding != "require" || bound)
+    method && (binding != ChannelBinding::Require || bound)
 }
 
 fn check_error(error: &aquifer_driver::Error) {

@@ -20,7 +20,9 @@ mod tests;
 
 pub(crate) use authenticator::{Authenticator, Identity, NONCE_BYTES, Progress};
 pub(crate) use password::Password;
-pub(crate) use policy::{ChannelBinding, Policy, RequireAuth};
+pub(crate) use policy::{Policy, RequireAuth};
+
+pub(crate) use crate::config::ChannelBinding;
 pub(crate) use request::Request;
 pub(crate) use salted::SaltedPasswords;
 

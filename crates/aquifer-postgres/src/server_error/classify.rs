@@ -2,13 +2,14 @@
 
 use aquifer_driver::{Error, ErrorKind, Retry};
 
-use super::{ServerError, Severity, shown};
+use super::shown::{self, Shown};
+use super::{ServerError, Severity};
 
 impl ServerError {
     /// The error of a statement, or of a session that the server ends.
     ///
     /// `sql` is the text that was **sent** (the position counts in it, and what it says itself may be shown).
-    /// With `None` nothing was bound, and the server's message is taken whole.
+    /// With `None` it is not known, and whatever the server quotes is hidden unless it names an object.
     ///
     /// A `FATAL` report is [`ErrorKind::ConnectionLost`] with the server's text. A statement that the server
     /// stopped is [`ErrorKind::Timeout`] if the server says in English that it was its `statement_timeout`
@@ -17,7 +18,8 @@ impl ServerError {
     #[cold]
     pub(crate) fn into_error(self, sql: Option<&str>) -> Error {
         let (kind, retry) = self.classify();
-        let error = self.describe(kind, sql).with_nothing_sent(false);
+        let error =
+            self.describe(kind, Shown::Of(sql.unwrap_or_default())).with_nothing_sent(false);
         match retry {
             Some(retry) => error.with_retry(retry),
             None => error,
@@ -31,7 +33,10 @@ impl ServerError {
     #[cold]
     pub(crate) fn into_connect_error(self) -> Error {
         let (kind, retry) = self.classify_connect();
-        self.describe(kind, None).with_nothing_sent(true).with_retry(retry).with_source(self)
+        self.describe(kind, Shown::Whole)
+            .with_nothing_sent(true)
+            .with_retry(retry)
+            .with_source(self)
     }
 
     fn code(&self) -> String {
@@ -115,9 +120,9 @@ impl ServerError {
     }
 
     /// Everything but kind and retry advice.
-    fn describe(&self, kind: ErrorKind, sql: Option<&str>) -> Error {
+    fn describe(&self, kind: ErrorKind, shown: Shown<'_>) -> Error {
         let fields = &self.0;
-        let raised = sql.is_some() && shown::is_raised(fields);
+        let raised = shown != Shown::Whole && shown::is_raised(fields);
         let mut details: Vec<&str> = Vec::new();
         let mut error = if raised {
             details.push(self.message());
@@ -126,7 +131,7 @@ impl ServerError {
             Error::new(kind, "a function or trigger of the database raised an error")
                 .with_hint("`detail()` has its text")
         } else {
-            let message = shown::message(fields, sql);
+            let message = shown::message(fields, shown);
             let whole = message == self.message();
             if !whole {
                 details.push(self.message());
@@ -159,7 +164,7 @@ impl ServerError {
         if let Some(name) = self.column() {
             error = error.with_column(name);
         }
-        if let (Some(sql), Some(position)) = (sql, self.position())
+        if let (Shown::Of(sql), Some(position)) = (shown, self.position())
             && let Some(byte) = byte_of(sql, position)
         {
             error = error.with_position(byte);
@@ -332,6 +337,13 @@ mod tests {
         );
         assert_eq!(error.detail(), Some(message));
         assert!(!format!("{error:?}").contains("s3cret"));
+    }
+
+    #[test]
+    fn of_a_statement_that_is_not_known_nothing_quoted_is_shown() {
+        let error = report("ERROR", "42P01", "relation \"s3cret\" does not exist").into_error(None);
+        assert_eq!(error.message(), "relation \"…\" does not exist");
+        assert_eq!(report("ERROR", "P0001", "s3cret").into_error(None).detail(), Some("s3cret"));
     }
 
     #[test]

@@ -26,12 +26,19 @@ pub(super) fn is_raised(fields: &Fields) -> bool {
         || fields.sqlstate.is_some_and(|state| matches!(state.as_str(), "P0001" | "P0004"))
 }
 
+/// How much of the texts may be shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shown<'a> {
+    /// All: there is no session yet, and so nothing was bound.
+    Whole,
+    /// What this statement says itself, and names.
+    Of(&'a str),
+}
+
 /// The message, with what may be data replaced by `…`.
-///
-/// `sql` is the statement that failed. Without one nothing was bound, and the message is whole.
-pub(super) fn message<'a>(fields: &'a Fields, sql: Option<&str>) -> Cow<'a, str> {
+pub(super) fn message<'a>(fields: &'a Fields, shown: Shown<'_>) -> Cow<'a, str> {
     let message = fields.primary.as_deref().unwrap_or_default();
-    let Some(sql) = sql else { return message.into() };
+    let Shown::Of(sql) = shown else { return message.into() };
     let known = |piece: &str| is_known(fields, sql, piece);
     if fields.sqlstate.is_none_or(|state| !matches!(state.class(), "22" | "54")) {
         return without_foreign_quotes(message, Pieces::Pairs, known);
@@ -145,7 +152,7 @@ mod tests {
 
     fn shown(code: &str, text: &str, sql: &str) -> String {
         let error = ServerError::parse(&body(&[(b'C', code), (b'M', text)])).unwrap();
-        message(&error.0, Some(sql)).into_owned()
+        message(&error.0, Shown::Of(sql)).into_owned()
     }
 
     #[test]
@@ -199,7 +206,7 @@ mod tests {
             (b'n', "t_pkey"),
         ]))
         .unwrap();
-        assert!(message(&error.0, Some("INSERT INTO t VALUES ($1)")).contains("t_pkey"));
+        assert!(message(&error.0, Shown::Of("INSERT INTO t VALUES ($1)")).contains("t_pkey"));
     }
 
     #[test]
@@ -224,10 +231,10 @@ mod tests {
     }
 
     #[test]
-    fn without_a_statement_nothing_was_bound() {
+    fn before_there_is_a_session_nothing_was_bound() {
         let text = "password authentication failed for user \"app\"";
         let error = ServerError::parse(&body(&[(b'C', "28P01"), (b'M', text)])).unwrap();
-        assert_eq!(message(&error.0, None), text);
+        assert_eq!(message(&error.0, Shown::Whole), text);
     }
 
     proptest! {
