@@ -87,6 +87,25 @@ fn types_without_a_binary_form_here_read_as_their_text() {
     }
 }
 
+#[test]
+fn the_binary_form_of_a_copy_is_shown_as_the_servers_text() {
+    let mut shown = 0;
+    for case in cases() {
+        if super::shown::knows(case.oid) {
+            let got = value(case.oid, Format::Binary, &case.binary);
+            assert_eq!(got, Value::Text(case.text), "{}", name(case.oid));
+            shown += 1;
+        } else if super::element(case.oid).is_some_and(super::shown::knows) {
+            let [binary, text] = [
+                value(case.oid, Format::Binary, &case.binary),
+                value(case.oid, Format::Text, case.text.as_bytes()),
+            ];
+            assert_eq!(binary, text);
+        }
+    }
+    assert!(shown > 60, "{shown}");
+}
+
 /// Types whose values are arguments, too. The vectors of the catalogue are only read.
 fn is_bound(oid: Oid) -> bool {
     binary_result(oid) && ![oid::INT2VECTOR, oid::OIDVECTOR].contains(&oid)

@@ -48,18 +48,51 @@ pub(super) fn write_timestamp(micros: i64, zone: &str, out: &mut Vec<u8>) {
         i64::MIN => out.extend_from_slice(b"-infinity"),
         _ => {
             let before_christ = write_day(micros.div_euclid(DAY_MICROS) as i32, out);
-            let time = micros.rem_euclid(DAY_MICROS);
-            let seconds = time / SECOND;
-            // Writing to a Vec does not fail.
-            let _ =
-                write!(out, " {:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60);
-            if time % SECOND != 0 {
-                let _ = write!(out, ".{:06}", time % SECOND);
-            }
+            out.push(b' ');
+            write_time(micros.rem_euclid(DAY_MICROS), out);
             out.extend_from_slice(zone.as_bytes());
             out.extend_from_slice(before_christ);
         }
     }
+}
+
+/// Appends `08:15:00.25`, with as few digits as say it.
+fn write_time(micros: i64, out: &mut Vec<u8>) {
+    let seconds = micros / SECOND;
+    let (hours, minutes, fraction) = (seconds / 3600, seconds / 60 % 60, micros % SECOND);
+    // Writing to a Vec does not fail.
+    let _ = write!(out, "{hours:02}:{minutes:02}:{:02}", seconds % 60);
+    if fraction != 0 {
+        let _ = write!(out, ".{fraction:06}");
+        while out.last() == Some(&b'0') {
+            out.pop();
+        }
+    }
+}
+
+/// Appends the text of days since 2000; `None` if they are no day the server has.
+pub(super) fn show_date(days: i32, out: &mut Vec<u8>) -> Option<()> {
+    let days = match days {
+        infinity @ (i32::MAX | i32::MIN) => infinity,
+        days => days.checked_add(DAYS_1970_TO_2000)?,
+    };
+    write_date(Date(days), out);
+    Some(())
+}
+
+/// Appends the text of microseconds since 2000; `None` beyond what the neutral unit has.
+pub(super) fn show_timestamp(micros: i64, zone: &str, out: &mut Vec<u8>) -> Option<()> {
+    let micros = match micros {
+        infinity @ (i64::MAX | i64::MIN) => infinity,
+        micros => micros.checked_add(MICROS_1970_TO_2000)?,
+    };
+    write_timestamp(micros, zone, out);
+    Some(())
+}
+
+/// Appends a time of day's text; `None` if it is not within one day.
+pub(super) fn show_time(micros: i64, out: &mut Vec<u8>) -> Option<()> {
+    (0..=DAY_MICROS).contains(&micros).then(|| write_time(micros, out))
 }
 
 fn write_day(days: i32, out: &mut Vec<u8>) -> &'static [u8] {

@@ -3,7 +3,7 @@
 use aquifer_driver::Encoding;
 
 use super::catalogue::oid;
-use super::{Format, Oid, Transcode, element};
+use super::{Format, Oid, Transcode, element, shown};
 
 /// What becomes of a result column's cells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,13 +116,18 @@ fn binary(oid: Oid) -> ResultType {
         oid::INTERVAL => Encoding::IntervalBe,
         oid::NUMERIC => return ResultType::rewritten(Encoding::Decimal, Transcode::Numeric),
         oid::CHAR => return ResultType::rewritten(Encoding::Text, Transcode::Char),
+        _ if shown::knows(oid) => {
+            return ResultType::rewritten(Encoding::Text, Transcode::Shown(oid));
+        }
         _ => Encoding::Bytes,
     })
 }
 
-/// True if results of this type are asked for in binary once it is known. It is false where the text says
-/// more than the binary form (names for numbers, amounts in the server's currency), and where this driver
-/// does not read the binary form.
+/// True if results of this type are asked for in binary once it is known.
+///
+/// It is false where the text says more than the binary form (names for numbers, amounts in the server's
+/// currency, ranges in the session's time zone) and where the contract has the text anyway: it is read where
+/// it was received, while the binary form would have to be rewritten.
 pub(crate) fn binary_result(oid: Oid) -> bool {
     match oid {
         // Binary brings an encoding declaration along.
@@ -130,7 +135,11 @@ pub(crate) fn binary_result(oid: Oid) -> bool {
         oid::BYTEA => true,
         _ => match elements_of(oid) {
             Some(element) => binary_result(element),
-            None => binary(oid).encoding != Encoding::Bytes,
+            None => {
+                let column = binary(oid);
+                column.encoding != Encoding::Bytes
+                    && !matches!(column.transcode, Some(Transcode::Shown(_)))
+            }
         },
     }
 }

@@ -15,6 +15,7 @@ mod declare;
 mod literal;
 mod numeric;
 mod put;
+mod shown;
 mod text;
 mod transcode;
 

@@ -4,7 +4,7 @@ use aquifer_driver::civil::DAY_MICROS;
 use aquifer_driver::{Encoding, Error, ErrorKind, Result, notation};
 
 use super::catalogue::oid;
-use super::{Format, Oid, clock, column, name, numeric, text};
+use super::{Format, Oid, clock, column, name, numeric, shown, text};
 
 /// How the cells of a column are rewritten. NULLs are not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub(crate) enum Transcode {
     Numeric,
     /// The one byte of `"char"` to text.
     Char,
+    /// The binary form of a type that the contract has as text.
+    Shown(Oid),
     /// A binary array with elements of this type.
     Array(Oid),
     /// The literal of an array with elements of this type.
@@ -77,6 +79,7 @@ impl Transcode {
                 [byte] => text::char(*byte, out),
                 _ => return None,
             },
+            Self::Shown(oid) => shown::write(oid, cell, out)?,
             Self::Array(element) => array(element, cell, out)?,
             Self::TextArray(element) => text_array(element, cell, out)?,
             Self::TextVector(element) => text_vector(element, cell, out)?,
@@ -134,6 +137,7 @@ impl Transcode {
         match self {
             Self::Numeric => error("NUMERIC"),
             Self::Char | Self::TextChar => error("\"char\""),
+            Self::Shown(oid) => error(name(oid)),
             Self::Array(element) => error(&format!("{}[]", name(element))),
             Self::TextArray(element) => dated(error(&format!("{}[]", name(element)))),
             Self::TextVector(element) => error(&format!("{}VECTOR", name(element))),
@@ -208,7 +212,8 @@ fn array(expected: Oid, cell: &[u8], out: &mut Vec<u8>) -> Option<()> {
     }
     let lens = &lens[..dimensions];
     let total = lens.iter().try_fold(1usize, |total, len| total.checked_mul(*len))?;
-    if total > rest.len() / 4 {
+    // An array without elements has no dimensions, or the one of an empty vector.
+    if total > rest.len() / 4 || (total == 0 && dimensions > 1) {
         return None;
     }
     binary_level(element, lens, &mut rest, out)?;
