@@ -24,6 +24,13 @@ pub fn crowd(setting: &Setting) -> Result<Box<dyn Subject>> {
     Ok(Box::new(Tasks::new(runtime, lender, TASKS)))
 }
 
+/// Leases with a reference of their own to the pool, as they are where they outlive a handle.
+pub fn alone_owned(setting: &Setting) -> Result<Box<dyn Subject>> {
+    let runtime = setting.threads.runtime()?;
+    let lender = Owner(runtime.block_on(Lender::<false>::new())?);
+    Ok(Box::new(Sequential::new(runtime, lender, 1)))
+}
+
 impl Manage for Maker {
     type Connection = Connection;
     type Error = Never;
@@ -80,6 +87,18 @@ impl<const HOLD: bool> Client for Lender<HOLD> {
         if HOLD {
             yield_now().await;
         }
+        connection.give_back();
+        Ok(())
+    }
+}
+
+#[derive(Clone)]
+struct Owner(Lender<false>);
+
+impl Client for Owner {
+    async fn call(&mut self, _: Request) -> Result<()> {
+        let mut connection = self.0.pool.acquire(&self.0.request).await?.into_owned();
+        connection.take()?;
         connection.give_back();
         Ok(())
     }

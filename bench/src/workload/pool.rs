@@ -25,6 +25,7 @@ pub const WORKLOADS: &[Workload] = &[
         stored: false,
         peers: &[
             Peer::on_runtime("aquifer-pool", aquifer_pool::alone),
+            Peer::on_runtime("aquifer-pool_owned", aquifer_pool::alone_owned),
             Peer::on_runtime("deadpool", deadpool::alone),
             Peer::on_runtime("bb8", bb8::alone),
             Peer::on_runtime("semaphore", semaphore::alone),

@@ -73,7 +73,7 @@ enum Stage {
     Done,
 }
 
-type Outcome<M> = Result<Lease<M>, AcquireError<<M as Manage>::Error>>;
+type Outcome<'a, M> = Result<Lease<'a, M>, AcquireError<<M as Manage>::Error>>;
 
 impl<'a, M: Manage> Acquire<'a, M> {
     #[inline]
@@ -91,7 +91,7 @@ impl<'a, M: Manage> Acquire<'a, M> {
 
     /// Takes a connection or joins the queue; `None` if the wait has begun.
     #[cold]
-    fn queue(self: Pin<&mut Self>, now: Nanos, cx: &mut Context<'_>) -> Option<Outcome<M>> {
+    fn queue(self: Pin<&mut Self>, now: Nanos, cx: &mut Context<'_>) -> Option<Outcome<'a, M>> {
         let mut this = self.project();
         let shared: &'a Arc<Shared<M>> = this.shared;
         let Ok(runtime) = Runtime::try_current() else {
@@ -107,7 +107,7 @@ impl<'a, M: Manage> Acquire<'a, M> {
                 }
             };
             *this.stage = Stage::Done;
-            let outcome = taken.map(|taken| Lease::new(Arc::clone(shared), taken));
+            let outcome = taken.map(|taken| Lease::new(shared, taken));
             shared.run(out);
             return Some(outcome);
         };
@@ -134,7 +134,7 @@ impl<'a, M: Manage> Acquire<'a, M> {
                 *this.stage = Stage::Done;
                 shared.crowded.store(false, Relaxed);
                 Some(match decided {
-                    Joined::Taken(taken) => Ok(Lease::new(Arc::clone(shared), taken)),
+                    Joined::Taken(taken) => Ok(Lease::new(shared, taken)),
                     Joined::Refused(error) => Err(error),
                     Joined::Waiting { .. } => Err(AcquireError::Closed),
                 })
@@ -146,7 +146,7 @@ impl<'a, M: Manage> Acquire<'a, M> {
 
     /// Looks whether the wait is over.
     #[inline]
-    fn wait(mut self: Pin<&mut Self>, id: WaiterId, cx: &mut Context<'_>) -> Poll<Outcome<M>> {
+    fn wait(mut self: Pin<&mut Self>, id: WaiterId, cx: &mut Context<'_>) -> Poll<Outcome<'a, M>> {
         let this = self.as_mut().project();
         let shared: &'a Arc<Shared<M>> = this.shared;
         let mut out = Out::new();
@@ -163,7 +163,7 @@ impl<'a, M: Manage> Acquire<'a, M> {
         self: Pin<&mut Self>,
         decided: Polled<M::Connection, M::Error>,
         out: PoolOut<M>,
-    ) -> Outcome<M> {
+    ) -> Outcome<'a, M> {
         let mut this = self.project();
         let shared: &'a Arc<Shared<M>> = this.shared;
         *this.stage = Stage::Done;
@@ -171,7 +171,7 @@ impl<'a, M: Manage> Acquire<'a, M> {
             this.sleep.set(None);
         }
         let outcome = match decided {
-            Polled::Ready(taken) => Ok(Lease::new(Arc::clone(shared), taken)),
+            Polled::Ready(taken) => Ok(Lease::new(shared, taken)),
             Polled::Failed(error) => Err(error),
             // The callers have ruled it out.
             Polled::Pending => Err(AcquireError::Closed),
@@ -182,7 +182,11 @@ impl<'a, M: Manage> Acquire<'a, M> {
 
     /// Makes sure that somebody will wake it: the right waker, and somebody who looks at the clock.
     #[cold]
-    fn linger(mut self: Pin<&mut Self>, id: WaiterId, cx: &mut Context<'_>) -> Poll<Outcome<M>> {
+    fn linger(
+        mut self: Pin<&mut Self>,
+        id: WaiterId,
+        cx: &mut Context<'_>,
+    ) -> Poll<Outcome<'a, M>> {
         let runtime = Runtime::try_current().ok().map(|runtime| runtime.id());
         // Cloning a waker is foreign code: not under the lock.
         let mut newer = Some(cx.waker().clone());
@@ -232,11 +236,11 @@ impl<'a, M: Manage> Acquire<'a, M> {
     }
 }
 
-impl<M: Manage> Future for Acquire<'_, M> {
-    type Output = Outcome<M>;
+impl<'a, M: Manage> Future for Acquire<'a, M> {
+    type Output = Outcome<'a, M>;
 
     #[inline]
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome<M>> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome<'a, M>> {
         // A loop over free connections must let others run, as any tokio resource does.
         let budget = ready!(coop::poll_proceed(cx));
         if self.stage == Stage::New
@@ -256,7 +260,7 @@ impl<M: Manage> Future for Acquire<'_, M> {
 impl<'a, M: Manage> Acquire<'a, M> {
     /// A connection that is there.
     #[inline(always)]
-    fn take(self: Pin<&mut Self>) -> Option<Lease<M>> {
+    fn take(self: Pin<&mut Self>) -> Option<Lease<'a, M>> {
         let this = self.project();
         let shared: &'a Arc<Shared<M>> = this.shared;
         if shared.crowded.load(Relaxed) {
@@ -274,7 +278,7 @@ impl<'a, M: Manage> Acquire<'a, M> {
         };
         *this.stage = Stage::Done;
         // The lease first, in case a waker panics; but moving it about costs, so not if there is nothing to run.
-        let lease = Lease::new(Arc::clone(shared), taken);
+        let lease = Lease::new(shared, taken);
         if out.is_nothing() {
             std::mem::forget(out);
             return Some(lease);
@@ -283,7 +287,7 @@ impl<'a, M: Manage> Acquire<'a, M> {
     }
 
     /// Everything but the fast path.
-    fn poll_late(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome<M>> {
+    fn poll_late(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome<'a, M>> {
         match self.stage {
             Stage::New => self.begin(cx),
             Stage::Waiting(id) => self.wait(id, cx),
@@ -291,7 +295,7 @@ impl<'a, M: Manage> Acquire<'a, M> {
         }
     }
 
-    fn begin(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome<M>> {
+    fn begin(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome<'a, M>> {
         let this = self.as_mut().project();
         let shared = *this.shared;
         let now = shared.now();

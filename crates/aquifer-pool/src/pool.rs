@@ -134,13 +134,13 @@ impl<M: Manage> Pool<M> {
     }
 
     /// Borrows an idle connection, if there is one that needs no check and nobody waits. Needs no runtime.
-    pub fn try_acquire(&self, request: &AcquireRequest) -> Option<Lease<M>> {
+    pub fn try_acquire(&self, request: &AcquireRequest) -> Option<Lease<'_, M>> {
         let shared = &self.handle.shared;
         let now = shared.now();
         let mut holder = request.holder.clone();
         let mut out = Out::new();
         let taken = shared.lock().state.try_take(now, &mut holder, &mut out);
-        let lease = taken.map(|taken| Lease::new(Arc::clone(shared), taken));
+        let lease = taken.map(|taken| Lease::new(shared, taken));
         shared.run(out);
         lease
     }

@@ -81,7 +81,7 @@ async fn an_acquire_dropped_at_any_poll_loses_nothing() {
                         lease.fate = Fate::Recover;
                         drop(lease);
                     }
-                    _ => held = Some(lease),
+                    _ => held = Some(lease.into_owned()),
                 }
             }
             let asking = pool.clone();
@@ -473,6 +473,7 @@ fn a_pool_dropped_outside_any_runtime_drops_its_connections() {
         (pool.acquire(&request()).await.unwrap(), pool.acquire(&request()).await.unwrap())
     });
     drop(one);
+    let two = two.into_owned();
     drop(pool);
     assert_eq!(server.live(), 1);
     drop(two);
@@ -648,5 +649,6 @@ fn every_future_and_handle_may_cross_threads() {
     may_cross(&pool.close(Duration::ZERO));
     may_cross(&pool.warm_up(1));
     let lease = runtime().block_on(pool.acquire(&request())).unwrap();
-    is_static(&lease);
+    may_cross(&lease);
+    is_static(&lease.into_owned());
 }

@@ -101,7 +101,7 @@ impl Db {
         }
         let mut watch = Watch::new(self, text);
         watch.started = Some(lease.acquired_at());
-        let owner = Owner::Lease(lease);
+        let owner = Owner::Lease(lease.into_owned());
         let rows = held.insert(Rows::new(owner, self.mapping(), deadline, watch));
         Ok(AtOnce::Goes(match step {
             Poll::Pending => Begun::Started,

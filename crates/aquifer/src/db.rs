@@ -560,7 +560,7 @@ impl Db {
         deadline: Option<Instant>,
     ) -> std::result::Result<Lease, AcquireError<Error>> {
         let pool = self.shared.source.route(Intent { access });
-        pool.acquire(&self.request(deadline)).await
+        pool.acquire(&self.request(deadline)).await.map(aquifer_pool::Lease::into_owned)
     }
 
     #[inline]

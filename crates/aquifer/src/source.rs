@@ -16,7 +16,7 @@ use crate::manage::{Farewell, Manager};
 const RECOVER_ONE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A lent connection.
-pub(crate) type Lease = aquifer_pool::Lease<Manager>;
+pub(crate) type Lease = aquifer_pool::Lease<'static, Manager>;
 
 /// What a call is going to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
