@@ -3,7 +3,11 @@
 //! Buckets are linear up to 16 ns and then sixteen per power of two, so a quantile is at most 6.25 % above the truth, up to
 //! about 2.4 hours; what is longer falls into the last bucket, while `max` and `sum` stay exact.
 
+mod recorder;
+
 use std::{fmt, time::Duration};
+
+pub use self::recorder::{Recorder, RecorderView};
 
 use crate::clock::nanos;
 

@@ -55,7 +55,7 @@ pub use self::{
     error::{
         AcquireError, AcquireErrorKind, DialError, Holder, TimeoutCause, TimeoutKind, TimeoutReport,
     },
-    histogram::Histogram,
+    histogram::{Histogram, Recorder, RecorderView},
     hooks::{ConnectionInfo, HookFuture, Hooks, PoolEvent, Stage},
     lease::{Lease, Released},
     manage::{BoxFuture, CloseReason, Fate, Manage},

@@ -8,12 +8,15 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use aquifer_driver::{Command, FromRow, Params, Result, Step, Want};
+use aquifer_driver::{Command, FromRow, Mapping, Params, Result, Step, Want};
 use tokio::task::coop;
+use tokio::time::Instant;
 
 use crate::db::Db;
+use crate::link::DriverConn;
 use crate::observe::Call;
 use crate::rows::{Owner, Rows, Watch};
+use crate::session::Session;
 use crate::source::Intent;
 use crate::text::Text;
 
@@ -33,6 +36,16 @@ pub(crate) enum Begun {
     Started,
     /// Its rows are open, with this answer.
     Answered(Result<()>),
+}
+
+/// As [`AtOnce`], on a connection in hand.
+pub(crate) enum InHand<'s, T> {
+    /// It is over: the first row, if there was one.
+    Over(&'s mut Session, Option<T>),
+    /// Nothing has been done but to work its text out.
+    Not(&'s mut Session, Arc<Text>),
+    /// Its rows are open.
+    Begun(Begun),
 }
 
 impl Db {
@@ -84,21 +97,17 @@ impl Db {
             Ok(()) => lease.poll_step(&mut cx),
             Err(error) => Poll::Ready(Err(error)),
         };
-        if let Poll::Ready(Ok(Step::End(_))) = step {
-            let value = match lease.batch().row(0) {
-                Some(row) => {
-                    let plan = row.columns().plan::<T>(self.mapping());
-                    plan.and_then(|plan| plan.read(row)).map(Some)
-                }
-                None => Ok(None),
-            };
-            if let Ok(value) = value {
-                lease.keep_text(sql, text);
-                let held = lease.release().held;
-                self.record_first(sql, held, value.is_some());
-                return Ok(AtOnce::Over(value));
-            }
+        if let Poll::Ready(Ok(Step::End(_))) = step
+            && let Ok(value) = first(&lease, self.mapping())
+        {
+            lease.keep_text(sql, text);
+            let rows = u64::from(value.is_some());
+            let count = |link: &mut DriverConn, held| self.book().count(link.tally(), held, rows);
+            let held = lease.release_with(count).held;
+            self.record_first(sql, held, rows);
+            return Ok(AtOnce::Over(value));
         }
+        lease.keep_text(sql, Arc::clone(&text));
         let mut watch = Watch::new(self, text);
         watch.started = Some(lease.acquired_at());
         let owner = Owner::Lease(lease.into_owned());
@@ -123,7 +132,7 @@ impl Db {
     }
 
     #[inline]
-    fn record_first(&self, sql: &str, elapsed: Duration, found: bool) {
+    pub(crate) fn record_first(&self, sql: &str, elapsed: Duration, rows: u64) {
         let label = self.scope().label.as_deref();
         let call = Call {
             label: label.map(|label| &*label.name),
@@ -131,9 +140,97 @@ impl Db {
             waited: Duration::ZERO,
             first_row: elapsed,
             elapsed,
-            rows: u64::from(found),
+            rows,
             error: None,
         };
-        self.book().record(label, &call);
+        self.book().record_counted(label, &call);
     }
+}
+
+impl Session {
+    /// As [`Db::first_at_once`], without a pool.
+    ///
+    /// # Errors
+    ///
+    /// A text that cannot be used. All other errors are in the answer.
+    #[inline]
+    pub(crate) fn first_at_once<'s, T>(
+        &'s mut self,
+        sql: &str,
+        params: &dyn Params,
+        held: &mut Option<Rows<'s>>,
+    ) -> Result<InHand<'s, T>>
+    where
+        T: for<'r> FromRow<'r>,
+    {
+        let text = match self.link().take_text(sql) {
+            Some(text) => text,
+            None => self.db().text(sql)?,
+        };
+        let mut cx = Context::from_waker(Waker::noop());
+        let plain = !text.is_script() && text.check(params.count()).is_ok() && self.is_ready();
+        let Poll::Ready(budget) = coop::poll_proceed(&mut cx) else {
+            return Ok(self.not_at_once(sql, text));
+        };
+        if !plain {
+            return Ok(self.not_at_once(sql, text));
+        }
+        budget.made_progress();
+        let deadline = self.deadline();
+        let started = Instant::now();
+        let command = Command::Execute { sql: text.sql(), params, want: Want::First };
+        let step = match self.link().start(command) {
+            Ok(()) => self.link().poll_step(&mut cx),
+            Err(error) => Poll::Ready(Err(error)),
+        };
+        let mapping = self.db().mapping();
+        if let Poll::Ready(Ok(Step::End(_))) = step
+            && let Ok(value) = first(self.link_ref(), mapping)
+        {
+            self.link().keep_text(sql, text);
+            self.settle();
+            let (elapsed, rows) = (started.elapsed(), u64::from(value.is_some()));
+            self.count_first(sql, elapsed, rows);
+            return Ok(InHand::Over(self, value));
+        }
+        self.link().keep_text(sql, Arc::clone(&text));
+        let mut watch = Watch::new(self.db(), text);
+        watch.started = Some(started);
+        let rows = held.insert(Rows::new(Owner::Session(self), mapping, deadline, watch));
+        Ok(InHand::Begun(match step {
+            Poll::Pending => Begun::Started,
+            Poll::Ready(step) => Begun::Answered(rows.answered(step)),
+        }))
+    }
+
+    fn not_at_once<T>(&mut self, sql: &str, text: Arc<Text>) -> InHand<'_, T> {
+        self.link().keep_text(sql, Arc::clone(&text));
+        InHand::Not(self, text)
+    }
+}
+
+/// The rows of a call that was begun on a connection in hand, once they have answered.
+pub(crate) async fn answer<'s, 'h>(
+    begun: Begun,
+    held: &'h mut Option<Rows<'s>>,
+) -> Result<&'h mut Rows<'s>> {
+    let rows = Rows::opened(held)?;
+    let answer = match begun {
+        Begun::Answered(answer) => answer,
+        Begun::Started | Begun::Not(_) => rows.first_answer().await,
+    };
+    match answer {
+        Ok(()) => Ok(rows),
+        Err(error) => Err(rows.give_up(error)),
+    }
+}
+
+/// The first row of the batch.
+#[inline]
+fn first<T>(link: &DriverConn, mapping: Mapping) -> Result<Option<T>>
+where
+    T: for<'r> FromRow<'r>,
+{
+    let Some(row) = link.batch().row(0) else { return Ok(None) };
+    row.columns().plan::<T>(mapping)?.read(row).map(Some)
 }

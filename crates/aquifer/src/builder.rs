@@ -236,6 +236,7 @@ impl Builder {
             &options.pool,
             options.calls.cancel_after,
             self.check_query,
+            book.tallies(),
             |name| self.hooks.watched(name, &book),
         )?;
         let texts = Texts::new(connector.dialect(), options.calls.texts_max as usize);

@@ -66,6 +66,7 @@ pub mod sql;
 mod stats;
 mod stmt;
 mod stream;
+mod tally;
 mod target;
 mod text;
 mod tx;

@@ -10,6 +10,7 @@ use aquifer_driver::{
     Status, Step, Want,
 };
 
+use crate::tally::Tally;
 use crate::text::Text;
 
 /// How much memory a row batch may keep while its connection rests.
@@ -29,6 +30,7 @@ struct Inner {
     batch: RowBatch,
     /// The command under way has been abandoned: once is enough.
     abandoned: bool,
+    tally: Tally,
     /// Texts that ran here lately, in front of the cache that all connections share.
     texts: [Option<Arc<Text>>; TEXTS_KEPT],
 }
@@ -44,9 +46,9 @@ fn place(source: &str) -> usize {
 }
 
 impl DriverConn {
-    pub(crate) fn new(connection: Box<dyn Connection>) -> Self {
+    pub(crate) fn new(connection: Box<dyn Connection>, tally: Tally) -> Self {
         let (batch, texts) = (RowBatch::new(), Default::default());
-        Self { inner: Box::new(Inner { connection, batch, abandoned: false, texts }) }
+        Self { inner: Box::new(Inner { connection, batch, abandoned: false, tally, texts }) }
     }
 
     /// Runs a statement and discards its rows.
@@ -155,6 +157,11 @@ impl DriverConn {
     #[inline]
     pub(crate) fn keep_text(&mut self, source: &str, text: Arc<Text>) {
         self.inner.texts[place(source)] = Some(text);
+    }
+
+    #[inline]
+    pub(crate) fn tally(&mut self) -> &mut Tally {
+        &mut self.inner.tally
     }
 
     #[inline]

@@ -10,6 +10,7 @@ use aquifer_pool::{BoxFuture, CloseReason, Fate, Manage};
 
 use crate::deadline::within;
 use crate::link::DriverConn;
+use crate::tally::Tallies;
 
 /// Tells a connector, once, that its last connection is gone: when the `Db` was closed, or when nothing
 /// that could hold a connection is left of it.
@@ -50,6 +51,7 @@ pub(crate) struct Manager {
     cancel_after: Duration,
     /// What a check runs instead of the driver's own ping.
     check_query: Option<Arc<str>>,
+    tallies: Arc<Tallies>,
     /// Lives as long as any connection, lent or not: whoever has one holds the pool.
     _farewell: Arc<Farewell>,
 }
@@ -60,9 +62,10 @@ impl Manager {
         access: Access,
         cancel_after: Duration,
         check_query: Option<Arc<str>>,
+        tallies: Arc<Tallies>,
     ) -> Self {
         let connector = Arc::clone(&farewell.connector);
-        Self { connector, access, cancel_after, check_query, _farewell: farewell }
+        Self { connector, access, cancel_after, check_query, tallies, _farewell: farewell }
     }
 }
 
@@ -81,7 +84,10 @@ impl Manage for Manager {
 
     fn connect(self: Arc<Self>) -> BoxFuture<Result<DriverConn>> {
         let connector = Arc::clone(&self.connector);
-        Box::pin(async move { connector.connect(self.access).await.map(DriverConn::new) })
+        Box::pin(async move {
+            let connection = connector.connect(self.access).await?;
+            Ok(DriverConn::new(connection, self.tallies.tally()))
+        })
     }
 
     fn is_transient(&self, error: &Error) -> bool {

@@ -8,6 +8,8 @@ use std::time::Duration;
 use aquifer_driver::{Error, ErrorKind};
 use aquifer_pool::{Histogram, PoolEvent, Warning};
 
+use crate::tally::{Tallies, Tally};
+
 /// Watches what a `Db` does: metrics, slow log, tracing and dashboards are observers.
 ///
 /// Every method does nothing by default. They are called on the task that did the work, outside any
@@ -153,6 +155,8 @@ impl fmt::Debug for Label {
 /// All that a `Db` counts, and who watches it.
 pub(crate) struct Book {
     total: Mutex<CallStats>,
+    /// What is counted with the connections instead.
+    tallies: Arc<Tallies>,
     labels: Mutex<HashMap<Arc<str>, Arc<Label>>>,
     labels_max: usize,
     slow_call: Option<Duration>,
@@ -170,6 +174,7 @@ impl Book {
     ) -> Self {
         Self {
             total: Mutex::default(),
+            tallies: Arc::default(),
             labels: Mutex::default(),
             labels_max,
             slow_call,
@@ -193,12 +198,36 @@ impl Book {
 
     #[inline]
     pub(crate) fn record(&self, label: Option<&Label>, call: &Call<'_>) {
-        let slow = self.slow_call.is_some_and(|bound| call.elapsed >= bound);
+        let slow = self.is_slow(call.elapsed);
         lock(&self.total).record(call, slow);
+        self.pass_on(label, call, slow);
+    }
+
+    /// As [`record`](Self::record), for a call that has been [counted](Self::count) with its connection.
+    #[inline]
+    pub(crate) fn record_counted(&self, label: Option<&Label>, call: &Call<'_>) {
+        if label.is_some() || self.is_watched() {
+            self.pass_on(label, call, self.is_slow(call.elapsed));
+        }
+    }
+
+    /// Counts a call that went well at its first answer, without a lock.
+    #[inline]
+    pub(crate) fn count(&self, tally: &mut Tally, elapsed: Duration, rows: u64) {
+        tally.count(elapsed, rows, self.is_slow(elapsed));
+    }
+
+    #[inline]
+    fn is_slow(&self, elapsed: Duration) -> bool {
+        self.slow_call.is_some_and(|bound| elapsed >= bound)
+    }
+
+    #[inline]
+    fn pass_on(&self, label: Option<&Label>, call: &Call<'_>, slow: bool) {
         if let Some(label) = label {
             lock(&label.stats).record(call, slow);
         }
-        if !self.observers.is_empty() {
+        if self.is_watched() {
             self.tell(|observer| {
                 observer.call(call);
                 if slow {
@@ -206,6 +235,11 @@ impl Book {
                 }
             });
         }
+    }
+
+    /// Where connections get their tallies from.
+    pub(crate) fn tallies(&self) -> &Arc<Tallies> {
+        &self.tallies
     }
 
     /// As [`record`](Self::record), for the statements of a batch, which take equally long: counted all at
@@ -217,7 +251,7 @@ impl Book {
         counts: &Counts,
         calls: impl Iterator<Item = Call<'a>>,
     ) {
-        let slow = self.slow_call.is_some_and(|bound| elapsed >= bound);
+        let slow = self.is_slow(elapsed);
         lock(&self.total).record_all(elapsed, counts, slow);
         if let Some(label) = label {
             lock(&label.stats).record_all(elapsed, counts, slow);
@@ -246,7 +280,9 @@ impl Book {
     }
 
     pub(crate) fn calls(&self) -> CallStats {
-        lock(&self.total).clone()
+        let mut calls = lock(&self.total).clone();
+        self.tallies.add_to(&mut calls);
+        calls
     }
 
     pub(crate) fn labels(&self) -> Vec<(Arc<str>, CallStats)> {

@@ -144,6 +144,13 @@ impl Session {
         &self.lease
     }
 
+    /// Counts a call that went well at its first answer.
+    #[inline]
+    pub(crate) fn count_first(&mut self, sql: &str, elapsed: Duration, rows: u64) {
+        self.db.book().count(self.lease.tally(), elapsed, rows);
+        self.db.record_first(sql, elapsed, rows);
+    }
+
     pub(crate) fn db(&self) -> &Db {
         &self.db
     }
@@ -225,21 +232,9 @@ impl Session {
             .is_some_and(|(transaction, max)| transaction.begun.elapsed() >= max)
     }
 
-    /// The text of that source, from the connection if it was run there lately.
-    #[inline]
-    pub(crate) fn text(&mut self, sql: &str) -> Result<Arc<Text>> {
-        if let Some(text) = self.lease.take_text(sql) {
-            self.lease.keep_text(sql, Arc::clone(&text));
-            return Ok(text);
-        }
-        let text = self.db.texts().get(sql).map_err(|error| self.db.refused(sql, error))?;
-        self.lease.keep_text(sql, Arc::clone(&text));
-        Ok(text)
-    }
-
     /// True if [`ready`](Self::ready) would have nothing to do, and nothing against the next command.
     #[inline]
-    fn is_ready(&self) -> bool {
+    pub(crate) fn is_ready(&self) -> bool {
         let status = self.lease.status();
         let open = match &self.transaction {
             None => {

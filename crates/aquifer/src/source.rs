@@ -11,6 +11,7 @@ use aquifer_pool::{Hooks, Pool, PoolOptions};
 
 use crate::errors;
 use crate::manage::{Farewell, Manager};
+use crate::tally::Tallies;
 
 /// How long the only connection may take to recover: losing the data is worse than waiting.
 const RECOVER_ONE: Duration = Duration::from_secs(24 * 60 * 60);
@@ -49,12 +50,14 @@ impl Source {
         options: &PoolOptions,
         cancel_after: Duration,
         check_query: Option<Arc<str>>,
+        tallies: &Arc<Tallies>,
         hooks: impl Fn(&Arc<str>) -> Hooks<Manager>,
     ) -> Result<Self> {
         let pool = |name: &str, access, options: PoolOptions| -> Result<Named> {
             let name: Arc<str> = name.into();
+            let (check_query, tallies) = (check_query.clone(), Arc::clone(tallies));
             let manager =
-                Manager::new(Arc::clone(farewell), access, cancel_after, check_query.clone());
+                Manager::new(Arc::clone(farewell), access, cancel_after, check_query, tallies);
             let pool =
                 Pool::new(Arc::new(manager), options, hooks(&name)).map_err(errors::options)?;
             Ok(Named { name, pool })

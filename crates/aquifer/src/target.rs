@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use aquifer_driver::{Description, FromRow, ParamBuf, Params, Result, Want};
+use tokio::task::coop::consume_budget;
 
 use crate::Db;
-use crate::at_once::{AtOnce, Begun};
+use crate::at_once::{AtOnce, Begun, InHand, answer};
 use crate::batch::Batch;
 use crate::done::Done;
 use crate::link::no_rows;
@@ -138,10 +139,15 @@ impl<'e> Target<'e> {
                     db.open_text(begun, params, Want::First, held).await?.one().await
                 }
             },
-            Place::Session(session) => {
-                let text = session.text(sql)?;
-                session.open(text, params, Want::First, held).await?.one().await
-            }
+            Place::Session(session) => match session.first_at_once(sql, &params, held)? {
+                InHand::Over(session, first) => first.ok_or_else(|| session.db().named(no_rows())),
+                InHand::Not(session, text) => {
+                    // Nobody else keeps a loop over one connection from holding up all other tasks.
+                    consume_budget().await;
+                    session.open(text, params, Want::First, held).await?.one().await
+                }
+                InHand::Begun(begun) => answer(begun, held).await?.one().await,
+            },
             Place::Scoped(..) => self.open(sql, params, Want::First, held).await?.one().await,
         }
     }
@@ -169,10 +175,15 @@ impl<'e> Target<'e> {
                     db.open_text(begun, params, Want::First, held).await?.first().await
                 }
             },
-            Place::Session(session) => {
-                let text = session.text(sql)?;
-                session.open(text, params, Want::First, held).await?.first().await
-            }
+            Place::Session(session) => match session.first_at_once(sql, &params, held)? {
+                InHand::Over(_, first) => Ok(first),
+                InHand::Not(session, text) => {
+                    // Nobody else keeps a loop over one connection from holding up all other tasks.
+                    consume_budget().await;
+                    session.open(text, params, Want::First, held).await?.first().await
+                }
+                InHand::Begun(begun) => answer(begun, held).await?.first().await,
+            },
             Place::Scoped(..) => self.open(sql, params, Want::First, held).await?.first().await,
         }
     }
