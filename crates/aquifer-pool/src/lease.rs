@@ -103,29 +103,35 @@ impl<'p, M: Manage> Lease<'p, M> {
 
     /// Gives the connection back now, and what was measured.
     pub fn release(mut self) -> Released {
-        self.finish(None, |_, _| {})
+        self.finish(None)
     }
 
-    /// As [`release`](Lease::release), with a last word to the connection: `last` gets it and how long it was held, after the
-    /// manager has judged it and before it goes back. For bookkeeping in the connection itself; it must not block.
+    /// Gives the connection back after a last word to it: `last` gets it and how long it was held. For bookkeeping in the
+    /// connection itself, which then needs no other reading of the clock; it must not block.
     #[inline]
-    pub fn release_with(mut self, last: impl FnOnce(&mut M::Connection, Duration)) -> Released {
-        self.finish(None, last)
+    pub fn release_with(mut self, last: impl FnOnce(&mut M::Connection, Duration)) {
+        let Some(connection) = &mut self.connection else { return };
+        let shared: &Arc<Shared<M>> = match &self.home {
+            Home::Borrowed(shared) => shared,
+            Home::Owned(shared) => shared,
+        };
+        let fate = judge(shared, connection);
+        let now = shared.now();
+        // Should this panic, the connection is still here to be given back.
+        last(connection, self.at.until(now));
+        if let Some(connection) = self.connection.take() {
+            put_back(shared, self.slot, connection, fate, now);
+        }
     }
 
     /// Gives the connection back to be closed.
     pub fn discard(mut self, reason: CloseReason) -> Released {
-        self.finish(Some(reason), |_, _| {})
+        self.finish(Some(reason))
     }
 
-    #[inline]
-    fn finish(
-        &mut self,
-        discard: Option<CloseReason>,
-        last: impl FnOnce(&mut M::Connection, Duration),
-    ) -> Released {
+    fn finish(&mut self, discard: Option<CloseReason>) -> Released {
         let (held, at) = match self.connection.take() {
-            Some(connection) => self.give_back(connection, discard, last),
+            Some(connection) => self.give_back(connection, discard),
             None => (0, self.at),
         };
         Released { held: Duration::from_nanos(held), at: self.shared().instant(at) }
@@ -136,33 +142,42 @@ impl<'p, M: Manage> Lease<'p, M> {
         &self,
         mut connection: M::Connection,
         discard: Option<CloseReason>,
-        last: impl FnOnce(&mut M::Connection, Duration),
     ) -> (u64, Nanos) {
         let shared = self.shared();
-        // Foreign code may panic; the connection goes back all the same.
-        let judged = quietly(|| {
-            let fate = match discard {
-                Some(reason) => Fate::Discard(reason),
-                None => shared.manager.on_release(&mut connection),
-            };
-            let now = shared.now();
-            last(&mut connection, self.at.until(now));
-            (fate, now)
-        });
-        let (fate, now) =
-            judged.unwrap_or_else(|| (Fate::Discard(CloseReason::Broken), shared.now()));
-        let mut out = Out::new();
-        let held = shared.lock().state.release(self.slot, connection, fate, now, &mut out);
-        shared.run(out);
-        (held, now)
+        let fate = match discard {
+            Some(reason) => Fate::Discard(reason),
+            None => judge(shared, &mut connection),
+        };
+        let now = shared.now();
+        (put_back(shared, self.slot, connection, fate, now), now)
     }
+}
+
+/// What the manager says of a connection that comes back. Foreign code may panic; the connection goes back all the same.
+#[inline]
+fn judge<M: Manage>(shared: &Shared<M>, connection: &mut M::Connection) -> Fate {
+    quietly(|| shared.manager.on_release(connection)).unwrap_or(Fate::Discard(CloseReason::Broken))
+}
+
+#[inline(always)]
+fn put_back<M: Manage>(
+    shared: &Arc<Shared<M>>,
+    slot: SlotId,
+    connection: M::Connection,
+    fate: Fate,
+    now: Nanos,
+) -> u64 {
+    let mut out = Out::new();
+    let held = shared.lock().state.release(slot, connection, fate, now, &mut out);
+    shared.run(out);
+    held
 }
 
 impl<M: Manage> Drop for Lease<'_, M> {
     #[inline]
     fn drop(&mut self) {
         if let Some(connection) = self.connection.take() {
-            self.give_back(connection, None, |_, _| {});
+            self.give_back(connection, None);
         }
     }
 }

@@ -102,9 +102,12 @@ impl Db {
         {
             lease.keep_text(sql, text);
             let rows = u64::from(value.is_some());
-            let count = |link: &mut DriverConn, held| self.book().count(link.tally(), held, rows);
-            let held = lease.release_with(count).held;
-            self.record_first(sql, held, rows);
+            let mut elapsed = Duration::ZERO;
+            lease.release_with(|link, held| {
+                elapsed = held;
+                self.book().count(link.tally(), held, rows);
+            });
+            self.tell_first(sql, elapsed, rows);
             return Ok(AtOnce::Over(value));
         }
         lease.keep_text(sql, Arc::clone(&text));
@@ -131,8 +134,16 @@ impl Db {
         Ok(AtOnce::Goes(Begun::Not(text)))
     }
 
+    /// Tells whoever wants to know, after the call was counted with its connection.
     #[inline]
-    pub(crate) fn record_first(&self, sql: &str, elapsed: Duration, rows: u64) {
+    pub(crate) fn tell_first(&self, sql: &str, elapsed: Duration, rows: u64) {
+        if self.scope().label.is_some() || self.book().is_watched() {
+            self.tell_of_first(sql, elapsed, rows);
+        }
+    }
+
+    #[inline(never)]
+    fn tell_of_first(&self, sql: &str, elapsed: Duration, rows: u64) {
         let label = self.scope().label.as_deref();
         let call = Call {
             label: label.map(|label| &*label.name),

@@ -204,11 +204,8 @@ impl Book {
     }
 
     /// As [`record`](Self::record), for a call that has been [counted](Self::count) with its connection.
-    #[inline]
     pub(crate) fn record_counted(&self, label: Option<&Label>, call: &Call<'_>) {
-        if label.is_some() || self.is_watched() {
-            self.pass_on(label, call, self.is_slow(call.elapsed));
-        }
+        self.pass_on(label, call, self.is_slow(call.elapsed));
     }
 
     /// Counts a call that went well at its first answer, without a lock.

@@ -148,7 +148,7 @@ impl Session {
     #[inline]
     pub(crate) fn count_first(&mut self, sql: &str, elapsed: Duration, rows: u64) {
         self.db.book().count(self.lease.tally(), elapsed, rows);
-        self.db.record_first(sql, elapsed, rows);
+        self.db.tell_first(sql, elapsed, rows);
     }
 
     pub(crate) fn db(&self) -> &Db {

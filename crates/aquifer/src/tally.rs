@@ -4,7 +4,6 @@
 //! has a connection has its tally to himself, so counting there needs none; reading adds up all tallies.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -12,27 +11,18 @@ use aquifer_pool::{Histogram, Recorder, RecorderView};
 
 use crate::observe::CallStats;
 
-/// Counts calls that went well at their first answer. Others are rare, or slow in themselves.
+/// Counts calls that went well at their first answer: how long each took, to its first row and to its end.
+/// Others are rare, or slow in themselves.
 pub(crate) struct Tally {
     /// There until it is given back.
-    sheet: Option<Sheet>,
+    sheet: Option<Recorder<SUMS>>,
     home: Arc<Tallies>,
 }
 
-/// What one tally writes.
-#[derive(Debug)]
-struct Sheet {
-    /// How long each call took, to its first row and to its end.
-    spans: Recorder,
-    sums: Arc<Sums>,
-}
-
-/// Written by the tally alone, so that loads and stores are enough.
-#[derive(Debug, Default)]
-struct Sums {
-    rows: AtomicU64,
-    slow: AtomicU64,
-}
+/// The sums beside the times.
+const ROWS: usize = 0;
+const SLOW: usize = 1;
+const SUMS: usize = 2;
 
 /// All tallies there are, for reading, and those that no connection has. As many as there ever were
 /// connections at a time.
@@ -43,8 +33,8 @@ pub(crate) struct Tallies {
 
 #[derive(Default)]
 struct Shelf {
-    all: Vec<(RecorderView, Arc<Sums>)>,
-    free: Vec<Sheet>,
+    all: Vec<RecorderView<SUMS>>,
+    free: Vec<Recorder<SUMS>>,
 }
 
 impl Tallies {
@@ -52,8 +42,8 @@ impl Tallies {
     pub(crate) fn tally(self: &Arc<Self>) -> Tally {
         let mut shelf = self.lock();
         let sheet = shelf.free.pop().unwrap_or_else(|| {
-            let sheet = Sheet { spans: Recorder::new(), sums: Arc::default() };
-            shelf.all.push((sheet.spans.view(), Arc::clone(&sheet.sums)));
+            let sheet = Recorder::new();
+            shelf.all.push(sheet.view());
             sheet
         });
         Tally { sheet: Some(sheet), home: Arc::clone(self) }
@@ -61,10 +51,10 @@ impl Tallies {
 
     pub(crate) fn add_to(&self, calls: &mut CallStats) {
         let mut spans = Histogram::new();
-        for (view, sums) in &self.lock().all {
-            calls.rows += sums.rows.load(Ordering::Relaxed);
-            calls.slow += sums.slow.load(Ordering::Relaxed);
+        for view in &self.lock().all {
             view.add_to(&mut spans);
+            calls.rows += view.sum(ROWS);
+            calls.slow += view.sum(SLOW);
         }
         calls.calls += spans.count();
         calls.first_row.merge(&spans);
@@ -80,13 +70,9 @@ impl Tally {
     #[inline]
     pub(crate) fn count(&mut self, elapsed: Duration, rows: u64, slow: bool) {
         let Some(sheet) = &mut self.sheet else { return };
-        let add =
-            |sum: &AtomicU64, n| sum.store(sum.load(Ordering::Relaxed) + n, Ordering::Relaxed);
-        add(&sheet.sums.rows, rows);
-        if slow {
-            add(&sheet.sums.slow, 1);
-        }
-        sheet.spans.record(elapsed);
+        sheet.add(ROWS, rows);
+        sheet.add(SLOW, u64::from(slow));
+        sheet.record(elapsed);
     }
 }
 

@@ -123,6 +123,7 @@ impl<'e> Target<'e> {
         P: Params,
     {
         if let Place::Db(db) = self.0
+            && db.has_lane()
             && let Some((text, buf)) = self.in_lane(sql, &params)
             && let Some(first) = Box::pin(db.first_in_lane(text, buf)).await?
         {
@@ -159,6 +160,7 @@ impl<'e> Target<'e> {
         P: Params,
     {
         if let Place::Db(db) = self.0
+            && db.has_lane()
             && let Some((text, buf)) = self.in_lane(sql, &params)
             && let Some(first) = Box::pin(db.first_in_lane(text, buf)).await?
         {
@@ -190,10 +192,10 @@ impl<'e> Target<'e> {
 
     /// The text and its arguments, if it is one that shares a flight with others. What is wrong with
     /// them is said on the ordinary way.
-    #[inline]
+    #[inline(never)]
     fn in_lane(&self, sql: &str, params: &impl Params) -> Option<(Arc<Text>, ParamBuf)> {
         let db = self.handle();
-        if !db.has_lane() || params.has_lists() {
+        if params.has_lists() {
             return None;
         }
         let text = db.texts().get(sql).ok().filter(|text| db.coalesces(text))?;
