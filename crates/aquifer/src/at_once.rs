@@ -179,7 +179,7 @@ impl Session {
             None => self.db().text(sql)?,
         };
         let mut cx = Context::from_waker(Waker::noop());
-        let plain = !text.is_script() && text.check(params.count()).is_ok() && self.is_ready();
+        let plain = self.takes_at_once(&text, params.count());
         let Poll::Ready(budget) = coop::poll_proceed(&mut cx) else {
             return Ok(self.not_at_once(sql, text));
         };

@@ -232,9 +232,15 @@ impl Session {
             .is_some_and(|(transaction, max)| transaction.begun.elapsed() >= max)
     }
 
+    /// True if a statement can be started here and now; [`open`](Self::open) says what is against it.
+    #[inline]
+    pub(crate) fn takes_at_once(&self, text: &Text, arguments: usize) -> bool {
+        !text.is_script() && !text.controls() && text.check(arguments).is_ok() && self.is_ready()
+    }
+
     /// True if [`ready`](Self::ready) would have nothing to do, and nothing against the next command.
     #[inline]
-    pub(crate) fn is_ready(&self) -> bool {
+    fn is_ready(&self) -> bool {
         let status = self.lease.status();
         let open = match &self.transaction {
             None => {
