@@ -292,3 +292,26 @@ async fn a_users_on_error_hook_is_called_beside_the_observers() {
     assert_eq!(*told.lock().unwrap(), 1);
     assert_eq!(watcher.pool.lock().unwrap().len(), 2);
 }
+
+#[tokio::test(start_paused = true)]
+async fn calls_are_counted_once_by_whatever_connection_and_outlive_it() {
+    let server = FakeServer::new();
+    let (db, watcher) = watched(&server);
+    for n in 1..=3u64 {
+        let _: i64 = db.get("SELECT 1", ()).await.unwrap();
+        assert_eq!(db.stats().calls.calls, n);
+    }
+    let labelled = db.label("held");
+    let mut conn = labelled.acquire().await.unwrap();
+    let _: i64 = conn.get("SELECT 1", ()).await.unwrap();
+    assert_eq!(db.stats().calls.calls, 4, "also while its connection is out");
+    let none: Option<i64> = conn.get_optional("SELECT 1 WHERE 1 = 0", ()).await.ok().flatten();
+    conn.discard();
+    let _: i64 = db.get("SELECT 1", ()).await.unwrap();
+    let calls = db.stats().calls;
+    assert_eq!((calls.calls, calls.first_row.count(), calls.last_row.count()), (6, 6, 6));
+    assert_eq!(calls.rows, 5 + u64::from(none.is_some()));
+    assert_eq!(watcher.take().len(), 6);
+    let labels = db.label_stats();
+    assert_eq!((labels.len(), labels[0].1.calls), (1, 2));
+}
