@@ -10,7 +10,6 @@ use std::sync::Arc;
 use aquifer_driver::{Error, ErrorKind};
 use aquifer_testkit::postgres::{Auth, Role, Server, ServerCertificate, Settings};
 use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject};
-use sha2::{Digest, Sha256};
 
 use super::*;
 use crate::ServerError;
@@ -34,7 +33,7 @@ impl Client {
     }
 
     /// Over TLS, with the hash that binds to it.
-    fn tls(server: &Server) -> (Self, Vec<u8>) {
+    fn tls(server: &Server) -> (Self, Option<Vec<u8>>) {
         let mut socket = connect(server);
         socket.write_all(&[0, 0, 0, 8, 4, 210, 22, 47]).unwrap();
         let mut answer = [0];
@@ -51,7 +50,7 @@ impl Client {
         let name = ServerName::try_from("localhost").unwrap();
         let mut session = rustls::ClientConnection::new(Arc::new(config), name).unwrap();
         session.complete_io(&mut socket).unwrap();
-        let hash = Sha256::digest(&session.peer_certificates().unwrap()[0]).to_vec();
+        let hash = crate::tls::end_point_hash(&session.peer_certificates().unwrap()[0]);
         (Self(Box::new(rustls::StreamOwned::new(session, socket))), hash)
     }
 
@@ -181,8 +180,7 @@ fn a_real_server_lets_us_in_by_every_method() {
 fn a_real_server_agrees_on_the_channel() {
     let server = server();
     for binding in [ChannelBinding::Prefer, ChannelBinding::Require, ChannelBinding::Disable] {
-        let (mut client, hash) = Client::tls(&server);
-        let end_point = Some(hash);
+        let (mut client, end_point) = Client::tls(&server);
         let login = Login { tls: true, end_point, binding, ..Login::new("scram") };
         client.log_in(&login).unwrap();
     }
@@ -194,10 +192,34 @@ fn a_real_server_agrees_on_the_channel() {
     assert_eq!(error.kind(), ErrorKind::Authentication, "{error}");
     assert!(error.message().contains("channel binding"), "{error}");
     // Binding required, and a method that cannot.
-    let (mut client, hash) = Client::tls(&server);
-    let (end_point, binding) = (Some(hash), ChannelBinding::Require);
+    let (mut client, end_point) = Client::tls(&server);
+    let binding = ChannelBinding::Require;
     let login = Login { tls: true, end_point, binding, ..Login::new("clear") };
     assert_eq!(client.log_in(&login).unwrap_err().kind(), ErrorKind::Authentication);
+}
+
+#[test]
+fn a_real_server_agrees_on_the_hash_of_its_certificate() {
+    let server = |certificate| {
+        let role = Role::new("scram", Auth::Scram).password(PASSWORD);
+        Server::start(Settings::new().tls(certificate).role(role)).unwrap()
+    };
+    let sha384 = server(ServerCertificate::Sha384);
+    let (mut client, end_point) = Client::tls(&sha384);
+    assert_eq!(end_point.as_ref().map(Vec::len), Some(48));
+    let binding = ChannelBinding::Require;
+    client.log_in(&Login { tls: true, end_point, binding, ..Login::new("scram") }).unwrap();
+
+    // A signature without a hash: no binding, and if it is required, no log-in.
+    let ed25519 = server(ServerCertificate::Ed25519);
+    let (mut client, end_point) = Client::tls(&ed25519);
+    assert_eq!(end_point, None);
+    let login = Login { tls: true, binding, ..Login::new("scram") };
+    let error = client.log_in(&login).unwrap_err();
+    assert!(error.message().contains("has no hash"), "{error}");
+    // Without that it says that it cannot bind, and is let in.
+    let (mut client, end_point) = Client::tls(&ed25519);
+    client.log_in(&Login { tls: true, end_point, ..Login::new("scram") }).unwrap();
 }
 
 #[test]
