@@ -136,15 +136,15 @@ impl PgBouncer {
         let account = Account::for_servers()?;
         let directory = keeper::directory(&account, "aquifer-pgb-")?;
         let path = directory.path().to_owned();
+        let ini = path.join("pgbouncer.ini").into_os_string();
+        // One process without anything outside its directory: it may be killed.
+        let mut keeper = Keeper::new(directory, &account, "KILL", &program, &[ini])?;
         let write = |name: &str, text: &str| {
             let file = path.join(name);
             fs::write(&file, text).map_err(Error::io("writing PgBouncer's configuration"))?;
             account.own(&file)
         };
         write("users", "\"aquifer\" \"aquifer\"\n")?;
-        let ini = path.join("pgbouncer.ini").into_os_string();
-        // One process without anything outside its directory: it may be killed.
-        let mut keeper = Keeper::new(directory, &account, "KILL", &program, &[ini])?;
         let mut tried = 0;
         let port = loop {
             tried += 1;

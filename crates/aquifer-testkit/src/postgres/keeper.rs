@@ -55,7 +55,12 @@ if [ -n "$server" ]; then
 fi
 wait
 cd /
-rm -rf "$dir"
+# Again while a program that fills it, begun by whoever is gone, has not noticed.
+for _ in 1 2 3 4 5 6 7 8 9; do
+  rm -rf "$dir" 2>/dev/null
+  [ -e "$dir" ] || break
+  sleep 0.5
+done
 "#;
 
 /// How long the keeper may take to start a process, or to clean up.

@@ -70,6 +70,10 @@ impl Server {
         let directory = keeper::directory(&account, "aquifer-pg-")?;
         let path = directory.path().to_owned();
         let data = path.join("data");
+        // From here on, nothing stays if this process is killed.
+        let arguments = ["-D".into(), data.clone().into_os_string()];
+        let postgres = bin.join("postgres");
+        let mut keeper = Keeper::new(directory, &account, "QUIT", &postgres, &arguments)?;
         Template::new(&bin, account)?.copy_to(&data)?;
         if let Some(certificate) = settings.certificate {
             certificates::write(&path, account, certificate)?;
@@ -79,9 +83,6 @@ impl Server {
         }
         write(account, &data.join("pg_hba.conf"), &settings.hba_conf(ADMIN))?;
 
-        let arguments = ["-D".into(), data.clone().into_os_string()];
-        let postgres = bin.join("postgres");
-        let mut keeper = Keeper::new(directory, &account, "QUIT", &postgres, &arguments)?;
         let mut tried = 0;
         let (port, pid) = loop {
             tried += 1;

@@ -65,6 +65,8 @@ impl Template {
             .write(true)
             .open(self.cache.join("lock"))
             .map_err(Error::io("opening the template's lock file"))?;
+        // Whoever runs tests as that account, without being root, must be able to open it.
+        self.account.own(&self.cache.join("lock"))?;
         let locking = || Error::io("locking the template");
         loop {
             lock.lock_shared().map_err(locking())?;
@@ -112,25 +114,27 @@ impl Template {
 
     fn make(&self) -> Result<(), Error> {
         self.remove_others();
-        let removing = Error::io("removing an old template");
-        match fs::remove_dir_all(self.path()) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(removing(error));
-            }
-            _ => {}
-        }
-        fs::create_dir(self.path()).map_err(Error::io("making the template's directory"))?;
-        self.account.own(&self.path())?;
-        let data = self.path().join("data");
-        let mut initdb = self.account.command(&self.bin.join("initdb"), &self.path());
+        // Made aside: an `initdb` whose starter was killed may still be writing to the last attempt.
+        let aside = tempfile::Builder::new().prefix("making-").tempdir_in(&self.cache);
+        let aside = aside.map_err(Error::io("making the template's directory"))?;
+        self.account.own(aside.path())?;
+        let data = aside.path().join("data");
+        let mut initdb = self.account.command(&self.bin.join("initdb"), aside.path());
         initdb.arg("-D").arg(&data).args(["-U", ADMIN, "-A", "trust"]);
         // Small write-ahead log files: less to copy.
         initdb.args(["-E", "UTF8", "--locale=C", "--no-sync", "--wal-segsize=1"]);
         run(&mut initdb)?;
-        let mut single = self.account.command(&self.bin.join("postgres"), &self.path());
+        let mut single = self.account.command(&self.bin.join("postgres"), aside.path());
         single.args(["--single", "-F", "-D"]).arg(&data).arg("template1");
         run_with(&mut single, FIRST_STATEMENTS)?;
-        fs::write(self.path().join(COMPLETE), "").map_err(Error::io("completing the template"))
+        fs::write(aside.path().join(COMPLETE), "").map_err(Error::io("completing the template"))?;
+        match fs::remove_dir_all(self.path()) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(Error::io("removing an old template")(error));
+            }
+            _ => {}
+        }
+        fs::rename(aside.keep(), self.path()).map_err(Error::io("renaming the template"))
     }
 
     fn remove_others(&self) {
