@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use aquifer_driver::{Encoding, Error, Result, ValueRef};
+use aquifer_driver::{Dsn, EmptyEnvironment, Encoding, Error, Result, ValueRef};
 
 use crate::auth::{
     Authenticator, Identity, NONCE_BYTES, Password, Policy, Progress, RequireAuth, SaltedPasswords,
 };
-use crate::config::ChannelBinding;
+use crate::config::{self, ChannelBinding, Config, GivenFiles, Secret};
 use crate::{Notice, ServerError, types};
 
 /// A log-in with a nonce that is always the same.
@@ -80,4 +80,24 @@ pub fn argument(oid: u32, value: ValueRef<'_>) -> Result<(bool, Vec<u8>)> {
 /// Whether results of the type with this number are asked for in binary.
 pub fn is_binary_result(oid: u32) -> bool {
     types::binary_result(oid)
+}
+
+/// A connection string of either form, where there is no file and no variable.
+pub fn config(dsn: &Dsn) -> Result<Config> {
+    Config::read(dsn, &EmptyEnvironment, &GivenFiles::default())
+}
+
+/// What is sent when a session begins.
+pub fn startup_parameters(config: &Config) -> Vec<(&str, &str)> {
+    config.startup_parameters()
+}
+
+/// The password that a password file has for a server.
+pub fn passfile(file: &[u8], host: &str, port: u16, dbname: &str, user: &str) -> Option<Secret> {
+    config::lookup(file, config::Server { host, port, dbname, user })
+}
+
+/// The parameters of a service in a service file.
+pub fn service(file: &str, service: &str) -> Result<Option<Vec<(String, String)>>> {
+    config::service(file, "the file", service)
 }

@@ -3,6 +3,8 @@
 mod cells;
 mod dsn;
 mod postgres_auth;
+mod postgres_dsn;
+mod postgres_files;
 mod postgres_reports;
 mod postgres_types;
 mod queries;
@@ -40,6 +42,24 @@ pub const TARGETS: &[Target] = &[
         promise: "a log-in ends in an answer or a reason, within the policy, and no secret goes out unasked",
         run: postgres_auth::run,
         words: postgres_auth::WORDS,
+    },
+    Target {
+        name: "postgres_dsn",
+        promise: "a connection string is read or refused, and no text shows its password",
+        run: postgres_dsn::run,
+        words: postgres_dsn::WORDS,
+    },
+    Target {
+        name: "postgres_passfile",
+        promise: "a password file has the password that the rules say",
+        run: postgres_files::passfile,
+        words: postgres_files::PASSFILE_WORDS,
+    },
+    Target {
+        name: "postgres_service",
+        promise: "a service file has the parameters of a service, or is refused without showing them",
+        run: postgres_files::service,
+        words: postgres_files::SERVICE_WORDS,
     },
     Target {
         name: "postgres_reports",

@@ -68,9 +68,12 @@ fn is_space(c: char) -> bool {
     matches!(c, ' ' | '\t' | '\n' | '\x0b' | '\x0c' | '\r')
 }
 
-/// A name in a message: short, and without control characters.
-pub(crate) fn shown(name: &str) -> String {
-    name.chars().take(40).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+/// A name in a message: short, and only if it looks like one. Anything else may be a URL with its
+/// password.
+pub(crate) fn shown(name: &str) -> &str {
+    let plausible = name.len() <= 40
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.$".contains(&byte));
+    if plausible { name } else { "..." }
 }
 
 #[cold]
@@ -131,6 +134,7 @@ mod tests {
             (r"password=hunter2\", "backslash"),
             (r"password='hunter2\", "backslash"),
             ("=hunter2", "without a name"),
+            ("pgsql://app:hunter2@db1?a='b", "of `...`"),
         ] {
             let error = parse(text).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Configuration);

@@ -21,18 +21,20 @@ use std::time::Duration;
 
 use aquifer_driver::{Dsn, Environment, Error, ErrorKind, Result};
 
+use crate::auth::{Policy, RequireAuth};
+
 pub(crate) use self::files::{Files, GivenFiles, SystemFiles, is_missing};
 pub use self::host::HostSpec;
 pub use self::modes::{
     ChannelBinding, LoadBalanceHosts, ProtocolVersion, QueryMode, SslCertMode, SslMode,
     SslNegotiation, TargetSessionAttrs, TlsVersion,
 };
-pub(crate) use self::passfile::Found;
+pub(crate) use self::passfile::{Found, Server, lookup};
 pub use self::secret::Secret;
+pub(crate) use self::service::parse as service;
 
 use self::draft::Draft;
 use self::parameters::PARAMETERS;
-use self::passfile::Server;
 
 /// Where to connect, as whom, and how.
 ///
@@ -47,6 +49,9 @@ pub struct Config {
     pub user: String,
     /// The password. Without one, the password file is asked for each host.
     pub password: Option<Secret>,
+    /// A bearer token for servers that ask for one (OAUTHBEARER). No parameter sets it: tokens are
+    /// short-lived, so the program brings one.
+    pub token: Option<Secret>,
     /// The password file. A missing one is as good as none.
     pub passfile: Option<PathBuf>,
     /// The database; without one, the one that has the user's name.
@@ -153,16 +158,6 @@ impl Config {
         Self::read(dsn, environment, &SystemFiles)
     }
 
-    /// The same, as if there were no files at all: a check of a connection string without I/O. One that
-    /// names a service is refused.
-    ///
-    /// # Errors
-    ///
-    /// As [`from_dsn`](Self::from_dsn).
-    pub fn from_dsn_without_files(dsn: &Dsn, environment: &dyn Environment) -> Result<Self> {
-        Self::read(dsn, environment, &GivenFiles::default())
-    }
-
     /// The same, with other files than the system's.
     pub(crate) fn read(
         dsn: &Dsn,
@@ -182,6 +177,7 @@ impl Config {
             hosts: Vec::new(),
             user: String::new(),
             password: None,
+            token: None,
             passfile: None,
             dbname: None,
             application_name: None,
@@ -231,6 +227,16 @@ impl Config {
         format!("{}/{}", hosts.join(","), self.database())
     }
 
+    /// What the user insists on at the log-in.
+    ///
+    /// # Errors
+    ///
+    /// `Configuration` if `require_auth` is no list of methods, which only a changed field can be.
+    pub(crate) fn policy(&self) -> Result<Policy> {
+        let require_auth = RequireAuth::parse(self.require_auth.as_deref().unwrap_or_default())?;
+        Ok(Policy { require_auth, channel_binding: self.channel_binding })
+    }
+
     /// The parameters of the startup packet, in order.
     pub(crate) fn startup_parameters(&self) -> Vec<(&str, &str)> {
         let mut all = vec![("user", self.user.as_str())];
@@ -257,16 +263,6 @@ impl Config {
         let Some(path) = &self.passfile else {
             return Found::Nothing;
         };
-        self.as_server(host, |server| passfile::find(files, path, server))
-    }
-
-    /// The password that the content of a password file has for one of the hosts.
-    #[must_use]
-    pub fn password_in(&self, file: &[u8], host: &HostSpec) -> Option<Secret> {
-        self.as_server(host, |server| passfile::lookup(file, server))
-    }
-
-    fn as_server<T>(&self, host: &HostSpec, find: impl FnOnce(Server<'_>) -> T) -> T {
         let address = host.hostaddr.map(|address| address.to_string());
         let name = match (&host.host, &address) {
             (name, Some(address)) if name.is_empty() => address,
@@ -274,7 +270,7 @@ impl Config {
         };
         let server =
             Server { host: name, port: host.port, dbname: self.database(), user: &self.user };
-        find(server)
+        passfile::find(files, path, server)
     }
 }
 
@@ -285,6 +281,7 @@ impl fmt::Debug for Config {
             .field("hosts", &self.hosts)
             .field("user", &self.user)
             .field("password", &self.password)
+            .field("token", &self.token)
             .field("passfile", &self.passfile)
             .field("dbname", &self.dbname)
             .field("application_name", &self.application_name)
@@ -384,7 +381,11 @@ impl Layers {
             && key.len() <= 128
             && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.$".contains(&byte));
         if !named {
-            return Err(error.with_hint("and a setting of the server cannot have that name"));
+            return Err(error.with_hint(if key.contains("://") {
+                "a URL begins with `postgres://`"
+            } else {
+                "and a setting of the server cannot have that name"
+            }));
         }
         self.run_time.retain(|(known, _)| !known.eq_ignore_ascii_case(key));
         self.run_time.push((key.to_owned(), value.to_owned()));

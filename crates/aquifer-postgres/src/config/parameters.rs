@@ -11,6 +11,7 @@ use super::modes::{
     SslNegotiation, TargetSessionAttrs, TlsVersion,
 };
 use super::secret::Secret;
+use crate::auth::RequireAuth;
 
 /// A parameter, and how its text becomes a part of the configuration.
 pub(crate) struct Parameter {
@@ -298,9 +299,11 @@ pub(crate) static PARAMETERS: [Parameter; COUNT] = [
     define(
         ("require_auth", &[], "PGREQUIREAUTH"),
         "",
-        "methods such as `scram-sha-256` or `!password`, separated by commas",
-        "The ways to log in that are accepted, or, each with a `!`, those that are not: `none`, `password`, `md5`, `scram-sha-256`, `gss`, `sspi`.",
+        "methods, separated by commas, each once, and all of them or none with a `!`: `none`, `password`, `md5`, `scram-sha-256`, `oauth`, `gss`, `sspi`",
+        "The ways to log in that are accepted, or, each with a `!`, those that are not: `none`, `password`, `md5`, `scram-sha-256`, `oauth`, `gss`, `sspi`.",
         |draft, text| {
+            // Its own message would show the value.
+            RequireAuth::parse(text).ok()?;
             draft.config.require_auth = given(text);
             Some(())
         },
@@ -554,7 +557,7 @@ pub(crate) static PARAMETERS: [Parameter; COUNT] = [
 const SWITCH: &str = "`1`, `on`, `true`, `yes` or `0`, `off`, `false`, `no`";
 const NO_GSS: &str = "no value: GSSAPI and Kerberos are not supported";
 const NO_SCRAM_KEYS: &str = "no value: give the password";
-const NO_OAUTH: &str = "no value: logging in through OAuth is not supported";
+const NO_OAUTH: &str = "no value: the program gets the token and puts it into `Config::token`";
 
 /// The parameters as other crates see them.
 pub(crate) static OPTIONS: [DriverOption; COUNT] = {

@@ -223,6 +223,9 @@ fn names_that_no_setting_can_have_are_refused() {
     for text in ["'a'=b", "1a=b", "_pq_.x=1", "sélect=1"] {
         refused(text, "cannot have that name");
     }
+    let error = read("pgsql://app:hunter2@db1/shop?a=b").unwrap_err().to_string();
+    assert!(error.contains("a URL begins with `postgres://`"), "{error}");
+    assert!(!error.contains("hunter2"), "{error}");
 }
 
 #[test]
@@ -297,6 +300,16 @@ fn values_are_checked() {
     }
     assert_eq!(config("connect_timeout=-1").connect_timeout, None);
     assert_eq!(config("connect_timeout=' 7 '").connect_timeout, Some(Duration::from_secs(7)));
+}
+
+#[test]
+fn the_policy_of_the_log_in_is_checked_at_once() {
+    refused("require_auth=hunter2", "`require_auth` takes methods");
+    refused("require_auth=md5,!password", "all of them or none with a `!`");
+    let config = config("require_auth='!password,!none' channel_binding=require");
+    let policy = config.policy().unwrap();
+    assert_eq!(policy.channel_binding, ChannelBinding::Require);
+    assert_eq!(policy.require_auth, RequireAuth::parse("!password,!none").unwrap());
 }
 
 #[test]
