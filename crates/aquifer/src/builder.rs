@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aquifer_driver::{Dsn, Environment, Error, ProcessEnvironment, Registry, Result};
+use aquifer_driver::{Connector, Dsn, Environment, Error, ProcessEnvironment, Registry, Result};
 
 use crate::db::{Db, Shared};
 use crate::errors;
@@ -44,6 +44,9 @@ fn without_prefix(error: Error, dsn: &Dsn) -> Error {
 
 /// Makes a [`Db`]. Every option here is also a URL parameter (prefix `pool_`) and a configuration key.
 ///
+/// Where an option is given more than once, in whatever order, the nearest to the program wins: a setter
+/// here, then the URL, then [`options`](Self::options) (from a file or the environment), then the default.
+///
 /// ```
 /// use std::time::Duration;
 /// use aquifer::Db;
@@ -55,8 +58,13 @@ fn without_prefix(error: Error, dsn: &Dsn) -> Error {
 /// # Ok::<(), aquifer::Error>(())
 /// ```
 pub struct Builder {
-    dsn: Dsn,
-    options: DbOptions,
+    origin: Origin,
+    /// From a file, the environment, or the defaults.
+    base: DbOptions,
+    /// The URL's own, on top of those.
+    from_url: Vec<(String, String)>,
+    /// What the program has set, on top of all.
+    set: Vec<Change>,
     registry: Registry,
     environment: Box<dyn Environment + Send>,
     hooks: Hooks,
@@ -67,21 +75,38 @@ pub struct Builder {
 impl fmt::Debug for Builder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Builder")
-            .field("dsn", &self.dsn)
-            .field("options", &self.options)
+            .field("origin", &self.origin)
+            .field("options", &self.effective())
             .field("registry", &self.registry)
             .finish_non_exhaustive()
     }
 }
+
+/// Where connections come from.
+enum Origin {
+    Dsn(Dsn),
+    Connector(Arc<dyn Connector>),
+}
+
+impl fmt::Debug for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Dsn(dsn) => dsn.fmt(f),
+            Self::Connector(connector) => connector.fmt(f),
+        }
+    }
+}
+
+/// An option that the program has set.
+type Change = Box<dyn Fn(&mut DbOptions) + Send>;
 
 /// Sets a pool option; the documentation is the option's own.
 macro_rules! pool_options {
     ($($(#[$doc:meta])* $name:ident: $type:ty => $value:expr;)*) => {$(
         $(#[$doc])*
         #[must_use]
-        pub fn $name(mut self, $name: $type) -> Self {
-            self.options.pool.$name = $value;
-            self
+        pub fn $name(self, $name: $type) -> Self {
+            self.change(move |options| options.pool.$name = $value)
         }
     )*};
 }
@@ -90,20 +115,38 @@ impl Builder {
     pub(crate) fn new(url: &str) -> Result<Self> {
         let mut dsn = Dsn::parse(url)?;
         let mut options = DbOptions::default();
-        for (name, value) in dsn.take_params(PREFIX) {
-            options.set(&name, &value).map_err(|error| in_url(error, &name))?;
+        let from_url = dsn.take_params(PREFIX);
+        for (name, value) in &from_url {
+            options.set(name, value).map_err(|error| in_url(error, name))?;
         }
-        Ok(Self::with(dsn, options))
+        Ok(Self { from_url, ..Self::with(Origin::Dsn(dsn)) })
     }
 
     pub(crate) fn native(driver: &str, dsn: &str) -> Self {
-        Self::with(Dsn::native(driver, dsn), DbOptions::default())
+        Self::with(Origin::Dsn(Dsn::native(driver, dsn)))
     }
 
-    fn with(dsn: Dsn, options: DbOptions) -> Self {
+    /// Starts a handle over a connector that the program has made itself, without URL or registry.
+    ///
+    /// ```
+    /// use aquifer::Builder;
+    /// use aquifer::driver::{Driver, Dsn, EmptyEnvironment};
+    ///
+    /// let dsn = Dsn::parse("sqlite::memory:")?;
+    /// let connector = aquifer::sqlite::SqliteDriver::new().connector(&dsn, &EmptyEnvironment)?;
+    /// let db = Builder::from_connector(connector).max_open(4).open()?;
+    /// # Ok::<(), aquifer::Error>(())
+    /// ```
+    pub fn from_connector(connector: Arc<dyn Connector>) -> Self {
+        Self::with(Origin::Connector(connector))
+    }
+
+    fn with(origin: Origin) -> Self {
         Self {
-            dsn,
-            options,
+            origin,
+            base: DbOptions::default(),
+            from_url: Vec::new(),
+            set: Vec::new(),
             registry: crate::drivers(),
             environment: Box::new(ProcessEnvironment),
             hooks: Hooks::default(),
@@ -133,30 +176,46 @@ impl Builder {
 
     /// The budget of every call that sets none of its own.
     #[must_use]
-    pub fn query_timeout(mut self, timeout: Duration) -> Self {
-        self.options.calls.query_timeout = Some(timeout);
-        self
+    pub fn query_timeout(self, timeout: Duration) -> Self {
+        self.change(move |options| options.calls.query_timeout = Some(timeout))
     }
 
     /// Sends reads of one row from many tasks in one flight, when they come at the same time.
     #[must_use]
-    pub fn coalesce_reads(mut self, coalesce: bool) -> Self {
-        self.options.calls.coalesce_reads = coalesce;
-        self
+    pub fn coalesce_reads(self, coalesce: bool) -> Self {
+        self.change(move |options| options.calls.coalesce_reads = coalesce)
     }
 
     /// From what duration on a call counts as slow.
     #[must_use]
-    pub fn slow_call(mut self, bound: Duration) -> Self {
-        self.options.calls.slow_call = Some(bound);
+    pub fn slow_call(self, bound: Duration) -> Self {
+        self.change(move |options| options.calls.slow_call = Some(bound))
+    }
+
+    /// Takes these options, as read from a file or the environment, in place of the defaults. What the URL
+    /// or another method here says of an option comes before them, whichever is called first.
+    #[must_use]
+    pub fn options(mut self, options: DbOptions) -> Self {
+        self.base = options;
         self
     }
 
-    /// Replaces all options, those from the URL included.
-    #[must_use]
-    pub fn options(mut self, options: DbOptions) -> Self {
-        self.options = options;
+    fn change(mut self, change: impl Fn(&mut DbOptions) + Send + 'static) -> Self {
+        self.set.push(Box::new(change));
         self
+    }
+
+    /// The options in force.
+    fn effective(&self) -> DbOptions {
+        let mut options = self.base.clone();
+        for (name, value) in &self.from_url {
+            // It was checked when the URL was read.
+            let _ = options.set(name, value);
+        }
+        for change in &self.set {
+            change(&mut options);
+        }
+        options
     }
 
     /// Sets one option from text, by its name without the URL's prefix.
@@ -164,9 +223,13 @@ impl Builder {
     /// # Errors
     ///
     /// An unknown name, or a value that cannot be used.
-    pub fn set(mut self, name: &str, value: &str) -> Result<Self> {
-        self.options.set(name, value)?;
-        Ok(self)
+    pub fn set(self, name: &str, value: &str) -> Result<Self> {
+        DbOptions::default().set(name, value)?;
+        let (name, value) = (name.to_owned(), value.to_owned());
+        Ok(self.change(move |options| {
+            // It was checked when it was given.
+            let _ = options.set(&name, &value);
+        }))
     }
 
     /// The drivers to choose from, instead of the built-in ones.
@@ -218,11 +281,14 @@ impl Builder {
     ///
     /// An unknown scheme, a URL that the driver cannot use, or options that contradict each other.
     pub fn open(self) -> Result<Db> {
-        let connector = self
-            .registry
-            .connector(&self.dsn, &*self.environment)
-            .map_err(|error| without_prefix(error, &self.dsn))?;
-        let options = self.options;
+        let options = self.effective();
+        let connector = match self.origin {
+            Origin::Connector(connector) => connector,
+            Origin::Dsn(dsn) => self
+                .registry
+                .connector(&dsn, &*self.environment)
+                .map_err(|error| without_prefix(error, &dsn))?,
+        };
         options.pool.validate().map_err(errors::options)?;
         let book = Arc::new(Book::new(
             self.observers,

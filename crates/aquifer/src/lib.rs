@@ -50,6 +50,7 @@ mod deadline;
 mod done;
 mod errors;
 mod executor;
+mod file;
 mod hooks;
 mod lane;
 mod link;

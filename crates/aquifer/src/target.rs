@@ -1,5 +1,6 @@
 //! [`Target`]: where a call runs, a `Db` or a connection in hand; and every call, written once.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use aquifer_driver::{Description, FromRow, ParamBuf, Params, Result, Want};
@@ -107,6 +108,13 @@ impl<'e> Target<'e> {
     #[inline]
     pub(crate) async fn exec<P: Params>(self, sql: &str, params: P) -> Result<Done> {
         self.open(sql, params, Want::Outcome, &mut None).await?.finish().await.map(Done::new)
+    }
+
+    pub(crate) async fn exec_file(self, path: &Path) -> Result<Done> {
+        let db = self.handle();
+        let sql = crate::file::read(path).await.map_err(|error| db.named(error))?;
+        let text = db.texts().once(&sql).map_err(|error| db.refused(&sql, error))?;
+        self.open_text(text, (), Want::Outcome, &mut None).await?.finish().await.map(Done::new)
     }
 
     #[inline]
@@ -299,6 +307,19 @@ macro_rules! calls {
             params: P,
         ) -> impl Future<Output = $crate::Result<$crate::Done>> {
             $self.target().exec(sql, params)
+        }
+
+        /// Runs the statements of a file, as [`exec`](Self::exec) runs a text of several.
+        ///
+        /// # Errors
+        ///
+        /// [`Io`](crate::ErrorKind::Io) for a file that cannot be read or is not UTF-8, with nothing sent;
+        /// else as [`exec`](Self::exec).
+        pub async fn exec_file(
+            $($receiver)+,
+            path: impl AsRef<std::path::Path>,
+        ) -> $crate::Result<$crate::Done> {
+            $self.target().exec_file(path.as_ref()).await
         }
 
         /// The first row as `T`: a scalar, a tuple, or a struct. Further rows are discarded unread.

@@ -194,12 +194,21 @@ impl Texts {
         self.work_out(source)
     }
 
-    #[cold]
-    fn work_out(&self, source: &str) -> Result<Arc<Text>> {
+    /// The text of that source, worked out and not kept: for what is run once, and may be long.
+    ///
+    /// # Errors
+    ///
+    /// As [`get`](Self::get).
+    pub(crate) fn once(&self, source: &str) -> Result<Arc<Text>> {
         let rewritten = sql::rewrite(source, &self.lexis, self.style).map_err(refused)?;
         let counted = rewritten.form != Form::Native;
         let params = rewritten.params;
-        let text = Arc::new(self.made(source.into(), rewritten.text, params, counted));
+        Ok(Arc::new(self.made(source.into(), rewritten.text, params, counted)))
+    }
+
+    #[cold]
+    fn work_out(&self, source: &str) -> Result<Arc<Text>> {
+        let text = self.once(source)?;
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.insert(Arc::clone(&text.source), Arc::clone(&text));
         Ok(text)

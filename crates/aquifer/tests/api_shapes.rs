@@ -552,6 +552,30 @@ async fn a_journal_mode_that_other_connections_keep_from_changing_is_not_worth_a
 }
 
 #[tokio::test]
+async fn a_file_of_statements_runs_on_any_handle() -> Result<()> {
+    let file = file("exec-file").await;
+    let path = file._folder.0.join("more.sql");
+    std::fs::write(
+        &path,
+        "\u{feff}CREATE TABLE more (a); -- why?\nINSERT INTO more VALUES (1), (2);",
+    )
+    .unwrap();
+    assert_eq!(file.db.exec_file(&path).await?.rows_affected(), 2);
+    std::fs::write(&path, "INSERT INTO more VALUES (3); INSERT INTO missing VALUES (4)").unwrap();
+    let mut tx = file.db.begin().await?;
+    assert_eq!(tx.exec_file(&path).await.unwrap_err().kind(), ErrorKind::UndefinedObject);
+    tx.rollback().await?;
+    assert_eq!(file.db.get::<i64>("SELECT count(*) FROM more", ()).await?, 2);
+    let error = file.db.label("load").exec_file("no/such/file.sql").await.unwrap_err();
+    assert_eq!((error.kind(), error.retry()), (ErrorKind::Io, Retry::Never));
+    assert!(error.nothing_sent() && error.to_string().contains("no/such/file.sql"), "{error}");
+    assert_eq!(error.label(), Some("load"));
+    std::fs::write(&path, b"SELECT '\xff'").unwrap();
+    assert_eq!(file.db.exec_file(&path).await.unwrap_err().kind(), ErrorKind::Io);
+    Ok(())
+}
+
+#[tokio::test]
 async fn what_belongs_to_one_connection_is_used_on_it_and_missed_with_a_hint() -> Result<()> {
     let file = file("temporary").await;
     let memory = stations().await;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::driver::Environment;
+use crate::driver::{Connector, Environment};
 use crate::{DbOptions, Hooks, Observer, Registry, Result};
 
 use super::Db;
@@ -25,6 +25,11 @@ macro_rules! options {
 }
 
 impl Builder {
+    /// As [`from_connector`](crate::Builder::from_connector).
+    pub fn from_connector(connector: Arc<dyn Connector>) -> Self {
+        Self(crate::Builder::from_connector(connector))
+    }
+
     options! {
         max_open: u32;
         min_idle: u32;

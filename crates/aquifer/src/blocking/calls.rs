@@ -14,6 +14,21 @@ macro_rules! blocking_calls {
             get_optional_named<T>(args: NamedArgs) -> Option<T>;
             select_named<T>(args: NamedArgs) -> Vec<T>;
         }
+        blocking_calls! { @file ($visibility) $self $receiver }
+    };
+    (@file ($visibility:vis) $self:ident ($($receiver:tt)+)) => {
+        /// As [`Db::exec_file`](crate::Db::exec_file).
+        ///
+        /// # Errors
+        ///
+        /// As `Db::exec_file`, and inside an async task.
+        $visibility fn exec_file(
+            $($receiver)+,
+            path: impl AsRef<std::path::Path>,
+        ) -> $crate::Result<$crate::Done> {
+            let place = $self.place();
+            place.runtime.run(place.target.exec_file(path.as_ref()))
+        }
     };
     (@each $visibility:tt $self:ident $receiver:tt
         $($name:ident $(<$row:ident>)? ($args:ident: $bound:ident) -> $output:ty;)*) => {

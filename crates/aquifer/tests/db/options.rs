@@ -228,3 +228,38 @@ fn the_documentation_lists_every_option() {
         );
     }
 }
+
+#[test]
+fn a_setter_comes_before_the_url_and_the_url_before_a_file_in_any_order() {
+    let mut file = DbOptions::default();
+    for (name, value) in [("max_open", "5"), ("max_waiters", "55"), ("query_timeout", "5s")] {
+        file.set(name, value).unwrap();
+    }
+    let url = "fake:?pool_max_open=6&pool_max_waiters=66";
+    let server = FakeServer::new();
+    let registry = || {
+        let mut registry = aquifer::Registry::new();
+        registry.register(server.driver()).unwrap();
+        registry
+    };
+    let start = || Db::builder(url).unwrap().registry(registry());
+    let first = start().options(file.clone()).max_open(7).set("slow_call", "7s").unwrap();
+    let last = start().set("slow_call", "7s").unwrap().max_open(7).options(file);
+    for db in [first.open().unwrap(), last.open().unwrap()] {
+        let options = db.options();
+        assert_eq!((options.pool.max_open, options.pool.max_waiters), (7, 66));
+        assert_eq!(options.calls.query_timeout, Some(Duration::from_secs(5)));
+        assert_eq!(options.calls.slow_call, Some(Duration::from_secs(7)));
+        assert_eq!(options.pool.min_idle, DbOptions::default().pool.min_idle);
+    }
+    assert!(start().set("max_opn", "7").is_err());
+}
+
+#[tokio::test]
+async fn a_connector_made_by_hand_needs_no_url() {
+    let server = FakeServer::new();
+    let db = aquifer::Builder::from_connector(server.connector()).max_open(1).open().unwrap();
+    assert_eq!(db.get::<i64>("SELECT 1", ()).await.unwrap(), 1);
+    assert_eq!(server.counters().connects, 1);
+    assert_at_rest(&db, &server);
+}
