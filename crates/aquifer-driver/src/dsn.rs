@@ -27,13 +27,13 @@ impl Dsn {
     /// If there is no scheme, or the query is malformed or names a key twice.
     pub fn parse(url: &str) -> Result<Self> {
         let Some((scheme, rest)) = url.split_once(':') else {
-            return Err(no_scheme());
+            return Err(no_scheme(url));
         };
         let mut letters = scheme.bytes();
         let valid = letters.next().is_some_and(|first| first.is_ascii_alphabetic())
             && letters.all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
         if !valid {
-            return Err(no_scheme());
+            return Err(no_scheme(url));
         }
         let (body, query) = match rest.split_once('?') {
             Some((body, query)) => (body, Some(query)),
@@ -137,9 +137,17 @@ fn printable(text: &str) -> String {
 }
 
 #[cold]
-fn no_scheme() -> Error {
+fn no_scheme(text: &str) -> Error {
     // The text is not shown: what was pasted here may be a password.
-    Error::new(ErrorKind::Configuration, "the database URL has no scheme").with_hint(
+    let error = Error::new(ErrorKind::Configuration, "the database URL has no scheme");
+    let ends = [".db", ".db3", ".sqlite", ".sqlite3", ".s3db", ":memory:"];
+    let path = text.split('?').next().unwrap_or_default();
+    if ends.iter().any(|end| path.ends_with(end)) {
+        return error.with_hint(
+            "a database in a file is `sqlite:PATH`: `sqlite:stations.db`, `sqlite::memory:`",
+        );
+    }
+    error.with_hint(
         "write `sqlite://file.db`, `postgres://…` or `mysql://…`; \
          a driver's own form goes through `Db::open_with(driver, dsn)`",
     )
@@ -173,6 +181,15 @@ impl fmt::Debug for Dsn {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_path_in_place_of_a_url_is_told_how_to_become_one() {
+        for path in ["stations.db", "/var/lib/a b.sqlite3", "./x.db?mode=ro", ":memory:"] {
+            let error = Dsn::parse(path).unwrap_err();
+            assert!(error.hint().unwrap().contains("`sqlite:PATH`"), "{path}: {error}");
+        }
+        assert!(!Dsn::parse("hunter2").unwrap_err().to_string().contains("PATH"));
+    }
 
     #[test]
     fn a_url_comes_apart_into_scheme_body_and_decoded_params() {

@@ -65,6 +65,11 @@ impl Registry {
                     format!("unknown scheme; known are {}", known.join(", "))
                 },
             );
+            // `file:x.db`, and `C:\x.db`.
+            if (scheme == "file" || scheme.len() == 1) && known.contains(&"sqlite") {
+                return error
+                    .with_hint("a database in a file is `sqlite:PATH`: `sqlite:stations.db`");
+            }
             match crate::suggest::nearest(scheme, known.iter().copied()) {
                 Some(near) => error.with_hint(format!("did you mean `{near}`?")),
                 None => error.with_hint("enable the driver's cargo feature, or register it"),

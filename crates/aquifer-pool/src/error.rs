@@ -220,7 +220,7 @@ impl<E> fmt::Display for DialError<E> {
         match self {
             DialError::Failed(_) => f.write_str("the connect failed"),
             DialError::TimedOut(budget) => {
-                write!(f, "the connect took longer than its budget of {budget:?}")
+                write!(f, "the connect took longer than its budget of {}", Short(*budget))
             }
             DialError::Panicked => f.write_str("the connect panicked"),
             DialError::RuntimeGone => f.write_str("the runtime of the connect shut down"),
@@ -260,8 +260,44 @@ pub struct Holder {
 
 impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let label = self.label.as_deref().unwrap_or("unlabelled");
-        write!(f, "{label} for {:?}", self.held)
+        match &self.label {
+            Some(label) => f.write_str(label)?,
+            None => f.write_str("a call without a label")?,
+        }
+        write!(f, " for {}", Short(self.held))
+    }
+}
+
+/// A duration with no more digits than a reader needs.
+struct Short(Duration);
+
+impl fmt::Display for Short {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let span = self.0;
+        let tenths = (span.as_millis() + 50) / 100;
+        if span.as_secs() >= 600 {
+            write!(f, "{}min", span.as_secs() / 60)
+        } else if tenths >= 10 {
+            match tenths % 10 {
+                0 => write!(f, "{}s", tenths / 10),
+                tenth => write!(f, "{}.{tenth}s", tenths / 10),
+            }
+        } else if span.is_zero() {
+            f.write_str("0s")
+        } else if span.as_millis() > 0 {
+            write!(f, "{}ms", span.as_millis())
+        } else {
+            write!(f, "{}µs", span.as_micros())
+        }
+    }
+}
+
+/// `1 dial is`, `2 dials are`.
+struct Count(u32, &'static str, &'static str);
+
+impl fmt::Display for Count {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.0, if self.0 == 1 { self.1 } else { self.2 })
     }
 }
 
@@ -287,31 +323,40 @@ impl<E> fmt::Display for AcquireError<E> {
 
 impl<E> fmt::Display for TimeoutReport<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "no connection within {:?}: ", self.waited)?;
+        write!(f, "no connection within {}: ", Short(self.waited))?;
         match &self.cause {
             TimeoutCause::Exhausted { holders } => {
-                write!(f, "{} of {} connections were in use", self.in_use, self.limit)?;
+                let connections = Count(self.limit, "connection", "connections");
+                let were = if self.in_use == 1 { "was" } else { "were" };
+                write!(f, "{} of {connections} {were} in use", self.in_use)?;
                 for (n, holder) in holders.iter().enumerate() {
                     write!(f, "{}{holder}", if n == 0 { ", the longest by " } else { ", by " })?;
                 }
-                write!(f, "; {} more callers waiting", self.waiting)
+                match self.waiting {
+                    0 => Ok(()),
+                    n => write!(f, "; {} waiting", Count(n, "more caller is", "more callers are")),
+                }
             }
             TimeoutCause::ConnectFailing { failures, last, next_try } => {
                 write!(
                     f,
-                    "dials are failing ({failures} in a row, next try in {next_try:?}): {last}"
+                    "dials are failing ({failures} in a row, next try in {}): {last}",
+                    Short(*next_try)
                 )
             }
             TimeoutCause::ConnectSlow { longest } => write!(
                 f,
-                "{} dials are under way, the oldest for {longest:?}; check the server and the network",
-                self.connecting
+                "{} under way, the oldest for {}; check the server and the network",
+                Count(self.connecting, "dial is", "dials are"),
+                Short(*longest)
             ),
             TimeoutCause::Checking { checking } => {
-                write!(f, "{checking} connections were being checked and no server has answered")
+                let connections = Count(*checking, "connection was", "connections were");
+                write!(f, "{connections} being checked and no server has answered")
             }
             TimeoutCause::Recovering { recovering } => {
-                write!(f, "{recovering} connections were being drained, rolled back or closed")
+                let connections = Count(*recovering, "connection was", "connections were");
+                write!(f, "{connections} being drained, rolled back or closed")
             }
             TimeoutCause::Expired => f.write_str("the deadline had passed before the call"),
         }
@@ -374,5 +419,55 @@ impl<E: Error + 'static> Error for AcquireError<E> {
         // Straight to the connector's error: Display has told the rest.
         let error = self.dial_error()?.error()?;
         Some(&**error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn timeout(in_use: u32, waiting: u32, label: Option<&str>) -> String {
+        let held = Duration::from_micros(5_003_217);
+        let label = label.map(Arc::from);
+        let holder = Holder { connection: 1, label, held, reclaimed: false };
+        AcquireError::<fmt::Error>::Timeout(Box::new(TimeoutReport {
+            waited: Duration::from_micros(250_731),
+            cause: TimeoutCause::Exhausted { holders: vec![holder] },
+            in_use,
+            connecting: 0,
+            waiting,
+            limit: in_use,
+        }))
+        .to_string()
+    }
+
+    #[test]
+    fn a_timeout_counts_as_people_do_and_rounds_its_times() {
+        assert_eq!(
+            timeout(1, 0, Some("nightly.report")),
+            "no connection within 250ms: 1 of 1 connection was in use, the longest by nightly.report for 5s"
+        );
+        assert_eq!(
+            timeout(4, 1, None),
+            "no connection within 250ms: 4 of 4 connections were in use, the longest by a call without a label for 5s; 1 more caller is waiting"
+        );
+        assert!(timeout(4, 2, None).ends_with("; 2 more callers are waiting"));
+    }
+
+    #[test]
+    fn durations_have_few_digits() {
+        for (micros, text) in [
+            (0, "0s"),
+            (7, "7µs"),
+            (1_999, "1ms"),
+            (949_999, "949ms"),
+            (999_999, "1s"),
+            (1_250_000, "1.3s"),
+            (60_000_000, "60s"),
+            (599_960_000, "600s"),
+            (3_600_000_000, "60min"),
+        ] {
+            assert_eq!(Short(Duration::from_micros(micros)).to_string(), text);
+        }
     }
 }

@@ -46,8 +46,9 @@ pub(crate) fn acquire(error: AcquireError<Error>) -> Error {
             "raise `max_open`, or hold connections for less; a task that has a `Tx` or `Conn` makes all its calls on that one",
         );
     }
-    if let Some(dial) = dial {
-        out = out.with_source(Shared(dial));
+    // The dial's own words are in the message by now; what remains is why it said them.
+    if let Some(cause) = dial.and_then(Cause::of) {
+        out = out.with_source(cause);
     }
     out.with_nothing_sent(true)
 }
@@ -84,6 +85,35 @@ impl std::fmt::Display for Shared {
 impl std::error::Error for Shared {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.0.source()
+    }
+}
+
+/// What caused an error that several waiters share.
+#[derive(Debug)]
+struct Cause(Arc<Error>);
+
+impl Cause {
+    fn of(error: Arc<Error>) -> Option<Self> {
+        std::error::Error::source(&*error).is_some().then_some(Self(error))
+    }
+
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        std::error::Error::source(&*self.0)
+    }
+}
+
+impl std::fmt::Display for Cause {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.source() {
+            Some(cause) => write!(f, "{cause}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Cause {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Cause::source(self).and_then(std::error::Error::source)
     }
 }
 

@@ -82,6 +82,16 @@ async fn open_is_lazy_connect_is_not_and_a_builder_has_every_option() -> Result<
     assert_eq!(db.get::<i64>("SELECT 1", ()).await?, 1);
     assert_eq!(Db::open("sqlite3::memory:")?.dialect().name, db.dialect().name);
     assert_eq!(Db::open("oracle://x").unwrap_err().kind(), ErrorKind::UnknownDriver);
+    for path in ["file:demo.db", "demo.db", "C:\\demo.db"] {
+        let error = Db::open(path).unwrap_err();
+        assert!(error.hint().unwrap().contains("`sqlite:PATH`"), "{path}: {error}");
+    }
+    let error = Db::connect("sqlite:///no/such/folder/demo.db").await.unwrap_err();
+    let mut cause = std::error::Error::source(&error);
+    while let Some(next) = cause {
+        assert!(!error.to_string().contains(&next.to_string()), "{error} says {next} twice");
+        cause = next.source();
+    }
     Ok(())
 }
 
