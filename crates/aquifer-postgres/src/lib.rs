@@ -27,3 +27,4 @@ pub use config::{
 pub use dial::ConnectErrors;
 pub use server_error::{Notice, ServerError, Severity};
 pub use sqlstate::SqlState;
+pub use types::{Bits, Hstore, IpNet, MacAddr, Malformed, Multirange, Point, Range, TimeTz};

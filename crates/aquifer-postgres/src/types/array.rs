@@ -225,7 +225,7 @@ fn level(
 }
 
 /// One element, in quotes: so it is never taken for NULL, and a delimiter in it is none.
-fn quoted(item: ValueRef<'_>, out: &mut Vec<u8>) -> Result<()> {
+pub(super) fn quoted(item: ValueRef<'_>, out: &mut Vec<u8>) -> Result<()> {
     out.push(b'"');
     let start = out.len();
     literal::scalar(item, out)?;

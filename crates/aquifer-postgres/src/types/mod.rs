@@ -18,6 +18,7 @@ mod put;
 mod shown;
 mod text;
 mod transcode;
+mod values;
 
 pub(crate) use column::{ResultType, binary_result, column};
 // The connection that uses it lands later.
@@ -25,6 +26,7 @@ pub(crate) use column::{ResultType, binary_result, column};
 pub(crate) use declare::declared;
 pub(crate) use put::put;
 pub(crate) use transcode::Transcode;
+pub use values::{Bits, Hstore, IpNet, MacAddr, Malformed, Multirange, Point, Range, TimeTz};
 
 /// The number of a type in `pg_type`.
 pub(crate) type Oid = u32;
