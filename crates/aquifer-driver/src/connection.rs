@@ -259,6 +259,12 @@ impl Batch {
         Self::default()
     }
 
+    /// Takes room for so many more statements, with an argument or so each.
+    pub fn reserve(&mut self, statements: usize) {
+        self.items.reserve(statements);
+        self.params.reserve(statements);
+    }
+
     /// Adds a statement; the arguments are copied now.
     ///
     /// # Errors

@@ -330,6 +330,26 @@ impl ParamBuf {
         self.bytes.clear();
     }
 
+    /// Forgets the arguments and gives back memory beyond `keep` bytes.
+    pub fn shrink(&mut self, keep: usize) {
+        self.clear();
+        let slots = keep / size_of::<Slot>();
+        if self.slots.capacity() > slots {
+            self.slots.shrink_to(slots);
+        }
+        if self.text.capacity() > keep {
+            self.text.shrink_to(keep);
+        }
+        if self.bytes.capacity() > keep {
+            self.bytes.shrink_to(keep);
+        }
+    }
+
+    /// Takes room for so many more arguments.
+    pub fn reserve(&mut self, arguments: usize) {
+        self.slots.reserve(arguments);
+    }
+
     /// Forgets the arguments from `len` on.
     pub fn truncate(&mut self, len: usize) {
         for slot in self.slots.drain(len.min(self.slots.len())..).rev() {

@@ -440,7 +440,7 @@ pub(crate) async fn run(
 }
 
 #[cold]
-fn missing() -> Error {
+pub(crate) fn missing() -> Error {
     Error::new(ErrorKind::Protocol, "the driver gave fewer results than the batch has statements")
 }
 

@@ -642,53 +642,6 @@ impl Db {
         Arc::ptr_eq(&self.shared, &other.shared)
     }
 
-    #[inline]
-    pub(crate) fn has_lane(&self) -> bool {
-        self.shared.lane.is_some()
-    }
-
-    /// True if this text is to share a flight with others.
-    #[inline]
-    pub(crate) fn coalesces(&self, text: &Text) -> bool {
-        self.shared.lane.is_some()
-            && text.access() == Access::ReadOnly
-            && !text.is_script()
-            && self.scope.access != Some(Access::ReadWrite)
-    }
-
-    /// The first row of a read, by way of the lane. `None` if the text is no read after all.
-    pub(crate) async fn first_in_lane<T>(
-        &self,
-        text: Arc<Text>,
-        params: ParamBuf,
-    ) -> Result<Option<Option<T>>>
-    where
-        T: for<'r> FromRow<'r>,
-    {
-        let Some(lane) = &self.shared.lane else { return Ok(None) };
-        let started = Instant::now();
-        let mut watch = Watch::new(self, Arc::clone(&text));
-        watch.started = Some(started);
-        let reading = During::Statement { reads: true };
-        let call = lane.first(self, Arc::clone(&text), params);
-        let answer = before(self.deadline(), reading, call).await;
-        let result = match answer {
-            Err(error) if error.kind() == ErrorKind::ReadOnly && self.scope.access.is_none() => {
-                text.is_a_write();
-                watch.withdraw();
-                return Ok(None);
-            }
-            Err(error) => Err(error),
-            Ok(ready) => {
-                watch.rows = ready.len() as u64;
-                ready.first(self.scope.mapping)
-            }
-        };
-        let result = result.map_err(|error| self.named(error));
-        watch.record(started.elapsed(), result.as_ref().err());
-        result.map(Some)
-    }
-
     /// The rows of a text, opened in `held`, where they may have been begun.
     pub(crate) async fn open_text<'e, 'h, P: Params>(
         &self,

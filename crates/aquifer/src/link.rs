@@ -169,6 +169,12 @@ impl DriverConn {
         &self.inner.batch
     }
 
+    /// Exchanges the rows for a buffer that the driver may fill next.
+    #[inline]
+    pub(crate) fn swap_batch(&mut self, other: &mut RowBatch) {
+        std::mem::swap(&mut self.inner.batch, other);
+    }
+
     pub(crate) fn take_batch(&mut self) -> RowBatch {
         std::mem::take(&mut self.inner.batch)
     }

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use aquifer_driver::{Description, FromRow, ParamBuf, Params, Result, Want};
+use aquifer_driver::{Description, FromRow, Params, Result, Want};
 use tokio::task::coop::consume_budget;
 
 use crate::Db;
@@ -131,9 +131,8 @@ impl<'e> Target<'e> {
         P: Params,
     {
         if let Place::Db(db) = self.0
-            && db.has_lane()
-            && let Some((text, buf)) = self.in_lane(sql, &params)
-            && let Some(first) = Box::pin(db.first_in_lane(text, buf)).await?
+            && let Some(passage) = db.passage(sql, &params)
+            && let Some(first) = db.first_in_lane(passage).await?
         {
             return first.ok_or_else(|| db.named(no_rows()));
         }
@@ -168,9 +167,8 @@ impl<'e> Target<'e> {
         P: Params,
     {
         if let Place::Db(db) = self.0
-            && db.has_lane()
-            && let Some((text, buf)) = self.in_lane(sql, &params)
-            && let Some(first) = Box::pin(db.first_in_lane(text, buf)).await?
+            && let Some(passage) = db.passage(sql, &params)
+            && let Some(first) = db.first_in_lane(passage).await?
         {
             return Ok(first);
         }
@@ -196,19 +194,6 @@ impl<'e> Target<'e> {
             },
             Place::Scoped(..) => self.open(sql, params, Want::First, held).await?.first().await,
         }
-    }
-
-    /// The text and its arguments, if it is one that shares a flight with others. What is wrong with
-    /// them is said on the ordinary way.
-    #[inline(never)]
-    fn in_lane(&self, sql: &str, params: &impl Params) -> Option<(Arc<Text>, ParamBuf)> {
-        let db = self.handle();
-        if params.has_lists() {
-            return None;
-        }
-        let text = db.texts().get(sql).ok().filter(|text| db.coalesces(text))?;
-        text.check(params.count()).ok()?;
-        Some((text, ParamBuf::of(params).ok()?))
     }
 
     #[inline]

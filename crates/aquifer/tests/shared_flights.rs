@@ -1,0 +1,123 @@
+//! Reads that share a flight (`coalesce_reads`) over SQLite, counted: hops to the worker, allocations, and
+//! whose error is whose.
+#![cfg(feature = "sqlite")]
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
+
+use aquifer::{Db, ErrorKind};
+use aquifer_sqlite::SqliteConnection;
+use aquifer_testkit::{CountingAllocator, allocations_of};
+
+#[global_allocator]
+static ALLOCATOR: CountingAllocator = CountingAllocator::new();
+
+const TWICE: &str = "SELECT ?1, ?1 * 2";
+const TASKS: i64 = 64;
+
+async fn open() -> Db {
+    let url = "sqlite::memory:?inline_budget=off&pool_coalesce_reads=true&pool_max_open=1";
+    Db::connect(url).await.unwrap()
+}
+
+async fn rounds(db: &Db) -> u64 {
+    let mut conn = db.acquire().await.unwrap();
+    let sqlite = conn.driver::<SqliteConnection>().unwrap();
+    aquifer::driver::Connection::counters(sqlite).rounds
+}
+
+/// Every task reads so often, one read after the other.
+async fn read_all(db: &Db, times: i64) {
+    let tasks: Vec<_> = (0..TASKS)
+        .map(|task| {
+            let db = db.clone();
+            tokio::spawn(async move {
+                for n in 0..times {
+                    let key = task * 1000 + n;
+                    let got: (i64, i64) = db.get(TWICE, (key,)).await.unwrap();
+                    assert_eq!(got, (key, key * 2));
+                }
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn all_tasks_that_are_ready_share_one_hop() {
+    let db = open().await;
+    read_all(&db, 2).await;
+    let before = rounds(&db).await;
+    read_all(&db, 20).await;
+    let hops = rounds(&db).await - before;
+    assert!((20..=24).contains(&hops), "{hops} hops for 20 reads of each of {TASKS} tasks");
+}
+
+#[tokio::test]
+async fn a_shared_read_allocates_nothing_of_its_own() {
+    let db = open().await;
+    read_all(&db, 50).await;
+    let ((), few) = allocations_of(read_all(&db, 50)).await;
+    let ((), many) = allocations_of(read_all(&db, 150)).await;
+    // Each flight needs a few: its batch, and what its leader does.
+    let flights = 100;
+    let more = many.count.saturating_sub(few.count);
+    assert!(more <= 16 * flights, "{more} allocations for {} calls", 100 * TASKS);
+}
+
+#[tokio::test]
+async fn a_refused_argument_is_its_own_callers_error() {
+    let db = open().await;
+    let tasks: Vec<_> = (0..TASKS)
+        .map(|n| {
+            let db = db.clone();
+            tokio::spawn(async move {
+                let bad = n % 16 == 5;
+                let value = if bad { f64::NAN } else { n as f64 };
+                match db.get::<f64>("SELECT ?", (value,)).await {
+                    Ok(got) => assert!(!bad && got == value),
+                    Err(error) => {
+                        assert!(bad, "{error}");
+                        assert_eq!(error.kind(), ErrorKind::Argument);
+                    }
+                }
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    assert_eq!(db.stats().calls.failures, 4);
+}
+
+#[tokio::test]
+async fn a_read_dropped_at_any_poll_takes_no_answer_from_its_neighbours() {
+    let db = open().await;
+    for polls in 0..6 {
+        let neighbours: Vec<_> = (0..8i64)
+            .map(|n| {
+                let db = db.clone();
+                tokio::spawn(async move { db.get::<(i64, i64)>(TWICE, (n,)).await })
+            })
+            .collect();
+        {
+            // Polled first, so it leads.
+            let mut dropped = pin!(db.get::<(i64, i64)>(TWICE, (99,)));
+            for _ in 0..polls {
+                let over = poll_fn(|cx| Poll::Ready(dropped.as_mut().poll(cx).is_ready())).await;
+                if over {
+                    break;
+                }
+                tokio::task::yield_now().await;
+            }
+        }
+        for (n, neighbour) in neighbours.into_iter().enumerate() {
+            let n = n as i64;
+            assert_eq!(neighbour.await.unwrap().unwrap(), (n, n * 2));
+        }
+    }
+    assert_eq!(db.stats().in_use, 0);
+}
