@@ -134,11 +134,10 @@ impl PgBouncer {
         let options = options.into();
         let program = programs::find(&["pgbouncer"])?.join("pgbouncer");
         let account = Account::for_servers()?;
-        let directory = keeper::directory(&account, "aquifer-pgb-")?;
-        let path = directory.path().to_owned();
-        let ini = path.join("pgbouncer.ini").into_os_string();
+        let ini = |path: &Path| vec![path.join("pgbouncer.ini").into_os_string()];
         // One process without anything outside its directory: it may be killed.
-        let mut keeper = Keeper::new(directory, &account, "KILL", &program, &[ini])?;
+        let mut keeper = Keeper::new("aquifer-pgb-", &account, "KILL", &program, ini)?;
+        let path = keeper.path().to_owned();
         let write = |name: &str, text: &str| {
             let file = path.join(name);
             fs::write(&file, text).map_err(Error::io("writing PgBouncer's configuration"))?;

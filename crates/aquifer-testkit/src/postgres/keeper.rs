@@ -17,7 +17,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
-use tempfile::TempDir;
 
 /// `$1`: the directory; `$2`: the signal that ends the server at once; then its command line.
 ///
@@ -26,12 +25,14 @@ use tempfile::TempDir;
 /// another process.
 ///
 /// HUP is ignored because the system sends it to the keeper's process group when the test process ends while
-/// the server is stopped by SIGSTOP.
+/// the server is stopped by SIGSTOP; PIPE because nobody may be left to hear its reports.
 const SCRIPT: &str = r#"
-trap '' HUP
+trap '' HUP PIPE
 dir=$1
 signal=$2
 shift 2
+mkdir -m 700 "$dir" && cd "$dir" || exit 1
+echo "made 0"
 job=
 while read -r command; do
   rm -f "$dir/exited"
@@ -46,13 +47,19 @@ while read -r command; do
   job=$!
 done
 while [ -n "$job" ] && [ ! -e "$dir/pid" ] && [ ! -e "$dir/exited" ]; do sleep 0.05; done
+# Linux only; elsewhere a server that was paused takes a few seconds more.
 server=$(cat "$dir/pid" 2>/dev/null)
-if [ -n "$server" ]; then
-  # Linux only; elsewhere a server that was paused takes a few seconds more.
-  children=$(cat "/proc/$server/task/$server/children" 2>/dev/null)
+children=$(cat "/proc/$server/task/$server/children" 2>/dev/null)
+# Again and again: a server that is only just starting does not hear of it yet.
+rounds=0
+while [ -e "$dir/pid" ]; do
+  server=$(cat "$dir/pid" 2>/dev/null) || break
+  rounds=$((rounds + 1))
+  [ $rounds -lt 300 ] || signal=KILL
   kill -"$signal" "$server"
   for process in $server $children; do kill -CONT "$process"; done
-fi
+  sleep 0.03
+done
 wait
 cd /
 # Again while a program that fills it, begun by whoever is gone, has not noticed.
@@ -72,46 +79,48 @@ pub(crate) struct Keeper {
     child: Child,
     orders: Option<ChildStdin>,
     reports: Receiver<Report>,
-    /// Removed once more after the keeper, should that have failed.
-    directory: TempDir,
+    directory: PathBuf,
 }
 
 #[derive(Debug)]
 enum Report {
+    Made,
     Started(i32),
     Exited(i32),
 }
 
-/// A directory of its own for a server, belonging to `account` and closed to others.
-///
-/// Its path is short enough for a socket inside (108 bytes on Linux, fewer elsewhere).
-pub(crate) fn directory(account: &Account, prefix: &str) -> Result<TempDir, Error> {
+/// A path for a server's directory that nothing has yet, short enough for a socket inside (108 bytes on
+/// Linux, fewer elsewhere).
+fn directory(prefix: &str) -> Result<PathBuf, Error> {
     const PATH_BYTES_MAX: usize = 70;
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(prefix);
     let parent = std::env::temp_dir();
     let parent = if parent.as_os_str().len() + prefix.len() > PATH_BYTES_MAX {
         Path::new("/tmp")
     } else {
         &parent
     };
-    let made = builder.tempdir_in(parent).map_err(Error::io("making a temporary directory"))?;
-    account.own(made.path())?;
-    Ok(made)
+    let unique = tempfile::Builder::new().prefix(prefix).make_in(parent, |path| {
+        // Only the name: the keeper makes the directory, so that there is none without a keeper.
+        if path.exists() { Err(std::io::ErrorKind::AlreadyExists.into()) } else { Ok(()) }
+    });
+    let unique = unique.map_err(Error::io("choosing a temporary directory"))?;
+    unique.into_temp_path().keep().map_err(|error| Error::io("choosing a directory")(error.error))
 }
 
 impl Keeper {
-    /// Starts the keeper, and no server yet. `signal`: what ends the server at once.
+    /// Starts the keeper, which makes a directory whose name begins with `prefix`, and no server yet. `signal`:
+    /// what ends the server at once; `arguments`: the server's, from its directory.
     pub(crate) fn new(
-        directory: TempDir,
+        prefix: &str,
         account: &Account,
         signal: &str,
         program: &Path,
-        arguments: &[OsString],
+        arguments: impl FnOnce(&Path) -> Vec<OsString>,
     ) -> Result<Self, Error> {
-        let mut command = account.command(Path::new("sh"), directory.path());
-        command.args(["-c", SCRIPT, "keeper"]).arg(directory.path()).arg(signal);
-        command.arg(program).args(arguments);
+        let directory = directory(prefix)?;
+        let mut command = account.command(Path::new("sh"), Path::new("/"));
+        command.args(["-c", SCRIPT, "keeper"]).arg(&directory).arg(signal);
+        command.arg(program).args(arguments(&directory)).env("HOME", &directory);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         // ctrl-C in a terminal is for the test; the keeper hears of it when the test has gone.
         command.process_group(0);
@@ -123,6 +132,7 @@ impl Keeper {
             let lines = output.into_iter().flat_map(|output| BufReader::new(output).lines());
             for line in lines.map_while(Result::ok) {
                 let report = match line.split_once(' ') {
+                    Some(("made", _)) => Ok(Report::Made),
                     Some(("started", pid)) => pid.parse().map(Report::Started),
                     Some(("exited", code)) => code.parse().map(Report::Exited),
                     _ => continue,
@@ -132,11 +142,18 @@ impl Keeper {
                 }
             }
         });
-        Ok(Self { child, orders, reports, directory })
+        let keeper = Self { child, orders, reports, directory };
+        match keeper.reports.recv_timeout(Duration::from_secs(KEEPER_SECONDS_MAX)) {
+            Ok(Report::Made) => Ok(keeper),
+            _ => {
+                let why = format!("the server's account cannot make {}", keeper.path().display());
+                Err(Error::io("making a temporary directory")(std::io::Error::other(why)))
+            }
+        }
     }
 
     pub(crate) fn path(&self) -> &Path {
-        self.directory.path()
+        &self.directory
     }
 
     pub(crate) fn log(&self) -> PathBuf {
@@ -169,7 +186,7 @@ impl Keeper {
             let left = until.saturating_duration_since(Instant::now());
             match self.reports.recv_timeout(left) {
                 Ok(Report::Exited(code)) => return Some(code),
-                Ok(Report::Started(_)) => {}
+                Ok(_) => {}
                 Err(_) => return None,
             }
         }

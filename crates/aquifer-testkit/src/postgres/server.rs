@@ -67,13 +67,12 @@ impl Server {
         if settings.standby && !first_statements.is_empty() {
             return Err(Error::Refused("a standby cannot have roles or passwords of its own"));
         }
-        let directory = keeper::directory(&account, "aquifer-pg-")?;
-        let path = directory.path().to_owned();
-        let data = path.join("data");
-        // From here on, nothing stays if this process is killed.
-        let arguments = ["-D".into(), data.clone().into_os_string()];
+        let arguments = |path: &Path| vec!["-D".into(), path.join("data").into_os_string()];
         let postgres = bin.join("postgres");
-        let mut keeper = Keeper::new(directory, &account, "QUIT", &postgres, &arguments)?;
+        // From here on, nothing stays if this process is killed.
+        let mut keeper = Keeper::new("aquifer-pg-", &account, "QUIT", &postgres, arguments)?;
+        let path = keeper.path().to_owned();
+        let data = path.join("data");
         Template::new(&bin, account)?.copy_to(&data)?;
         if let Some(certificate) = settings.certificate {
             certificates::write(&path, account, certificate)?;
