@@ -1,0 +1,304 @@
+//! [`PostgresConnection`]: the owner's side, and the only place that reads and writes a session's socket.
+
+use std::any::Any;
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use aquifer_driver::{
+    BoxFuture, Canceller, Command, Connection, Counters, Description, Error, ErrorKind, Result,
+    RowBatch, Status, Step,
+};
+use tokio::io::{AsyncWrite, AsyncWriteExt};
+use tokio_util::io::poll_read_buf;
+
+use crate::dial::Stream;
+use crate::pipeline::Pipeline;
+use crate::protocol::frontend;
+use crate::stop::Stop;
+
+/// A session with a PostgreSQL server.
+///
+/// Applications reach it through `conn.driver::<PostgresConnection>()`, for what only PostgreSQL has.
+/// I/O happens in the task that uses it; there is no task behind it.
+pub struct PostgresConnection {
+    stream: Stream,
+    pipeline: Pipeline,
+    stop: Arc<Stop>,
+    /// Written bytes may still be in a TLS layer.
+    unflushed: bool,
+    /// A command's last step, while a stop that was asked for during it is still on its way.
+    held: Option<Result<Step>>,
+    /// Takes what nobody reads during a recovery.
+    scratch: RowBatch,
+}
+
+impl PostgresConnection {
+    pub(crate) fn new(stream: Stream, pipeline: Pipeline, stop: Arc<Stop>) -> Self {
+        Self {
+            stream,
+            pipeline,
+            stop,
+            unflushed: false,
+            held: None,
+            scratch: RowBatch::new(),
+        }
+    }
+
+    /// The server's process that serves this session (`pg_backend_pid()`); behind a pooler, what the
+    /// pooler says.
+    #[must_use]
+    pub fn process_id(&self) -> u32 {
+        self.stop.process_id()
+    }
+
+    /// A setting that the server reports by itself, as it is now: `server_version`, `TimeZone`,
+    /// `in_hot_standby`. `None` for those that it does not report.
+    #[must_use]
+    pub fn parameter(&self, name: &str) -> Option<&str> {
+        self.pipeline.parameters().get(name)
+    }
+
+    /// Whether the server is a standby that replays another one's changes; `None` if it does not report
+    /// that (before PostgreSQL 14). Kept up to date by the server, also through a promotion.
+    #[must_use]
+    pub fn in_hot_standby(&self) -> Option<bool> {
+        self.pipeline.parameters().in_hot_standby()
+    }
+
+    /// Whether new transactions are read-only unless they say otherwise; `None` before PostgreSQL 14.
+    #[must_use]
+    pub fn default_transaction_read_only(&self) -> Option<bool> {
+        self.pipeline.parameters().default_transaction_read_only()
+    }
+
+    /// Writes what waits, reads what comes, until the pipeline has a step.
+    fn poll_step(&mut self, cx: &mut Context<'_>, batch: Option<&mut RowBatch>) -> Poll<Result<Step>> {
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let polled = self.poll_flow(cx, batch.unwrap_or(&mut scratch));
+        self.scratch = scratch;
+        polled
+    }
+
+    fn poll_flow(&mut self, cx: &mut Context<'_>, batch: &mut RowBatch) -> Poll<Result<Step>> {
+        if self.pipeline.owes() && self.pipeline.untouched() {
+            self.poll_liveness(cx)?;
+        }
+        loop {
+            let blocked = self.poll_write(cx)?.is_pending();
+            match self.pipeline.advance(batch) {
+                Ok(Some(step)) => return Poll::Ready(Ok(step)),
+                Ok(None) => {}
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+            if !blocked && !self.pipeline.output().is_empty() {
+                continue;
+            }
+            if self.poll_fill(cx)?.is_pending() {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Before the first byte of a flight: whether the server has said goodbye meanwhile. Costs a system
+    /// call only if something has come.
+    fn poll_liveness(&mut self, cx: &mut Context<'_>) -> Result<()> {
+        while self.poll_fill(cx)?.is_ready() {
+            self.pipeline.receive_unasked()?;
+        }
+        Ok(())
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Result<Poll<()>> {
+        while !self.pipeline.output().is_empty() {
+            match Pin::new(&mut self.stream).poll_write(cx, self.pipeline.output()) {
+                Poll::Ready(Ok(0)) => return Err(self.lost(std::io::ErrorKind::WriteZero.into())),
+                Poll::Ready(Ok(len)) => {
+                    self.pipeline.wrote(len);
+                    self.unflushed = true;
+                }
+                Poll::Ready(Err(error)) => return Err(self.last_words(cx, error)),
+                Poll::Pending => return Ok(Poll::Pending),
+            }
+        }
+        if self.unflushed {
+            match Pin::new(&mut self.stream).poll_flush(cx) {
+                Poll::Ready(Ok(())) => self.unflushed = false,
+                Poll::Ready(Err(error)) => return Err(self.last_words(cx, error)),
+                Poll::Pending => return Ok(Poll::Pending),
+            }
+        }
+        Ok(Poll::Ready(()))
+    }
+
+    /// Reads once.
+    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Result<Poll<()>> {
+        let room = self.pipeline.input().room();
+        match poll_read_buf(Pin::new(&mut self.stream), cx, room) {
+            Poll::Ready(Ok(0)) => Err(self.lost(std::io::ErrorKind::UnexpectedEof.into())),
+            Poll::Ready(Ok(len)) => {
+                self.pipeline.input().filled(len);
+                Ok(Poll::Ready(()))
+            }
+            Poll::Ready(Err(error)) => Err(self.lost(error)),
+            Poll::Pending => Ok(Poll::Pending),
+        }
+    }
+
+    /// A server that closes a session says why before: what it said is still there to be read when
+    /// writing fails.
+    fn last_words(&mut self, cx: &mut Context<'_>, error: std::io::Error) -> Error {
+        while let Ok(Poll::Ready(())) = self.poll_fill(cx) {
+            if let Err(said) = self.pipeline.receive_unasked() {
+                return said;
+            }
+        }
+        self.lost(error)
+    }
+
+    #[cold]
+    fn lost(&mut self, error: std::io::Error) -> Error {
+        let closed = error.kind() == std::io::ErrorKind::UnexpectedEof;
+        let message = if closed {
+            "the server closed the connection"
+        } else {
+            "the connection to the server broke"
+        };
+        let lost = Error::new(ErrorKind::ConnectionLost, message);
+        let lost = if closed { lost } else { lost.with_source(error) };
+        self.pipeline.broke(lost)
+    }
+}
+
+impl fmt::Debug for PostgresConnection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PostgresConnection")
+            .field("process_id", &self.process_id())
+            .field("status", &self.status())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Connection for PostgresConnection {
+    fn start(&mut self, command: Command<'_>) -> Result<()> {
+        if self.held.is_some() || self.stop.is_tainted() {
+            return Err(Error::new(ErrorKind::ConnectionLost, "the connection is of no further use")
+                .with_nothing_sent(true));
+        }
+        self.pipeline.start(command)?;
+        if self.pipeline.owes() {
+            self.stop.command_begins();
+        }
+        Ok(())
+    }
+
+    fn poll_next(&mut self, cx: &mut Context<'_>, batch: &mut RowBatch) -> Poll<Result<Step>> {
+        let step = match self.held.take() {
+            Some(step) => step,
+            None => match self.poll_step(cx, Some(batch)) {
+                Poll::Ready(step) => step,
+                Poll::Pending => return Poll::Pending,
+            },
+        };
+        let over = matches!(step, Ok(Step::End(_)) | Err(_));
+        // A stop must have hit this command, or nothing, before another one may follow.
+        if over && self.stop.poll_command_ends(cx).is_pending() {
+            self.held = Some(step);
+            return Poll::Pending;
+        }
+        Poll::Ready(step)
+    }
+
+    fn abandon(&mut self) -> Status {
+        self.held = None;
+        self.pipeline.abandon();
+        self.status()
+    }
+
+    fn poll_recover(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        self.held = None;
+        loop {
+            while self.pipeline.owes() {
+                match self.poll_step(cx, None) {
+                    Poll::Ready(Ok(_)) => {}
+                    Poll::Ready(Err(error)) => {
+                        if self.pipeline.status() == Status::Broken {
+                            return Poll::Ready(Err(error));
+                        }
+                    }
+                    Poll::Pending => return Poll::Pending,
+                }
+            }
+            if self.pipeline.status() == Status::Broken {
+                return Poll::Ready(Err(Error::new(
+                    ErrorKind::ConnectionLost,
+                    "the connection is broken",
+                )));
+            }
+            if self.stop.poll_command_ends(cx).is_pending() {
+                return Poll::Pending;
+            }
+            if self.stop.is_tainted() {
+                return Poll::Ready(Err(Error::new(
+                    ErrorKind::ConnectionLost,
+                    "a cancel request may still be on its way to this session",
+                )));
+            }
+            if !self.pipeline.roll_back_open() {
+                self.scratch.shrink(0);
+                return Poll::Ready(Ok(()));
+            }
+            self.stop.command_begins();
+        }
+    }
+
+    fn status(&self) -> Status {
+        match self.pipeline.status() {
+            Status::Broken => Status::Broken,
+            _ if self.held.is_some() => Status::Busy,
+            Status::Busy => Status::Busy,
+            _ if self.stop.is_tainted() => Status::Broken,
+            _ if self.stop.is_under_way() => Status::Busy,
+            status => status,
+        }
+    }
+
+    fn session_changed(&self) -> bool {
+        self.pipeline.session_changed()
+    }
+
+    fn adopt_session(&mut self) {
+        self.pipeline.adopt_session();
+    }
+
+    fn canceller(&self) -> Canceller {
+        self.stop.canceller()
+    }
+
+    fn take_description(&mut self) -> Option<Description> {
+        self.pipeline.take_description()
+    }
+
+    fn counters(&self) -> Counters {
+        self.pipeline.counters()
+    }
+
+    fn as_any_mut(&mut self) -> &mut dyn Any {
+        self
+    }
+
+    fn close(mut self: Box<Self>) -> BoxFuture<'static, Result<()>> {
+        Box::pin(async move {
+            if self.status() == Status::Broken {
+                return Ok(());
+            }
+            let mut farewell = Vec::new();
+            frontend::terminate(&mut farewell);
+            // The server needs no farewell; a session that breaks now has ended as well.
+            let _ = self.stream.write_all(&farewell).await;
+            let _ = self.stream.shutdown().await;
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,556 @@
+//! Commands become flights.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use aquifer_driver::{
+    Batch, BatchItem, Command, Error, ErrorKind, ParamSink, Params, Result, Status, TxOptions, ValueRef, Want,
+};
+
+use super::work::{Expect, Learning, Role, Work};
+use super::work::Settled;
+use super::{Pipeline, Sibling, StatementMode};
+use crate::protocol::backend::Ready;
+use crate::protocol::frontend::{self, Formats, Object};
+use crate::session_change;
+use crate::statement::Statement;
+use crate::types::{self, Oid};
+
+/// Most arguments of one statement: their number has 16 bits.
+pub(crate) const ARGUMENTS_MAX: usize = 65_535;
+
+/// Most bytes of the flight buffer that are kept between commands.
+const KEPT_BYTES: usize = 64 * 1024;
+
+impl Pipeline {
+    /// Encodes a command. What needs no answer of the server is settled at once.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be sent as it is; nothing is then to be sent, and the session is as it was.
+    pub(crate) fn start(&mut self, command: Command<'_>) -> Result<()> {
+        if self.broken {
+            return Err(Error::new(ErrorKind::ConnectionLost, "the connection is broken")
+                .with_nothing_sent(true));
+        }
+        if self.running || !self.expected.is_empty() {
+            return Err(Error::new(
+                ErrorKind::Protocol,
+                "a command was started while another one is under way",
+            )
+            .with_nothing_sent(true));
+        }
+        self.begin_flight();
+        self.encode(command).inspect_err(|_| self.take_back())?;
+        self.running = true;
+        if !self.expected.is_empty() {
+            self.counters.rounds += 1;
+        }
+        Ok(())
+    }
+
+    fn begin_flight(&mut self) {
+        self.out.clear();
+        self.out.shrink_to(KEPT_BYTES);
+        self.sent = 0;
+        self.steps.clear();
+        self.works.clear();
+        self.discarding = false;
+        self.failure = None;
+        self.siblings.clear();
+        self.description = None;
+    }
+
+    fn encode(&mut self, command: Command<'_>) -> Result<()> {
+        match command {
+            Command::Execute { sql, params, want } => self.execute(sql, params, want),
+            Command::Script { sql } => self.script(sql),
+            Command::Prepare { sql } => self.prepare(sql),
+            Command::Batch(batch) => self.batch(&batch),
+            Command::Begin(options) => self.begin(options),
+            Command::Commit => self.commit(),
+            Command::Rollback => {
+                self.rollback();
+                Ok(())
+            }
+            Command::Ping => {
+                self.flight_head();
+                frontend::sync(&mut self.out);
+                self.works.push_back(Work::new(Role::Silent));
+                self.expected.push_back(Expect::Ready);
+                Ok(())
+            }
+            Command::Reset => self.reset(),
+            other => Err(Error::new(
+                ErrorKind::Unsupported,
+                format!("the PostgreSQL driver does not have the command {other:?}"),
+            )),
+        }
+    }
+
+    /// What goes before anything else: statements that the server need not keep any more.
+    fn flight_head(&mut self) {
+        for name in &self.closing {
+            frontend::close(&mut self.out, Object::Statement, name);
+            self.expected.push_back(Expect::Close);
+        }
+    }
+
+    /// The BEGIN that was held back, in the segment of the statement that follows.
+    fn send_held_begin(&mut self) {
+        let Some(begin) = self.held_begin.take() else { return };
+        frontend::parse(&mut self.out, "", &begin, &[]);
+        // No arguments, no results: this cannot fail.
+        let _ = frontend::bind(&mut self.out, "", "", 0, &[], |_, _| Ok(()));
+        frontend::execute(&mut self.out, "", 0);
+        self.expected.extend([Expect::Parse, Expect::Bind, Expect::Execute]);
+        let mut work = Work::new(Role::Begin);
+        work.ends_segment = false;
+        work.begin = Some(begin);
+        self.works.push_back(work);
+    }
+
+    fn end_segment(&mut self) {
+        frontend::sync(&mut self.out);
+        self.expected.push_back(Expect::Ready);
+    }
+
+    fn execute(&mut self, sql: &str, params: &dyn Params, want: Want) -> Result<()> {
+        self.flight_head();
+        self.send_held_begin();
+        let mut work = Work::new(Role::Statement);
+        work.want = want;
+        match self.cache.find(sql) {
+            Some(statement) => {
+                self.counters.cache_hits += 1;
+                self.known(work, statement, params)?;
+            }
+            None => {
+                let learning = self.learn(sql)?;
+                self.unknown(work, learning, params)?;
+            }
+        }
+        self.end_segment();
+        Ok(())
+    }
+
+    /// A name for a statement that is new; the cache has room for it.
+    fn learn(&mut self, sql: &str) -> Result<Learning> {
+        frontend::check_sql(sql)?;
+        let named = self.settings.mode == StatementMode::Named && self.cache.max() > 0;
+        let name = if named { self.next_name() } else { "".into() };
+        Ok(Learning { name, text: sql.into(), parameters: None })
+    }
+
+    fn next_name(&mut self) -> Box<str> {
+        self.names += 1;
+        format!("{}{}", self.settings.name_prefix, self.names).into()
+    }
+
+    /// Takes statements out of the cache until there is room for one more, and closes them first.
+    fn make_room(&mut self) {
+        while let Some(evicted) = self.cache.make_room() {
+            self.counters.evicted += 1;
+            if !evicted.name.is_empty() {
+                frontend::close(&mut self.out, Object::Statement, &evicted.name);
+                self.expected.push_back(Expect::Close);
+                self.close_later(&evicted);
+            }
+        }
+    }
+
+    /// First use: prepared, described and run in one flight. The types are not known yet, so arguments
+    /// and results go as text.
+    fn unknown(&mut self, mut work: Work, learning: Learning, params: &dyn Params) -> Result<()> {
+        self.make_room();
+        let declared = declared(params)?;
+        frontend::parse(&mut self.out, &learning.name, &learning.text, &declared);
+        frontend::describe(&mut self.out, Object::Statement, &learning.name);
+        self.bind(&learning.name, &declared, true, &[], params)?;
+        frontend::execute(&mut self.out, "", 0);
+        self.counters.prepared += 1;
+        self.expected.extend([
+            Expect::Parse,
+            Expect::Parameters,
+            Expect::Fields,
+            Expect::Bind,
+            Expect::Execute,
+        ]);
+        work.learning = Some(learning);
+        self.works.push_back(work);
+        Ok(())
+    }
+
+    /// Later use: the types are known.
+    fn known(
+        &mut self,
+        mut work: Work,
+        statement: Arc<Statement>,
+        params: &dyn Params,
+    ) -> Result<()> {
+        statement.check_count(params.count())?;
+        let unnamed = statement.name.is_empty();
+        if unnamed {
+            frontend::parse(&mut self.out, "", &statement.text, &statement.parameters);
+            self.expected.push_back(Expect::Parse);
+        }
+        let (name, oids) = (&statement.name, &statement.parameters);
+        let arguments = self.bind(name, oids, false, &statement.formats, params)?;
+        self.expected.push_back(Expect::Bind);
+        if unnamed {
+            // The schema may have changed since the types were learnt, and the server cannot tell.
+            frontend::describe(&mut self.out, Object::Portal, "");
+            self.expected.push_back(Expect::Fields);
+        } else {
+            work.shape = Some(Arc::clone(statement.shape()));
+            work.arguments = Some(arguments);
+        }
+        frontend::execute(&mut self.out, "", 0);
+        self.expected.push_back(Expect::Execute);
+        work.statement = Some(statement);
+        self.works.push_back(work);
+        Ok(())
+    }
+
+    fn bind(
+        &mut self,
+        name: &str,
+        oids: &[Oid],
+        first: bool,
+        results: &[types::Format],
+        params: &dyn Params,
+    ) -> Result<Range<usize>> {
+        let count = params.count();
+        frontend::bind(&mut self.out, "", name, count, results, |out, formats| {
+            let mut sink = Arguments { out, formats, oids, first, index: 0 };
+            params.bind(&mut sink)?;
+            if sink.index == count { Ok(()) } else { Err(unequal(sink.index, count)) }
+        })
+    }
+
+    fn script(&mut self, sql: &str) -> Result<()> {
+        frontend::check_sql(sql)?;
+        self.flight_head();
+        self.session_changed |= session_change::in_text(sql);
+        let mut work = Work::new(Role::Script);
+        match self.held_begin.take() {
+            // In one query: if BEGIN fails, nothing of the script may run.
+            Some(begin) => {
+                let whole = format!("{begin};\n{sql}");
+                work.prefix = whole.len() - sql.len();
+                work.begin = Some(begin);
+                frontend::query(&mut self.out, &whole);
+                work.text = Some(whole.into());
+            }
+            None => {
+                frontend::query(&mut self.out, sql);
+                work.text = Some(sql.into());
+            }
+        }
+        self.works.push_back(work);
+        self.expected.extend([Expect::Query, Expect::Ready]);
+        Ok(())
+    }
+
+    fn prepare(&mut self, sql: &str) -> Result<()> {
+        self.flight_head();
+        let mut work = Work::new(Role::Prepare);
+        if let Some(statement) = self.cache.find(sql).filter(|found| !found.name.is_empty()) {
+            // Described anew: the schema may have changed.
+            self.counters.cache_hits += 1;
+            frontend::describe(&mut self.out, Object::Statement, &statement.name);
+            self.expected.extend([Expect::Parameters, Expect::Fields]);
+            work.statement = Some(statement);
+        } else {
+            let learning = self.learn(sql)?;
+            self.make_room();
+            frontend::parse(&mut self.out, &learning.name, sql, &[]);
+            frontend::describe(&mut self.out, Object::Statement, &learning.name);
+            self.counters.prepared += 1;
+            self.expected.extend([Expect::Parse, Expect::Parameters, Expect::Fields]);
+            work.learning = Some(learning);
+        }
+        self.works.push_back(work);
+        self.end_segment();
+        Ok(())
+    }
+
+    /// One Sync after each statement outside a transaction, so that each stands alone; one at the end
+    /// inside, where they stand and fall together anyway.
+    fn batch(&mut self, batch: &Batch) -> Result<()> {
+        if batch.is_empty() {
+            self.steps.push_back(Settled::end(Default::default()));
+            return Ok(());
+        }
+        let alone = self.status() == Status::Idle;
+        self.flight_head();
+        self.send_held_begin();
+        for (index, item) in batch.iter().enumerate() {
+            let ends = alone || index + 1 == batch.len();
+            let mut work = Work::new(Role::Statement);
+            work.sibling = true;
+            work.ends_segment = ends;
+            work.want = item.want;
+            match self.cache.find(item.sql) {
+                Some(statement) => {
+                    self.counters.cache_hits += 1;
+                    self.known(work, statement, &item)?;
+                    if let Some(work) = self.works.back_mut() {
+                        work.arguments = None;
+                    }
+                }
+                None => {
+                    self.unknown_sibling(work, &item)?;
+                }
+            }
+            if ends {
+                self.end_segment();
+            }
+        }
+        Ok(())
+    }
+
+    /// A statement of a batch that is not kept yet: prepared by the first that uses it.
+    fn unknown_sibling(&mut self, mut work: Work, item: &BatchItem<'_>) -> Result<()> {
+        let declared = declared(item)?;
+        let known = self.siblings.iter().position(|sibling| {
+            *sibling.text == **item.sql && sibling.declared == declared && !sibling.name.is_empty()
+        });
+        let Some(place) = known else {
+            let learning = self.learn(item.sql)?;
+            work.follows = Some(self.siblings.len());
+            self.siblings.push(Sibling {
+                name: learning.name.clone(),
+                text: Arc::clone(&learning.text),
+                declared,
+                shape: None,
+                failure: None,
+            });
+            return self.unknown(work, learning, item);
+        };
+        let name = self.siblings[place].name.clone();
+        self.bind(&name, &declared, true, &[], item)?;
+        frontend::execute(&mut self.out, "", 0);
+        self.expected.extend([Expect::Bind, Expect::Execute]);
+        work.text = Some(Arc::clone(item.sql));
+        work.follows = Some(place);
+        self.works.push_back(work);
+        Ok(())
+    }
+
+    fn begin(&mut self, options: TxOptions) -> Result<()> {
+        if self.held_begin.is_some() || self.ready != Ready::Idle {
+            return Err(Error::new(ErrorKind::TxDone, "a transaction is open already")
+                .with_hint("use a savepoint, or end the transaction first")
+                .with_nothing_sent(true));
+        }
+        self.held_begin = Some(begin_text(options).into());
+        self.steps.push_back(Settled::end(Default::default()));
+        Ok(())
+    }
+
+    fn commit(&mut self) -> Result<()> {
+        if self.held_begin.take().is_some() {
+            self.steps.push_back(Settled::end(Default::default()));
+            return Ok(());
+        }
+        if self.ready == Ready::Idle {
+            return Err(Error::new(ErrorKind::TxDone, "there is no open transaction to commit")
+                .with_nothing_sent(true));
+        }
+        self.flight_head();
+        frontend::query(&mut self.out, "COMMIT");
+        self.works.push_back(Work::new(Role::Commit));
+        self.expected.extend([Expect::Query, Expect::Ready]);
+        Ok(())
+    }
+
+    fn rollback(&mut self) {
+        let held = self.held_begin.take().is_some();
+        if held || self.ready == Ready::Idle {
+            self.steps.push_back(Settled::end(Default::default()));
+            return;
+        }
+        self.silent("ROLLBACK");
+    }
+
+    /// A simple query whose outcome is nobody's.
+    fn silent(&mut self, sql: &str) {
+        self.flight_head();
+        frontend::query(&mut self.out, sql);
+        self.works.push_back(Work::new(Role::Silent));
+        self.expected.extend([Expect::Query, Expect::Ready]);
+    }
+
+    /// As `DISCARD ALL`, which cannot be used because it also drops the statements that the cache keeps,
+    /// and without what connections were set up with.
+    fn reset(&mut self) -> Result<()> {
+        if self.adopted.unrepeatable {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                "the session was set up by a statement with arguments, which a reset cannot repeat",
+            )
+            .with_nothing_sent(true));
+        }
+        self.held_begin = None;
+        let mut sql = String::new();
+        if self.ready != Ready::Idle {
+            sql.push_str("ROLLBACK;\n");
+        }
+        sql.push_str(
+            "CLOSE ALL;\nSET SESSION AUTHORIZATION DEFAULT;\nRESET ALL;\nUNLISTEN *;\n\
+             SELECT pg_advisory_unlock_all();\nDISCARD TEMP;\nDISCARD SEQUENCES",
+        );
+        if self.user_prepared {
+            sql.push_str(";\nDEALLOCATE ALL");
+            self.cache.clear();
+            self.closing.clear();
+        }
+        for text in &self.adopted.texts {
+            sql.push_str(";\n");
+            sql.push_str(text);
+        }
+        self.silent(&sql);
+        if let Some(work) = self.works.back_mut() {
+            work.resets = true;
+        }
+        Ok(())
+    }
+
+    /// For recovery: ends the transaction that was left open, if there is one. True if something is to be
+    /// sent.
+    pub(crate) fn roll_back_open(&mut self) -> bool {
+        self.held_begin = None;
+        if self.ready == Ready::Idle || self.broken {
+            return false;
+        }
+        self.begin_flight();
+        self.silent("ROLLBACK");
+        self.counters.rounds += 1;
+        true
+    }
+
+    /// Sends the statement at the head again under a new name, with the arguments of its first try.
+    pub(super) fn send_again(&mut self, mut work: Work, statement: &Arc<Statement>) {
+        let Some(arguments) = work.arguments.take() else { return };
+        let arguments = self.out[arguments].to_vec();
+        self.out.clear();
+        self.sent = 0;
+        self.flight_head();
+        let learning =
+            Learning { name: self.next_name(), text: Arc::clone(&statement.text), parameters: None };
+        self.make_room();
+        frontend::parse(&mut self.out, &learning.name, &learning.text, &statement.parameters);
+        frontend::describe(&mut self.out, Object::Statement, &learning.name);
+        frontend::bind_again(&mut self.out, &learning.name, &arguments);
+        frontend::execute(&mut self.out, "", 0);
+        self.counters.prepared += 1;
+        self.counters.rounds += 1;
+        self.expected.extend([
+            Expect::Parse,
+            Expect::Parameters,
+            Expect::Fields,
+            Expect::Bind,
+            Expect::Execute,
+        ]);
+        work.learning = Some(learning);
+        work.statement = None;
+        work.shape = None;
+        self.works.push_front(work);
+        self.end_segment();
+    }
+}
+
+/// Writes arguments into a Bind.
+struct Arguments<'a> {
+    out: &'a mut Vec<u8>,
+    formats: Formats,
+    oids: &'a [Oid],
+    /// The types are not known: all but bytes goes as text.
+    first: bool,
+    index: usize,
+}
+
+impl ParamSink for Arguments<'_> {
+    #[inline]
+    fn put(&mut self, value: ValueRef<'_>) -> Result<()> {
+        let oid = if self.first { 0 } else { self.oids.get(self.index).copied().unwrap_or(0) };
+        let format = types::put(oid, value, self.out).map_err(|error| self.at(error))?;
+        self.formats.set(self.out, self.index, format);
+        self.index += 1;
+        Ok(())
+    }
+}
+
+impl Arguments<'_> {
+    #[cold]
+    fn at(&self, error: Error) -> Error {
+        let message = format!("argument ${}: {}", self.index + 1, error.message());
+        let kind = error.kind();
+        Error::new(kind, message).with_nothing_sent(true).with_source(error)
+    }
+}
+
+/// The types that arguments must declare themselves, so that the server reads them as they are sent.
+fn declared(params: &dyn Params) -> Result<Vec<Oid>> {
+    struct Declare {
+        oids: Vec<Oid>,
+        any: bool,
+    }
+    impl ParamSink for Declare {
+        fn put(&mut self, value: ValueRef<'_>) -> Result<()> {
+            let oid = types::declared(value);
+            self.any |= oid != 0;
+            self.oids.push(oid);
+            Ok(())
+        }
+    }
+    let count = params.count();
+    if count > ARGUMENTS_MAX {
+        return Err(Error::new(
+            ErrorKind::Arguments,
+            format!("{count} arguments are more than the {ARGUMENTS_MAX} of one statement"),
+        )
+        .with_hint("split the work, pass an array, or use COPY"));
+    }
+    let mut declare = Declare { oids: Vec::with_capacity(count), any: false };
+    params.bind(&mut declare)?;
+    Ok(if declare.any { declare.oids } else { Vec::new() })
+}
+
+#[cold]
+fn unequal(given: usize, count: usize) -> Error {
+    Error::new(
+        ErrorKind::Arguments,
+        format!("{count} arguments were announced and {given} were given"),
+    )
+    .with_nothing_sent(true)
+}
+
+fn begin_text(options: TxOptions) -> String {
+    let mut sql = String::from("BEGIN");
+    if let Some(level) = options.isolation {
+        sql.push_str(&format!(" ISOLATION LEVEL {level}"));
+    }
+    if options.read_only {
+        sql.push_str(" READ ONLY");
+    }
+    if options.deferrable {
+        sql.push_str(" DEFERRABLE");
+    }
+    sql
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn begin_says_only_what_was_asked_for() {
+        assert_eq!(begin_text(TxOptions::new()), "BEGIN");
+        assert_eq!(
+            begin_text(TxOptions::serializable().read_only().deferrable()),
+            "BEGIN ISOLATION LEVEL SERIALIZABLE READ ONLY DEFERRABLE"
+        );
+    }
+}

@@ -1,0 +1,312 @@
+//! The pipeline: commands in, bytes out; bytes in, steps out. It counts the replies that are owed.
+//!
+//! Nothing here reads, writes or waits. A command is encoded as one flight of messages; for each message
+//! that the server answers, an [`Expect`] is queued, and for each statement a [`Work`]. Replies must come
+//! in that order; anything else ends the connection. An error makes the server skip to the next Sync, and
+//! so do we.
+//!
+//! The same queues serve one owner at a time, who starts the next command when the last has ended, and
+//! can serve several, because nothing assumes that only one command is owed.
+
+mod command;
+mod cursor;
+mod receive;
+mod rows;
+#[cfg(test)]
+mod tests;
+mod work;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use aquifer_driver::{Columns, Counters, Description, Error, ErrorKind, Retry, Status};
+
+use crate::parameters::Parameters;
+use crate::protocol::backend::Ready;
+use crate::server_error::ServerError;
+use crate::session_observer::SessionObserver;
+use crate::statement::{Cache, Shape, Statement};
+use crate::types::Oid;
+
+use cursor::Input;
+use work::{Expect, Role, Settled, Work};
+
+/// How statements reach the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum StatementMode {
+    /// Named statements that the server keeps.
+    #[default]
+    Named,
+    /// The unnamed statement, parsed at each use; only its types are remembered. For poolers that give
+    /// each transaction another server connection.
+    Described,
+}
+
+/// What a pipeline is made with.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) mode: StatementMode,
+    /// Most statements that are kept.
+    pub(crate) statements_max: usize,
+    /// Distinguishes this connection's statement names from those of others behind a pooler.
+    pub(crate) name_prefix: Box<str>,
+    pub(crate) observer: Option<Arc<dyn SessionObserver>>,
+}
+
+/// The state of one session. See the [module's documentation](self).
+#[derive(Debug)]
+pub(crate) struct Pipeline {
+    settings: Settings,
+    input: Input,
+    /// The flight under way, kept whole until its end so that a statement can be sent again.
+    out: Vec<u8>,
+    /// How much of `out` is written.
+    sent: usize,
+    expected: VecDeque<Expect>,
+    works: VecDeque<Work>,
+    /// Results that are ready to be given.
+    steps: VecDeque<Settled>,
+    /// The error of the segment that the server is skipping.
+    failure: Option<Failure>,
+    /// Whether a command is under way, and has not given its last step.
+    running: bool,
+    /// Nobody reads the rest: rows are skipped.
+    discarding: bool,
+    broken: bool,
+    ready: Ready,
+    /// A BEGIN that goes with the first statement.
+    held_begin: Option<Box<str>>,
+    cache: Cache,
+    /// Statements that the server still keeps and we do not: closed at the head of the next flight, and
+    /// forgotten when the server has said so.
+    closing: VecDeque<Box<str>>,
+    names: u64,
+    description: Option<Description>,
+    parameters: Parameters,
+    counters: Counters,
+    session_changed: bool,
+    /// What changed the session since it was fresh.
+    changes: Changes,
+    /// What made the session that a reset goes back to.
+    adopted: Changes,
+    /// Statements of a batch that are prepared in the flight under way.
+    siblings: Vec<Sibling>,
+    /// Whether a reset must also drop the statements that the user prepared by hand.
+    user_prepared: bool,
+    /// Cells that had to be re-encoded, until they are appended to their batch.
+    scratch: Vec<u8>,
+    no_columns: Arc<Columns>,
+}
+
+/// Why a segment failed.
+#[derive(Debug)]
+struct Failure {
+    error: Error,
+    /// What the server said, if it was the server.
+    server: Option<ServerError>,
+}
+
+/// Commands that changed the session.
+#[derive(Debug, Default)]
+struct Changes {
+    texts: Vec<Arc<str>>,
+    /// Something changed that no text can repeat: a statement with arguments, or too many of them.
+    unrepeatable: bool,
+}
+
+impl Changes {
+    /// More settings than this are not repeated: the connection is made anew instead.
+    const MAX: usize = 64;
+
+    fn add(&mut self, text: Option<Arc<str>>) {
+        match text {
+            Some(text) if self.texts.len() < Self::MAX => self.texts.push(text),
+            _ => self.unrepeatable = true,
+        }
+    }
+}
+
+/// A statement that several works of one flight use, of which the first prepares it.
+#[derive(Debug)]
+struct Sibling {
+    name: Box<str>,
+    text: Arc<str>,
+    declared: Vec<Oid>,
+    /// How its results lie, once they were described.
+    shape: Option<Arc<Shape>>,
+    /// Why it could not be prepared.
+    failure: Option<ServerError>,
+}
+
+impl Pipeline {
+    pub(crate) fn new(settings: Settings, parameters: Parameters) -> Self {
+        Self {
+            cache: Cache::new(settings.statements_max),
+            settings,
+            input: Input::default(),
+            out: Vec::new(),
+            sent: 0,
+            expected: VecDeque::new(),
+            works: VecDeque::new(),
+            steps: VecDeque::new(),
+            failure: None,
+            running: false,
+            discarding: false,
+            broken: false,
+            ready: Ready::Idle,
+            held_begin: None,
+            closing: VecDeque::new(),
+            names: 0,
+            description: None,
+            parameters,
+            counters: Counters::default(),
+            session_changed: false,
+            changes: Changes::default(),
+            adopted: Changes::default(),
+            siblings: Vec::new(),
+            user_prepared: false,
+            scratch: Vec::new(),
+            no_columns: Arc::new(Columns::empty()),
+        }
+    }
+
+    /// Bytes that wait to be written.
+    #[inline]
+    pub(crate) fn output(&self) -> &[u8] {
+        &self.out[self.sent..]
+    }
+
+    /// So many bytes of the output were written.
+    #[inline]
+    pub(crate) fn wrote(&mut self, len: usize) {
+        self.sent += len;
+    }
+
+    /// True if nothing of the command under way has been written.
+    #[inline]
+    pub(crate) fn untouched(&self) -> bool {
+        self.sent == 0
+    }
+
+    /// Where bytes that were read go.
+    #[inline]
+    pub(crate) fn input(&mut self) -> &mut Input {
+        &mut self.input
+    }
+
+    /// True while replies are owed.
+    #[inline]
+    pub(crate) fn owes(&self) -> bool {
+        !self.expected.is_empty()
+    }
+
+    pub(crate) fn status(&self) -> Status {
+        if self.broken {
+            Status::Broken
+        } else if self.running || !self.expected.is_empty() {
+            Status::Busy
+        } else if self.held_begin.is_some() {
+            Status::Transaction
+        } else {
+            match self.ready {
+                Ready::Idle => Status::Idle,
+                Ready::Transaction => Status::Transaction,
+                Ready::Failed => Status::FailedTransaction,
+            }
+        }
+    }
+
+    pub(crate) fn parameters(&self) -> &Parameters {
+        &self.parameters
+    }
+
+    pub(crate) fn counters(&self) -> Counters {
+        let mut counters = self.counters;
+        counters.cached = self.cache.len() as u64;
+        counters
+    }
+
+    pub(crate) fn take_description(&mut self) -> Option<Description> {
+        self.description.take()
+    }
+
+    pub(crate) fn session_changed(&self) -> bool {
+        self.session_changed
+    }
+
+    /// Takes the session as it is for the one that a reset goes back to.
+    pub(crate) fn adopt_session(&mut self) {
+        let Changes { texts, unrepeatable } = std::mem::take(&mut self.changes);
+        self.adopted.unrepeatable |= unrepeatable;
+        for text in texts {
+            self.adopted.add(Some(text));
+        }
+        self.session_changed = false;
+    }
+
+    /// The connection is of no more use, for this reason. What the server said last explains it better
+    /// than a closed socket does.
+    pub(crate) fn broke(&mut self, error: Error) -> Error {
+        self.broken = true;
+        self.running = false;
+        self.expected.clear();
+        self.steps.clear();
+        let untouched = self.sent == 0;
+        let committing = !untouched && self.works.iter().any(|work| work.role == Role::Commit);
+        self.works.clear();
+        let error = match self.failure.take() {
+            Some(Failure { error: said, server: Some(server) }) if server.is_fatal() => {
+                if said.kind() == ErrorKind::Database {
+                    said.with_kind(ErrorKind::ConnectionLost)
+                } else {
+                    said
+                }
+            }
+            _ => error,
+        };
+        if committing {
+            return Error::new(
+                ErrorKind::CommitUnknown,
+                "the connection broke between COMMIT and its answer: it may have taken effect or not",
+            )
+            .with_hint("look whether the work is there before doing it again")
+            .with_source(error);
+        }
+        let error = error.with_nothing_sent(untouched);
+        if untouched { error.with_retry(Retry::Safe) } else { error }
+    }
+
+    /// The owner wants no more rows. A flight of which nothing was written is taken back.
+    pub(crate) fn abandon(&mut self) -> Status {
+        if self.running {
+            self.running = false;
+            self.steps.clear();
+            if self.sent == 0 && !self.broken {
+                self.take_back();
+            } else {
+                self.discarding = !self.expected.is_empty();
+            }
+        }
+        self.status()
+    }
+
+    /// Forgets the flight that was encoded and not sent.
+    fn take_back(&mut self) {
+        for work in self.works.drain(..) {
+            if work.begin.is_some() {
+                self.held_begin = work.begin;
+            }
+        }
+        self.siblings.clear();
+        self.expected.clear();
+        self.out.clear();
+        self.failure = None;
+    }
+
+    /// A statement that the server keeps and we do not want any more.
+    fn close_later(&mut self, statement: &Statement) {
+        if !statement.name.is_empty() {
+            self.closing.push_back(statement.name.clone());
+        }
+    }
+}

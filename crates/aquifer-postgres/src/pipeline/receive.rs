@@ -1,0 +1,553 @@
+//! Replies become steps.
+
+use std::sync::Arc;
+
+use aquifer_driver::{Error, ErrorKind, Outcome, Result, RowBatch, Step, Want};
+
+use super::work::{Expect, Learning, Role, Settled, Work};
+use super::{Failure, Pipeline};
+use crate::protocol::backend::{self, Ready};
+use crate::protocol::frame::{self, Found, Frame};
+use crate::protocol::frontend;
+use crate::server_error::{Notice, ServerError};
+use crate::session_change;
+use crate::statement::{Shape, Statement};
+
+/// SQLSTATEs after which a kept statement is of no use any more.
+const FEATURE_NOT_SUPPORTED: &str = "0A000";
+const INVALID_STATEMENT_NAME: &str = "26000";
+
+impl Pipeline {
+    /// Reads replies until there is a step to give; `None` if more bytes are needed. The batch is cleared
+    /// first.
+    ///
+    /// # Errors
+    ///
+    /// The command's error, or one that ends the connection.
+    pub(crate) fn advance(&mut self, batch: &mut RowBatch) -> Result<Option<Step>> {
+        batch.clear();
+        loop {
+            if let Some(settled) = self.steps.pop_front() {
+                if let Some(columns) = &settled.columns {
+                    batch.set_columns(columns);
+                }
+                if self.steps.is_empty() && self.expected.is_empty() {
+                    self.finish_command();
+                }
+                return settled.step.map(Some);
+            }
+            if self.expected.is_empty() {
+                // Nothing is owed: the command was settled before, or there is none.
+                self.finish_command();
+                return Ok(Some(Step::End(Outcome::default())));
+            }
+            let found = match frame::find(&self.input.bytes, self.input.at) {
+                Ok(found) => found,
+                Err(error) => return Err(self.broke(error)),
+            };
+            let frame = match found {
+                Found::Whole(frame) => frame,
+                Found::Part(len) => {
+                    self.input.frame = len;
+                    return Ok(if batch.is_empty() { None } else { Some(Step::Rows) });
+                }
+            };
+            // What ends a result set may share a step with its last rows; nothing else may.
+            if !batch.is_empty() && matches!(frame.tag, b'D' | b'E' | b'T' | b'G' | b'H' | b'W') {
+                return Ok(Some(Step::Rows));
+            }
+            if let Some(step) = self.next_set_begins(frame.tag, batch) {
+                return Ok(Some(step));
+            }
+            let received = if frame.tag == b'D' {
+                self.row(frame, batch)
+            } else {
+                self.input.at = frame.end;
+                // Taken out for the moment: what receives the message changes everything else.
+                let bytes = std::mem::take(&mut self.input.bytes);
+                let received = self.receive(frame.tag, &bytes[frame.body..frame.end]);
+                self.input.bytes = bytes;
+                received
+            };
+            if let Err(error) = received {
+                return Err(self.broke(error));
+            }
+        }
+    }
+
+    /// Takes what came while nothing was owed: notices, notifications, changed settings, a farewell.
+    ///
+    /// # Errors
+    ///
+    /// If the server says that the session is over, or anything that it may not say now.
+    pub(crate) fn receive_unasked(&mut self) -> Result<()> {
+        loop {
+            match frame::find(&self.input.bytes, self.input.at) {
+                Ok(Found::Whole(frame)) => {
+                    self.input.at = frame.end;
+                    let body = self.input.bytes[frame.body..frame.end].to_vec();
+                    let taken = match frame.tag {
+                        b'N' | b'S' | b'A' => self.asynchronous(frame.tag, &body),
+                        b'E' => {
+                            let server = ServerError::parse(&body);
+                            Err(server.map_or_else(|error| error, |server| server.into_error(None)))
+                        }
+                        tag => Err(unexpected(tag)),
+                    };
+                    if let Err(error) = taken {
+                        return Err(self.broke(error));
+                    }
+                }
+                Ok(Found::Part(len)) => {
+                    self.input.frame = len;
+                    self.input.settle();
+                    return Ok(());
+                }
+                Err(error) => return Err(self.broke(error)),
+            }
+        }
+    }
+
+    fn finish_command(&mut self) {
+        self.running = false;
+        self.discarding = false;
+        self.input.settle();
+    }
+
+    fn row(&mut self, frame: Frame, batch: &mut RowBatch) -> Result<()> {
+        if !matches!(self.expected.front(), Some(Expect::Execute | Expect::Query)) {
+            return Err(unexpected(b'D'));
+        }
+        match self.take_rows(frame, batch) {
+            Err(error) if error.kind() != ErrorKind::Protocol => {
+                // One cell cannot be read: the statement fails, the session goes on.
+                batch.clear();
+                if let Some(work) = self.works.front_mut() {
+                    work.want = Want::Outcome;
+                }
+                self.failure.get_or_insert(Failure { error, server: None });
+                Ok(())
+            }
+            taken => taken,
+        }
+    }
+
+    /// In a script the next set's first message tells that the last set's end was not the script's.
+    fn next_set_begins(&mut self, tag: u8, batch: &mut RowBatch) -> Option<Step> {
+        if !matches!(tag, b'T' | b'C' | b'I' | b'E' | b'G' | b'H') {
+            return None;
+        }
+        let work = self.works.front_mut().filter(|work| work.role == Role::Script)?;
+        let outcome = work.done.take()?;
+        if self.discarding {
+            return None;
+        }
+        if !work.gave_rows {
+            batch.set_columns(work.shape.as_ref().map_or(&self.no_columns, |shape| &shape.columns));
+        }
+        work.gave_rows = false;
+        work.shape = None;
+        Some(Step::EndOfSet(outcome))
+    }
+
+    fn receive(&mut self, tag: u8, body: &[u8]) -> Result<()> {
+        if matches!(tag, b'N' | b'S' | b'A') {
+            return self.asynchronous(tag, body);
+        }
+        let Some(&expect) = self.expected.front() else { return Err(unexpected(tag)) };
+        match (tag, expect) {
+            (b'1', Expect::Parse) | (b'2', Expect::Bind) => {
+                self.expected.pop_front();
+            }
+            (b'3', Expect::Close) => {
+                self.expected.pop_front();
+                self.closing.pop_front();
+            }
+            (b't', Expect::Parameters) => {
+                self.expected.pop_front();
+                let parameters = backend::parameter_description(body)?;
+                if let Some(learning) = self.works.front_mut().and_then(|w| w.learning.as_mut()) {
+                    learning.parameters = Some(parameters);
+                }
+            }
+            (b'T', Expect::Fields) => {
+                self.expected.pop_front();
+                self.described(backend::row_description(body)?);
+            }
+            (b'n', Expect::Fields) => {
+                self.expected.pop_front();
+                self.described(Vec::new());
+            }
+            (b'T', Expect::Query) => {
+                let fields = backend::row_description(body)?;
+                if let Some(work) = self.works.front_mut() {
+                    work.shape = Some(Arc::new(Shape::text(&fields)));
+                    work.gave_rows = false;
+                }
+            }
+            (b'C', Expect::Execute | Expect::Query) => self.complete(expect, body)?,
+            (b'I' | b's', Expect::Execute | Expect::Query) => {
+                self.completed(expect, Outcome::default());
+            }
+            (b'Z', Expect::Ready) => self.segment_ended(backend::ready_for_query(body)?),
+            (b'Z', Expect::Query) => {
+                self.expected.pop_front();
+                self.segment_ended(backend::ready_for_query(body)?);
+            }
+            (b'E', _) => self.failed(ServerError::parse(body)?),
+            (b'G' | b'H' | b'W', Expect::Execute | Expect::Query) => self.refuse_copy(tag, expect)?,
+            // Data of a COPY that was refused.
+            (b'd' | b'c', Expect::Execute | Expect::Query) if self.failure.is_some() => {}
+            _ => return Err(unexpected(tag)),
+        }
+        Ok(())
+    }
+
+    /// What the server may say at any time.
+    fn asynchronous(&mut self, tag: u8, body: &[u8]) -> Result<()> {
+        match tag {
+            b'N' => {
+                let notice = Notice::parse(body)?;
+                if notice.routine() == Some("SyncRepWaitForLSN")
+                    && let Some(work) = self.works.front_mut()
+                {
+                    work.unreplicated = true;
+                }
+                if let Some(observer) = &self.settings.observer {
+                    observer.notice(&notice);
+                }
+            }
+            b'S' => {
+                let (name, value) = backend::parameter_status(body)?;
+                if let Some(observer) = &self.settings.observer {
+                    observer.parameter(&name, &value);
+                }
+                self.parameters.set(name, value);
+            }
+            _ => {
+                let notified = backend::notification(body)?;
+                if let Some(observer) = &self.settings.observer {
+                    observer.notification(&notified.into());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The statement at the head is described: by Describe of a statement, or of a portal.
+    fn described(&mut self, fields: Vec<backend::Field>) {
+        let Some(work) = self.works.front_mut() else { return };
+        if let Some(Learning { name, text, parameters }) = work.learning.take() {
+            let shape = Arc::new(Shape::text(&fields));
+            let parameters = parameters.unwrap_or_default();
+            let statement = Arc::new(Statement::new(name, text, parameters, fields));
+            work.shape = Some(Arc::clone(&shape));
+            work.statement = Some(Arc::clone(&statement));
+            if let Some(sibling) = work.follows.and_then(|place| self.siblings.get_mut(place)) {
+                sibling.shape = Some(shape);
+            }
+            self.keep(&statement);
+            return;
+        }
+        match (&work.statement, work.role) {
+            // A description of what is kept: of the same columns, or of others if the schema has changed.
+            (Some(statement), Role::Prepare) => {
+                if !statement.has_fields(&fields) {
+                    let statement = Arc::clone(statement);
+                    let anew = Arc::new(Statement::new(
+                        statement.name.clone(),
+                        Arc::clone(&statement.text),
+                        statement.parameters.clone(),
+                        fields,
+                    ));
+                    self.cache.remove(&statement);
+                    work.statement = Some(Arc::clone(&anew));
+                    self.keep(&anew);
+                }
+            }
+            (statement, _) => {
+                let shape = Shape::as_described(&fields);
+                if let Some(statement) = statement.clone()
+                    && !statement.has_fields(&fields)
+                {
+                    self.cache.remove(&statement);
+                }
+                work.shape = Some(Arc::new(shape));
+            }
+        }
+    }
+
+    fn keep(&mut self, statement: &Arc<Statement>) {
+        let replaced = self.cache.insert(statement);
+        if let Some(replaced) = replaced {
+            self.counters.evicted += 1;
+            if replaced.name != statement.name || self.cache.max() == 0 {
+                self.close_later(&replaced);
+            }
+        }
+        while self.cache.len() > self.cache.max() {
+            let Some(evicted) = self.cache.make_room() else { break };
+            self.counters.evicted += 1;
+            self.close_later(&evicted);
+        }
+    }
+
+    fn complete(&mut self, expect: Expect, body: &[u8]) -> Result<()> {
+        let tag = backend::command_complete(body)?;
+        let outcome = Outcome::new(tag.rows, None);
+        let Some(work) = self.works.front_mut() else { return Err(unexpected(b'C')) };
+        work.committed = tag.command == "COMMIT";
+        let users = matches!(work.role, Role::Statement | Role::Script);
+        if users {
+            let by_tag = session_change::in_tag(tag.command, work.sql());
+            let by_text = work.statement.as_ref().is_some_and(|statement| statement.changes_session);
+            if by_tag || by_text {
+                self.user_prepared |= tag.command == "PREPARE";
+                self.session_changed = true;
+                let repeatable = match (&work.statement, work.role) {
+                    (Some(statement), _) if statement.parameters.is_empty() => {
+                        Some(Arc::clone(&statement.text))
+                    }
+                    (None, Role::Script) => work.text.clone(),
+                    _ => None,
+                };
+                let known = repeatable.as_ref().is_some_and(|text| {
+                    self.changes.texts.last().is_some_and(|last| last == text)
+                });
+                if !known {
+                    self.changes.add(repeatable);
+                }
+            }
+            // The server has dropped our statements along with the user's.
+            if matches!(tag.command, "DEALLOCATE ALL" | "DISCARD ALL") {
+                self.cache.clear();
+                self.closing.clear();
+            }
+        }
+        self.completed(expect, outcome);
+        Ok(())
+    }
+
+    /// A statement is done; whether it stays done, its Sync will tell.
+    fn completed(&mut self, expect: Expect, outcome: Outcome) {
+        let Some(work) = self.works.front_mut() else { return };
+        if expect == Expect::Query {
+            // The BEGIN that was put before a script.
+            if work.prefix > 0 && work.begin.take().is_some() {
+                return;
+            }
+            work.done = Some(outcome);
+            return;
+        }
+        self.expected.pop_front();
+        work.done = Some(outcome);
+        if !work.ends_segment
+            && let Some(work) = self.works.pop_front()
+        {
+            self.settle(work, Ok(outcome));
+        }
+        self.follow();
+    }
+
+    /// The next statement may be one that an earlier one has prepared.
+    fn follow(&mut self) {
+        if let Some(work) = self.works.front_mut()
+            && work.shape.is_none()
+            && let Some(sibling) = work.follows.and_then(|place| self.siblings.get(place))
+        {
+            work.shape = sibling.shape.clone();
+        }
+    }
+
+    /// The server skips to the next Sync.
+    fn failed(&mut self, server: ServerError) {
+        while let Some(&expect) = self.expected.front() {
+            if expect == Expect::Ready {
+                break;
+            }
+            self.expected.pop_front();
+        }
+        if self.failure.is_some() {
+            return;
+        }
+        let mut server = server;
+        let mut prefix = 0;
+        let mut sql = None;
+        if let Some(work) = self.works.front_mut() {
+            work.done = None;
+            prefix = work.prefix;
+            if let Some(sibling) = work.follows.and_then(|place| self.siblings.get_mut(place)) {
+                if work.learning.is_some() {
+                    sibling.failure = Some(server.clone());
+                } else if is_state(&server, INVALID_STATEMENT_NAME)
+                    && let Some(first) = &sibling.failure
+                {
+                    server = first.clone();
+                }
+            }
+            // The BEGIN before it does not point into the statement's text.
+            if work.role != Role::Begin {
+                sql = work.sql().map(str::to_owned);
+            }
+        }
+        let mut error = server.clone().into_error(sql.as_deref());
+        if prefix > 0
+            && let Some(at) = error.position()
+        {
+            error = error.with_position(at.saturating_sub(prefix as u32));
+        }
+        self.failure = Some(Failure { error, server: Some(server) });
+    }
+
+    /// COPY needs calls of its own: here it is ended without data, and the statement fails.
+    fn refuse_copy(&mut self, tag: u8, expect: Expect) -> Result<()> {
+        let error = Error::new(
+            ErrorKind::Unsupported,
+            "COPY cannot run as an ordinary statement",
+        )
+        .with_hint("use the driver's copy_in and copy_out");
+        if tag == b'W' {
+            return Err(error.with_kind(ErrorKind::Protocol));
+        }
+        self.failure.get_or_insert(Failure { error, server: None });
+        if tag == b'G' {
+            frontend::copy_fail(&mut self.out, "COPY was not started by a copy call");
+            if expect == Expect::Execute {
+                // The Sync that was sent along was ignored as part of the COPY.
+                frontend::sync(&mut self.out);
+            }
+        }
+        Ok(())
+    }
+
+    /// ReadyForQuery: everything up to its Sync is settled.
+    fn segment_ended(&mut self, ready: Ready) {
+        self.expected.pop_front();
+        self.ready = ready;
+        let mut failure = self.failure.take();
+        let mut skipped = false;
+        while let Some(work) = self.works.pop_front() {
+            let ends = work.ends_segment;
+            if work.role == Role::Begin {
+                // Its failure is the failure of the statement that it was sent with.
+            } else if let Some(failed) = failure.take() {
+                skipped = true;
+                match self.heal(work, failed) {
+                    Some((work, error)) => self.settle(work, Err(error)),
+                    None => return,
+                }
+            } else if skipped {
+                self.settle(work, Err(not_run()));
+            } else {
+                let result = finish(&work);
+                self.settle(work, result);
+            }
+            if ends {
+                break;
+            }
+        }
+        self.follow();
+    }
+
+    /// A kept statement that the server can use no more is forgotten, and where nothing speaks against it,
+    /// prepared and run again: `None` then.
+    fn heal(&mut self, work: Work, failed: Failure) -> Option<(Work, Error)> {
+        let is = |state| failed.server.as_ref().is_some_and(|server| is_state(server, state));
+        let Some(statement) = work.statement.clone() else { return Some((work, failed.error)) };
+        let gone = is(INVALID_STATEMENT_NAME);
+        if !gone && !is(FEATURE_NOT_SUPPORTED) {
+            return Some((work, failed.error));
+        }
+        // 0A000 has many reasons; only a kept plan makes it worth another try.
+        if !self.cache.remove(&statement) {
+            return Some((work, failed.error));
+        }
+        self.counters.evicted += 1;
+        if !gone {
+            self.close_later(&statement);
+        }
+        let again = work.arguments.is_some()
+            && !work.gave_rows
+            && !self.discarding
+            && self.ready == Ready::Idle
+            && self.expected.is_empty()
+            && self.works.is_empty();
+        if !again {
+            return Some((work, failed.error));
+        }
+        self.send_again(work, &statement);
+        None
+    }
+
+    fn settle(&mut self, work: Work, result: Result<Outcome>) {
+        if work.role == Role::Begin {
+            return;
+        }
+        if work.resets && result.is_ok() {
+            self.session_changed = false;
+            self.changes = super::Changes::default();
+            self.user_prepared = false;
+        }
+        if work.role == Role::Prepare && result.is_ok() {
+            self.description = work.statement.as_ref().map(|statement| statement.description());
+        }
+        let last = self.works.is_empty() && self.expected.is_empty();
+        let columns = if work.gave_rows || work.role == Role::Prepare {
+            None
+        } else {
+            let shape = work.shape.as_ref();
+            Some(Arc::clone(shape.map_or(&self.no_columns, |shape| &shape.columns)))
+        };
+        let step = match result {
+            Ok(outcome) if last => Ok(Step::End(outcome)),
+            Ok(outcome) => Ok(Step::EndOfSet(outcome)),
+            Err(error) if work.sibling => Ok(Step::Failed(error)),
+            Err(error) => Err(error),
+        };
+        let ended = matches!(step, Ok(Step::Failed(_))) && last;
+        self.steps.push_back(Settled { step, columns });
+        if ended {
+            self.steps.push_back(Settled::end(Outcome::default()));
+        }
+    }
+}
+
+/// The result of a piece of work whose segment went well.
+fn finish(work: &Work) -> Result<Outcome> {
+    if work.role == Role::Commit {
+        if !work.committed {
+            return Err(Error::new(
+                ErrorKind::TxFailed,
+                "the transaction had failed: COMMIT rolled it back",
+            )
+            .with_hint("look at the first error inside the transaction; nothing of it took effect"));
+        }
+        if work.unreplicated {
+            return Err(Error::new(
+                ErrorKind::CommitUnknown,
+                "the transaction is committed on this server, but the wait for its standby was \
+                 broken off: a failover may lose it",
+            )
+            .with_hint("do not run it again; look at the standby"));
+        }
+    }
+    Ok(work.done.unwrap_or_default())
+}
+
+fn is_state(server: &ServerError, state: &str) -> bool {
+    server.sqlstate().is_some_and(|given| given.as_str() == state)
+}
+
+#[cold]
+fn not_run() -> Error {
+    Error::new(ErrorKind::TxFailed, "the statement did not run, because one before it failed")
+}
+
+#[cold]
+fn unexpected(tag: u8) -> Error {
+    Error::new(
+        ErrorKind::Protocol,
+        format!("the server sent a message out of turn (tag {})", tag.escape_ascii()),
+    )
+    .with_hint("the connection is closed")
+}

@@ -1,0 +1,166 @@
+//! Rows: from the read buffer into a batch, without a copy where that pays.
+
+use aquifer_driver::{Error, ErrorKind, Result, RowBatch, Want};
+
+use super::Pipeline;
+use crate::protocol::frame::{self, Found, Frame};
+use crate::statement::Shape;
+
+/// A batch is handed over when its rows pass this many bytes.
+const BATCH_BYTES: usize = 128 * 1024;
+
+/// Fewer bytes than this are copied: the whole buffer is handed over only if it is worth it.
+const SWAP_BYTES: usize = 4 * 1024;
+
+impl Pipeline {
+    /// Takes the run of rows that begins with `first` into the batch, which must be empty.
+    ///
+    /// # Errors
+    ///
+    /// If a row does not have the form that was described: the session cannot go on.
+    pub(super) fn take_rows(&mut self, first: Frame, batch: &mut RowBatch) -> Result<()> {
+        let Some(work) = self.works.front_mut() else { return Err(undescribed()) };
+        let skip = self.discarding
+            || work.want == Want::Outcome
+            || (work.want == Want::First && work.gave_rows);
+        if skip {
+            self.input.at = first.end;
+            return Ok(());
+        }
+        let shape = work.shape.clone().ok_or_else(undescribed)?;
+        work.gave_rows = true;
+        let start = first.body - frame::HEADER;
+        let mut end = first.end;
+        if work.want == Want::All {
+            while end - start < BATCH_BYTES
+                && let Found::Whole(next) = frame::find(&self.input.bytes, end)?
+                && next.tag == b'D'
+            {
+                end = next.end;
+            }
+        }
+        batch.set_columns(&shape.columns);
+        batch.clear();
+        let tail = self.input.bytes.len() - end;
+        if end - start >= SWAP_BYTES.max(tail) {
+            let spare = batch.swap_bytes(Vec::new(), 0);
+            let full = self.input.split(end, spare);
+            batch.swap_bytes(full, start);
+        } else {
+            batch.bytes_mut().extend_from_slice(&self.input.bytes[start..end]);
+            self.input.at = end;
+        }
+        self.scratch.clear();
+        if shape.plain {
+            locate_plain(batch, shape.cells.len())
+        } else {
+            locate_with(batch, &shape, &mut self.scratch)
+        }
+    }
+}
+
+/// Finds the cells of rows that are read where they lie.
+fn locate_plain(batch: &mut RowBatch, width: usize) -> Result<()> {
+    let (bytes, mut slots) = batch.locate();
+    let mut at = 0;
+    while at < bytes.len() {
+        let (mut cell, end) = row(bytes, at, width)?;
+        for _ in 0..width {
+            match cell_at(bytes, cell, end)? {
+                Some(len) => {
+                    slots.push(cell as u32 + 4, len);
+                    cell += 4 + len as usize;
+                }
+                None => {
+                    slots.push_null();
+                    cell += 4;
+                }
+            }
+        }
+        if cell != end {
+            return Err(malformed());
+        }
+        slots.end_row(width);
+        at = end;
+    }
+    Ok(())
+}
+
+/// Finds the cells of rows of which some have to be re-encoded; those are appended to the batch.
+fn locate_with(batch: &mut RowBatch, shape: &Shape, scratch: &mut Vec<u8>) -> Result<()> {
+    let (bytes, mut slots) = batch.locate();
+    let width = shape.cells.len();
+    let mut at = 0;
+    while at < bytes.len() {
+        let (mut cell, end) = row(bytes, at, width)?;
+        for read in &shape.cells {
+            let Some(len) = cell_at(bytes, cell, end)? else {
+                slots.push_null();
+                cell += 4;
+                continue;
+            };
+            let start = cell + 4;
+            cell = start + len as usize;
+            let skip = usize::from(read.skip).min(len as usize);
+            match read.transcode {
+                None => slots.push((start + skip) as u32, len - skip as u32),
+                Some(transcode) => {
+                    let from = scratch.len();
+                    transcode.run(&bytes[start + skip..cell], scratch)?;
+                    let place = u32::try_from(bytes.len() + from).map_err(|_| too_large())?;
+                    slots.push(place, (scratch.len() - from) as u32);
+                }
+            }
+        }
+        if cell != end {
+            return Err(malformed());
+        }
+        slots.end_row(width);
+        at = end;
+    }
+    batch.bytes_mut().extend_from_slice(scratch);
+    Ok(())
+}
+
+/// The place of a row's first cell, and its end.
+#[inline]
+fn row(bytes: &[u8], at: usize, width: usize) -> Result<(usize, usize)> {
+    let Some([_, a, b, c, d, x, y]) = bytes.get(at..).and_then(<[u8]>::first_chunk::<7>) else {
+        return Err(malformed());
+    };
+    let end = at + 1 + u32::from_be_bytes([*a, *b, *c, *d]) as usize;
+    if usize::from(u16::from_be_bytes([*x, *y])) != width || end > bytes.len() {
+        return Err(malformed());
+    }
+    Ok((at + 7, end))
+}
+
+/// The length of the cell at `at`; `None` is NULL.
+#[inline]
+fn cell_at(bytes: &[u8], at: usize, end: usize) -> Result<Option<u32>> {
+    let Some(word) = bytes.get(at..end).and_then(<[u8]>::first_chunk::<4>) else {
+        return Err(malformed());
+    };
+    let len = i32::from_be_bytes(*word);
+    match u32::try_from(len) {
+        Ok(len) if at + 4 + len as usize <= end => Ok(Some(len)),
+        Err(_) if len == -1 => Ok(None),
+        _ => Err(malformed()),
+    }
+}
+
+#[cold]
+fn malformed() -> Error {
+    Error::new(ErrorKind::Protocol, "the server sent a row that is not of the form it described")
+}
+
+#[cold]
+fn undescribed() -> Error {
+    Error::new(ErrorKind::Protocol, "the server sent a row that it did not describe before")
+}
+
+#[cold]
+fn too_large() -> Error {
+    Error::new(ErrorKind::Resources, "a batch of rows would pass 4 GiB")
+        .with_hint("read the large value in parts")
+}

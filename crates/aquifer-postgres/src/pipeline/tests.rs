@@ -1,0 +1,481 @@
+//! The pipeline against a server that is only bytes.
+
+use std::sync::Arc;
+
+use aquifer_driver::{
+    Batch, Command, ErrorKind, Result, Retry, RowBatch, Status, Step, TxOptions, Want,
+};
+
+use super::{Pipeline, Settings, StatementMode};
+use crate::parameters::Parameters;
+
+/// A pipeline, and what the server would have read and said.
+struct Session {
+    pipeline: Pipeline,
+    batch: RowBatch,
+}
+
+fn message(tag: u8, body: &[u8]) -> Vec<u8> {
+    let mut out = vec![tag];
+    out.extend_from_slice(&(body.len() as u32 + 4).to_be_bytes());
+    out.extend_from_slice(body);
+    out
+}
+
+fn ready(state: u8) -> Vec<u8> {
+    message(b'Z', &[state])
+}
+
+fn complete(tag: &str) -> Vec<u8> {
+    message(b'C', format!("{tag}\0").as_bytes())
+}
+
+fn error(code: &str) -> Vec<u8> {
+    message(b'E', format!("SERROR\0VERROR\0C{code}\0Mno\0\0").as_bytes())
+}
+
+fn parameters(oids: &[u32]) -> Vec<u8> {
+    let mut body = (oids.len() as u16).to_be_bytes().to_vec();
+    oids.iter().for_each(|oid| body.extend_from_slice(&oid.to_be_bytes()));
+    message(b't', &body)
+}
+
+/// Columns of these names and types.
+fn fields(columns: &[(&str, u32)]) -> Vec<u8> {
+    let mut body = (columns.len() as u16).to_be_bytes().to_vec();
+    for (name, oid) in columns {
+        body.extend_from_slice(name.as_bytes());
+        body.extend_from_slice(&[0; 7]);
+        body.extend_from_slice(&oid.to_be_bytes());
+        body.extend_from_slice(&[0, 4, 0xff, 0xff, 0xff, 0xff, 0, 0]);
+    }
+    message(b'T', &body)
+}
+
+fn row(cells: &[Option<&[u8]>]) -> Vec<u8> {
+    let mut body = (cells.len() as u16).to_be_bytes().to_vec();
+    for cell in cells {
+        match cell {
+            Some(cell) => {
+                body.extend_from_slice(&(cell.len() as u32).to_be_bytes());
+                body.extend_from_slice(cell);
+            }
+            None => body.extend_from_slice(&[0xff; 4]),
+        }
+    }
+    message(b'D', &body)
+}
+
+/// The answers to a first use of `SELECT id`, an int4, with this one parameter type.
+fn first_use(cells: &[&[u8]]) -> Vec<u8> {
+    let mut out = [message(b'1', b""), parameters(&[23]), fields(&[("id", 23)]), message(b'2', b"")]
+        .concat();
+    cells.iter().for_each(|cell| out.extend(row(&[Some(cell)])));
+    out.extend(complete(&format!("SELECT {}", cells.len())));
+    out.extend(ready(b'I'));
+    out
+}
+
+impl Session {
+    fn new(mode: StatementMode, statements_max: usize) -> Self {
+        let settings =
+            Settings { mode, statements_max, name_prefix: "s".into(), observer: None };
+        Self {
+            pipeline: Pipeline::new(settings, Parameters::default()),
+            batch: RowBatch::new(),
+        }
+    }
+
+    fn named() -> Self {
+        Self::new(StatementMode::Named, 8)
+    }
+
+    /// Starts a command; the tags of what was sent.
+    fn start(&mut self, command: Command<'_>) -> String {
+        self.pipeline.start(command).unwrap();
+        self.flush()
+    }
+
+    fn flush(&mut self) -> String {
+        let tags = tags(self.pipeline.output());
+        let len = self.pipeline.output().len();
+        self.pipeline.wrote(len);
+        tags
+    }
+
+    fn execute(&mut self, sql: &str, id: i64) -> String {
+        self.start(Command::Execute { sql, params: &(id,), want: Want::All })
+    }
+
+    fn say(&mut self, bytes: &[u8]) {
+        self.pipeline.input().room().extend_from_slice(bytes);
+    }
+
+    fn step(&mut self) -> Result<Option<Step>> {
+        self.pipeline.advance(&mut self.batch)
+    }
+
+    /// The integers of the one column, to the command's end.
+    fn read(&mut self) -> Result<Vec<i64>> {
+        let mut got = Vec::new();
+        loop {
+            let step = self.step()?.expect("the server has said everything");
+            got.extend(self.batch.rows().map(|row| row.get::<i64>(0).unwrap()));
+            if matches!(step, Step::End(_)) {
+                return Ok(got);
+            }
+        }
+    }
+
+    fn answer(&mut self, bytes: &[u8]) -> Result<Vec<i64>> {
+        self.say(bytes);
+        self.read()
+    }
+}
+
+fn tags(mut bytes: &[u8]) -> String {
+    let mut tags = String::new();
+    while let [tag, a, b, c, d, ..] = bytes {
+        tags.push(char::from(*tag));
+        bytes = &bytes[1 + u32::from_be_bytes([*a, *b, *c, *d]) as usize..];
+    }
+    tags
+}
+
+const SQL: &str = "SELECT id FROM t WHERE id > $1";
+
+#[test]
+fn the_first_use_is_one_flight_and_so_is_every_other() {
+    let mut session = Session::named();
+    assert_eq!(session.execute(SQL, 1), "PDBES");
+    assert_eq!(session.answer(&first_use(&[b"7", b"8"])).unwrap(), [7, 8], "as text");
+    assert_eq!(session.execute(SQL, 1), "BES");
+    let binary = [message(b'2', b""), row(&[Some(&[0, 0, 0, 9])]), complete("SELECT 1"), ready(b'I')];
+    assert_eq!(session.answer(&binary.concat()).unwrap(), [9], "as binary");
+    let counters = session.pipeline.counters();
+    assert_eq!((counters.rounds, counters.prepared, counters.cache_hits), (2, 1, 1));
+    assert_eq!(session.pipeline.status(), Status::Idle);
+}
+
+#[test]
+fn every_split_of_the_answer_gives_the_same_rows() {
+    let answer = first_use(&[b"7", b"8", b"9"]);
+    for at in 0..answer.len() {
+        let mut session = Session::named();
+        session.execute(SQL, 1);
+        session.say(&answer[..at]);
+        let mut got = Vec::new();
+        while let Some(step) = session.step().unwrap() {
+            assert!(matches!(step, Step::Rows), "no end before the last byte: {at}");
+            got.extend(session.batch.rows().map(|row| row.get::<i64>(0).unwrap()));
+        }
+        got.extend(session.answer(&answer[at..]).unwrap());
+        assert_eq!(got, [7, 8, 9], "split at {at}");
+    }
+}
+
+#[test]
+fn a_large_result_takes_over_the_read_buffer_and_nulls_stay_nulls() {
+    let mut session = Session::named();
+    session.execute(SQL, 1);
+    session.answer(&first_use(&[])).unwrap();
+    session.execute(SQL, 1);
+    session.say(&message(b'2', b""));
+    let rows: Vec<u8> = (0..10_000_i32).flat_map(|n| row(&[Some(&n.to_be_bytes())])).collect();
+    session.say(&rows);
+    session.say(&row(&[None]));
+    session.say(&[complete("SELECT 10001"), ready(b'I')].concat());
+    let mut got: Vec<Option<i64>> = Vec::new();
+    loop {
+        let step = session.step().unwrap().unwrap();
+        got.extend(session.batch.rows().map(|row| row.get::<Option<i64>>(0).unwrap()));
+        assert!(session.batch.byte_len() < 400 * 1024, "batches are bounded");
+        if let Step::End(outcome) = step {
+            assert_eq!(outcome.rows_affected, 10_001);
+            break;
+        }
+    }
+    assert_eq!(got.len(), 10_001);
+    assert!(got[..10_000].iter().enumerate().all(|(n, got)| *got == Some(n as i64)));
+    assert_eq!(got[10_000], None);
+}
+
+#[test]
+fn begin_goes_with_the_first_statement_and_an_unused_transaction_sends_nothing() {
+    let mut session = Session::named();
+    for command in [Command::Begin(TxOptions::new()), Command::Commit] {
+        assert_eq!(session.start(command), "");
+        assert!(session.read().unwrap().is_empty());
+    }
+    assert_eq!(session.pipeline.counters().rounds, 0);
+    session.start(Command::Begin(TxOptions::new()));
+    session.read().unwrap();
+    assert_eq!(session.pipeline.status(), Status::Transaction);
+    assert_eq!(session.execute(SQL, 1), "PBEPDBES");
+    let begin = [message(b'1', b""), message(b'2', b""), complete("BEGIN")].concat();
+    let mut rest = first_use(&[b"5"]);
+    let state = rest.len() - 1;
+    rest[state] = b'T';
+    assert_eq!(session.answer(&[begin, rest].concat()).unwrap(), [5]);
+    assert_eq!(session.pipeline.status(), Status::Transaction);
+    assert_eq!(session.start(Command::Commit), "Q");
+    session.answer(&[complete("COMMIT"), ready(b'I')].concat()).unwrap();
+    assert_eq!(session.pipeline.status(), Status::Idle);
+}
+
+#[test]
+fn a_commit_that_rolled_back_is_an_error() {
+    let mut session = Session::named();
+    session.start(Command::Begin(TxOptions::new()));
+    session.read().unwrap();
+    session.execute(SQL, 1);
+    session.say(&[message(b'1', b""), message(b'2', b""), complete("BEGIN")].concat());
+    let failed = session.answer(&[error("42P01"), ready(b'E')].concat()).unwrap_err();
+    assert_eq!(failed.kind(), ErrorKind::UndefinedObject);
+    assert_eq!(session.pipeline.status(), Status::FailedTransaction);
+    session.start(Command::Commit);
+    let error = session.answer(&[complete("ROLLBACK"), ready(b'I')].concat()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TxFailed);
+    assert_eq!(session.pipeline.status(), Status::Idle);
+}
+
+#[test]
+fn a_commit_without_an_answer_is_of_unknown_outcome() {
+    let mut session = Session::named();
+    session.start(Command::Begin(TxOptions::new()));
+    session.read().unwrap();
+    session.execute(SQL, 1);
+    session.say(&[message(b'1', b""), message(b'2', b""), complete("BEGIN")].concat());
+    let mut rest = first_use(&[]);
+    let state = rest.len() - 1;
+    rest[state] = b'T';
+    session.answer(&rest).unwrap();
+    session.start(Command::Commit);
+    let lost = aquifer_driver::Error::new(ErrorKind::ConnectionLost, "gone");
+    let error = session.pipeline.broke(lost);
+    assert_eq!(error.kind(), ErrorKind::CommitUnknown);
+    assert_eq!(session.pipeline.status(), Status::Broken);
+}
+
+#[test]
+fn a_connection_that_breaks_before_a_byte_was_sent_may_be_tried_again() {
+    let mut session = Session::named();
+    let command = Command::Execute { sql: SQL, params: &(1,), want: Want::All };
+    session.pipeline.start(command).unwrap();
+    let error =
+        session.pipeline.broke(aquifer_driver::Error::new(ErrorKind::ConnectionLost, "gone"));
+    assert_eq!((error.kind(), error.retry()), (ErrorKind::ConnectionLost, Retry::Safe));
+    let mut session = Session::named();
+    session.execute(SQL, 1);
+    let error =
+        session.pipeline.broke(aquifer_driver::Error::new(ErrorKind::ConnectionLost, "gone"));
+    assert_ne!(error.retry(), Retry::Safe);
+}
+
+#[test]
+fn a_stale_statement_is_prepared_and_run_again_outside_a_transaction() {
+    for code in ["0A000", "26000"] {
+        let mut session = Session::named();
+        session.execute(SQL, 1);
+        session.answer(&first_use(&[])).unwrap();
+        session.execute(SQL, 1);
+        session.say(&[error(code), ready(b'I')].concat());
+        assert!(session.step().unwrap().is_none(), "not told to the caller: {code}");
+        let again = if code == "26000" { "PDBES" } else { "CPDBES" };
+        assert_eq!(session.flush(), again);
+        if code != "26000" {
+            session.say(&message(b'3', b""));
+        }
+        assert_eq!(session.answer(&first_use(&[b"4"])).unwrap(), [4]);
+        assert_eq!(session.pipeline.counters().cached, 1);
+        // And only once.
+        session.execute(SQL, 1);
+        session.say(&[error("26000"), ready(b'I')].concat());
+        assert!(session.step().unwrap().is_none());
+        session.flush();
+        let failed = session.answer(&[error("26000"), ready(b'I')].concat()).unwrap_err();
+        assert_eq!(failed.sqlstate(), Some("26000"));
+        assert_eq!(session.pipeline.status(), Status::Idle);
+    }
+}
+
+#[test]
+fn a_statement_that_leaves_the_cache_is_closed_in_the_next_flight() {
+    let mut session = Session::new(StatementMode::Named, 1);
+    session.execute(SQL, 1);
+    session.answer(&first_use(&[])).unwrap();
+    let other = "SELECT id FROM u WHERE id > $1";
+    assert_eq!(session.execute(other, 1), "CPDBES");
+    session.answer(&[message(b'3', b""), first_use(&[])].concat()).unwrap();
+    let counters = session.pipeline.counters();
+    assert_eq!((counters.evicted, counters.cached), (1, 1));
+    assert_eq!(session.execute(other, 1), "BES");
+}
+
+#[test]
+fn a_statement_prepared_by_a_flight_that_was_given_up_is_kept() {
+    let mut session = Session::named();
+    session.execute(SQL, 1);
+    assert_eq!(session.pipeline.abandon(), Status::Busy);
+    session.say(&first_use(&[b"1", b"2"]));
+    assert!(session.read().unwrap().is_empty(), "rows that nobody wants are skipped");
+    assert_eq!(session.execute(SQL, 1), "BES");
+}
+
+#[test]
+fn a_flight_of_which_nothing_was_sent_is_taken_back() {
+    let mut session = Session::named();
+    session.start(Command::Begin(TxOptions::new()));
+    session.read().unwrap();
+    let command = Command::Execute { sql: SQL, params: &(1,), want: Want::All };
+    session.pipeline.start(command).unwrap();
+    assert_eq!(session.pipeline.abandon(), Status::Transaction);
+    assert_eq!(session.execute(SQL, 1), "PBEPDBES", "BEGIN is still to be sent");
+}
+
+#[test]
+fn a_batch_alone_has_a_sync_for_each_and_shares_what_it_prepares() {
+    let sql: Arc<str> = SQL.into();
+    let mut session = Session::named();
+    let mut batch = Batch::new();
+    for id in 0..3 {
+        batch.push(&sql, &(id,), Want::All).unwrap();
+    }
+    assert_eq!(session.start(Command::Batch(batch)), "PDBESBESBES");
+    let later = |cell: &[u8]| {
+        [message(b'2', b""), row(&[Some(cell)]), complete("SELECT 1"), ready(b'I')].concat()
+    };
+    session.say(&[first_use(&[b"1"]), later(b"2")].concat());
+    session.say(&[error("22012"), ready(b'I')].concat());
+    let mut got = Vec::new();
+    loop {
+        match session.step().unwrap().unwrap() {
+            Step::EndOfSet(_) => got.push(session.batch.row(0).unwrap().get::<i64>(0).unwrap()),
+            Step::Failed(error) => {
+                assert_eq!(error.kind(), ErrorKind::Data);
+                got.push(-1);
+            }
+            Step::End(_) => break,
+            Step::Rows => panic!("all is here"),
+            _ => panic!("no such step"),
+        }
+    }
+    assert_eq!(got, [1, 2, -1]);
+}
+
+#[test]
+fn a_batch_in_a_transaction_has_one_sync_and_falls_together() {
+    let sql: Arc<str> = SQL.into();
+    let mut session = Session::named();
+    session.execute(SQL, 1);
+    session.answer(&first_use(&[])).unwrap();
+    session.start(Command::Begin(TxOptions::new()));
+    session.read().unwrap();
+    let mut batch = Batch::new();
+    for id in 0..3 {
+        batch.push(&sql, &(id,), Want::Outcome).unwrap();
+    }
+    assert_eq!(session.start(Command::Batch(batch)), "PBEBEBEBES");
+    session.say(&[message(b'1', b""), message(b'2', b""), complete("BEGIN")].concat());
+    session.say(&[message(b'2', b""), complete("SELECT 1"), error("23505"), ready(b'E')].concat());
+    assert!(matches!(session.step(), Ok(Some(Step::EndOfSet(_)))));
+    for kind in [ErrorKind::UniqueViolation, ErrorKind::TxFailed] {
+        match session.step() {
+            Ok(Some(Step::Failed(error))) => assert_eq!(error.kind(), kind),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(matches!(session.step(), Ok(Some(Step::End(_)))));
+    assert_eq!(session.pipeline.status(), Status::FailedTransaction);
+}
+
+#[test]
+fn a_script_gives_a_set_for_each_statement() {
+    let mut session = Session::named();
+    assert_eq!(session.start(Command::Script { sql: "SELECT 1; CREATE TABLE x(); SELECT 2" }), "Q");
+    session.say(&[fields(&[("a", 23)]), row(&[Some(b"1")]), complete("SELECT 1")].concat());
+    session.say(&complete("CREATE TABLE"));
+    session.say(&[fields(&[("b", 23)]), row(&[Some(b"2")]), complete("SELECT 1")].concat());
+    session.say(&ready(b'I'));
+    let mut names = Vec::new();
+    loop {
+        let step = session.step().unwrap().unwrap();
+        if !matches!(step, Step::Rows) {
+            names.push(session.batch.columns().names().collect::<Vec<_>>().join(","));
+        }
+        if matches!(step, Step::End(_)) {
+            break;
+        }
+    }
+    assert_eq!(names, ["a", "", "b"]);
+}
+
+#[test]
+fn an_unnamed_statement_is_parsed_with_its_learnt_types_and_described_again() {
+    let mut session = Session::new(StatementMode::Described, 8);
+    assert_eq!(session.execute(SQL, 1), "PDBES");
+    session.answer(&first_use(&[])).unwrap();
+    assert_eq!(session.execute(SQL, 1), "PBDES");
+    let mut described = fields(&[("id", 23)]);
+    let format = described.len() - 1;
+    described[format] = 1;
+    let answer = [message(b'1', b""), message(b'2', b""), described, row(&[Some(&[0, 0, 0, 3])])];
+    session.say(&answer.concat());
+    assert_eq!(session.answer(&[complete("SELECT 1"), ready(b'I')].concat()).unwrap(), [3]);
+}
+
+#[test]
+fn anything_out_of_turn_ends_the_session() {
+    let good = first_use(&[b"7"]);
+    for bytes in [
+        ready(b'I'),
+        message(b'2', b""),
+        message(b'K', &[0; 8]),
+        complete("SELECT 1"),
+        row(&[Some(b"1")]),
+        message(b'3', b""),
+        ready(b'?'),
+        [good[..good.len() - 6].to_vec(), row(&[Some(b"1")])].concat(),
+        [message(b'1', b""), parameters(&[23]), fields(&[("id", 23)]), message(b'2', b""),
+            row(&[Some(b"1"), None])].concat(),
+    ] {
+        let mut session = Session::named();
+        session.execute(SQL, 1);
+        session.say(&bytes);
+        let error = loop {
+            match session.step() {
+                Ok(Some(Step::Rows)) => {}
+                Ok(step) => panic!("{step:?} for {bytes:?}"),
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(error.kind(), ErrorKind::Protocol, "{bytes:?}");
+        assert_eq!(session.pipeline.status(), Status::Broken);
+    }
+}
+
+#[test]
+fn a_copy_that_was_not_asked_for_is_ended_and_the_session_goes_on() {
+    let mut session = Session::named();
+    assert_eq!(session.start(Command::Script { sql: "COPY t FROM STDIN" }), "Q");
+    session.say(&message(b'G', &[0, 0, 1, 0, 0]));
+    assert!(session.step().unwrap().is_none());
+    assert_eq!(session.flush(), "f");
+    let error = session.answer(&[error("57014"), ready(b'I')].concat()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
+    assert_eq!(session.pipeline.status(), Status::Idle);
+}
+
+#[test]
+fn too_many_arguments_and_wrong_counts_send_nothing() {
+    let mut session = Session::named();
+    let many: Vec<i64> = vec![0; 65_536];
+    let command = Command::Execute { sql: SQL, params: &many, want: Want::All };
+    assert_eq!(session.pipeline.start(command).unwrap_err().kind(), ErrorKind::Arguments);
+    session.execute(SQL, 1);
+    session.answer(&first_use(&[])).unwrap();
+    let command = Command::Execute { sql: SQL, params: &(1, 2), want: Want::All };
+    assert_eq!(session.pipeline.start(command).unwrap_err().kind(), ErrorKind::Arguments);
+    assert!(session.pipeline.output().is_empty());
+    assert_eq!(session.execute(SQL, 1), "BES");
+}

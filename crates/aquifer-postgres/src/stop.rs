@@ -1,0 +1,231 @@
+//! [`Stop`]: asks the server to stop a session's command, and never the next one.
+//!
+//! A CancelRequest goes over a connection of its own and names the session, not the command. The server
+//! acts on it before it closes that connection. So a session's next command may be sent only when no
+//! request is on its way: the end of a command waits for the end of the request that was made during it.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use aquifer_driver::{BoxFuture, Cancel, Canceller};
+use tokio::runtime::Handle;
+
+/// How a request ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Request {
+    /// Nothing was sent: the server could not be reached.
+    NotSent,
+    /// The server has closed the request's connection: the request was acted on.
+    Done,
+    /// It was sent, and nobody knows whether it was acted on.
+    Uncertain,
+}
+
+/// Makes a CancelRequest for one session.
+pub(crate) trait SendRequest: Send + Sync + 'static {
+    /// Dials, sends, and waits until the server hangs up; within a budget of its own.
+    fn send(&self) -> BoxFuture<'static, Request>;
+}
+
+/// What a session and its cancellers share.
+pub(crate) struct Stop {
+    state: Mutex<State>,
+    request: Box<dyn SendRequest>,
+    /// Where requests run: the runtime that the session was opened in.
+    runtime: Handle,
+    process: u32,
+    /// A request may reach another session than the one it was made for: after it, this one is given up.
+    behind_pooler: bool,
+}
+
+#[derive(Default)]
+struct State {
+    /// A command is under way.
+    running: bool,
+    /// A request is.
+    under_way: bool,
+    /// A request may still hit, whatever is run.
+    tainted: bool,
+    waker: Option<Waker>,
+}
+
+impl Stop {
+    pub(crate) fn new(
+        request: Box<dyn SendRequest>,
+        runtime: Handle,
+        process: u32,
+        behind_pooler: bool,
+    ) -> Arc<Self> {
+        Arc::new(Self { state: Mutex::default(), request, runtime, process, behind_pooler })
+    }
+
+    pub(crate) fn process_id(&self) -> u32 {
+        self.process
+    }
+
+    pub(crate) fn canceller(self: &Arc<Self>) -> Canceller {
+        Canceller::new(Arc::new(Handed(Arc::clone(self))))
+    }
+
+    pub(crate) fn command_begins(&self) {
+        self.lock().running = true;
+    }
+
+    /// The command is over; pending while a request is on its way.
+    pub(crate) fn poll_command_ends(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut state = self.lock();
+        state.running = false;
+        if !state.under_way {
+            return Poll::Ready(());
+        }
+        state.waker = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
+    pub(crate) fn is_under_way(&self) -> bool {
+        self.lock().under_way
+    }
+
+    pub(crate) fn is_tainted(&self) -> bool {
+        self.lock().tainted
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn ended(&self, request: Request) {
+        let waker = {
+            let mut state = self.lock();
+            state.under_way = false;
+            state.tainted |= match request {
+                Request::NotSent => false,
+                Request::Done => self.behind_pooler,
+                Request::Uncertain => true,
+            };
+            state.waker.take()
+        };
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+}
+
+impl fmt::Debug for Stop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stop").field("process", &self.process).finish_non_exhaustive()
+    }
+}
+
+struct Handed(Arc<Stop>);
+
+impl Cancel for Handed {
+    /// The request runs in a task of the session's runtime, so that it ends whatever becomes of the
+    /// future: a session waits for it.
+    fn cancel(&self) -> BoxFuture<'static, ()> {
+        {
+            let mut state = self.0.lock();
+            if !state.running || state.under_way || state.tainted {
+                return Box::pin(std::future::ready(()));
+            }
+            state.under_way = true;
+        }
+        // If the task is never run or is dropped, nobody knows what it did.
+        let end = EndOfRequest { stop: Arc::clone(&self.0), request: Request::Uncertain };
+        let task = self.0.runtime.spawn(async move {
+            let mut end = end;
+            end.request = end.stop.request.send().await;
+        });
+        Box::pin(async move {
+            // A task that was dropped has told its end all the same.
+            let _ = task.await;
+        })
+    }
+}
+
+/// Tells the session how its request ended, even if its task is dropped.
+struct EndOfRequest {
+    stop: Arc<Stop>,
+    request: Request,
+}
+
+impl Drop for EndOfRequest {
+    fn drop(&mut self) {
+        self.stop.ended(self.request);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use tokio::sync::Notify;
+
+    struct Script {
+        sent: Arc<AtomicUsize>,
+        answer: Arc<Notify>,
+        request: Request,
+    }
+
+    impl SendRequest for Script {
+        fn send(&self) -> BoxFuture<'static, Request> {
+            let (answer, request) = (Arc::clone(&self.answer), self.request);
+            self.sent.fetch_add(1, Ordering::Relaxed);
+            Box::pin(async move {
+                answer.notified().await;
+                request
+            })
+        }
+    }
+
+    fn stop(request: Request) -> (Arc<Stop>, Arc<AtomicUsize>, Arc<Notify>) {
+        let (sent, answer) = (Arc::<AtomicUsize>::default(), Arc::<Notify>::default());
+        let script =
+            Script { sent: Arc::clone(&sent), answer: Arc::clone(&answer), request };
+        (Stop::new(Box::new(script), Handle::current(), 1, false), sent, answer)
+    }
+
+    #[tokio::test]
+    async fn a_command_ends_only_after_the_request_that_was_made_during_it() {
+        let (stop, sent, answer) = stop(Request::Done);
+        stop.command_begins();
+        let asked = stop.canceller().cancel();
+        tokio::task::yield_now().await;
+        let ends = std::future::poll_fn(|cx| stop.poll_command_ends(cx));
+        tokio::pin!(ends);
+        assert!(futures_poll(ends.as_mut()).await.is_pending());
+        answer.notify_one();
+        ends.await;
+        asked.await;
+        assert_eq!(sent.load(Ordering::Relaxed), 1);
+        assert!(!stop.is_tainted() && !stop.is_under_way());
+    }
+
+    #[tokio::test]
+    async fn between_commands_and_twice_during_one_nothing_is_sent() {
+        let (stop, sent, answer) = stop(Request::Done);
+        stop.canceller().cancel().await;
+        assert_eq!(sent.load(Ordering::Relaxed), 0);
+        stop.command_begins();
+        drop(stop.canceller().cancel());
+        stop.canceller().cancel().await;
+        tokio::task::yield_now().await;
+        assert_eq!(sent.load(Ordering::Relaxed), 1, "a dropped future's request goes on");
+        answer.notify_one();
+        std::future::poll_fn(|cx| stop.poll_command_ends(cx)).await;
+    }
+
+    #[tokio::test]
+    async fn a_request_of_unknown_end_makes_the_session_useless() {
+        let (stop, _, answer) = stop(Request::Uncertain);
+        stop.command_begins();
+        answer.notify_one();
+        stop.canceller().cancel().await;
+        assert!(stop.is_tainted());
+    }
+
+    async fn futures_poll<F: Future + Unpin>(mut future: F) -> Poll<F::Output> {
+        std::future::poll_fn(|cx| Poll::Ready(std::pin::Pin::new(&mut future).poll(cx))).await
+    }
+}
