@@ -9,13 +9,24 @@
 #![allow(dead_code)]
 
 mod auth;
+mod cancel_request;
 mod config;
+mod connection;
+mod connector;
 mod dial;
+mod driver;
 #[doc(hidden)]
 pub mod fuzzing;
+mod parameters;
+mod pipeline;
 mod protocol;
 mod server_error;
+mod session_change;
+mod session_observer;
 mod sqlstate;
+mod startup;
+mod statement;
+mod stop;
 mod tls;
 mod types;
 
@@ -24,7 +35,11 @@ pub use config::{
     RootCert, Secret, SslCertMode, SslConfig, SslMode, SslNegotiation, TargetSessionAttrs,
     TcpConfig, TlsVersion,
 };
+pub use connection::PostgresConnection;
+pub use connector::PostgresConnector;
 pub use dial::ConnectErrors;
+pub use driver::PostgresDriver;
 pub use server_error::{Notice, ServerError, Severity};
+pub use session_observer::{Notification, SessionObserver};
 pub use sqlstate::SqlState;
 pub use types::{Bits, Hstore, IpNet, MacAddr, Malformed, Multirange, Point, Range, TimeTz};

@@ -69,7 +69,7 @@ impl Startup {
             }
             b'E' => {
                 let said = ServerError::parse(body)?;
-                return Err(said.into_error(None));
+                return Err(said.into_connect_error());
             }
             b'N' => {
                 let notice = Notice::parse(body)?;
@@ -155,7 +155,7 @@ pub(crate) async fn log_in<'a>(
         let found = match frame::find(&input, at) {
             // A server that could not start a process for us says so in bare text.
             Err(_) if input.get(at) == Some(&b'E') => {
-                return Err(crate::server_error::pre_protocol(&input[at + 1..]));
+                return Err(ServerError::parse_plain_text(&input[at + 1..]).into_connect_error());
             }
             found => found?,
         };
@@ -186,7 +186,7 @@ pub(crate) async fn log_in<'a>(
 #[cold]
 fn broke(error: std::io::Error, rest: &[u8]) -> Error {
     if rest.first() == Some(&b'E') {
-        return crate::server_error::pre_protocol(&rest[1..]);
+        return ServerError::parse_plain_text(&rest[1..]).into_connect_error();
     }
     Error::new(ErrorKind::Connect, "the server hung up while the session was being opened")
         .with_retry(Retry::Safe)

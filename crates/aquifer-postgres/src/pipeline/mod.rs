@@ -28,6 +28,7 @@ use crate::session_observer::SessionObserver;
 use crate::statement::{Cache, Shape, Statement};
 use crate::types::Oid;
 
+pub(crate) use command::ARGUMENTS_MAX;
 use cursor::Input;
 use work::{Expect, Role, Settled, Work};
 

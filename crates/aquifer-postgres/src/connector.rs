@@ -1,0 +1,331 @@
+//! [`PostgresConnector`]: from a connection string to sessions.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aquifer_driver::{
+    Access, BoxFuture, Command, Connection, Connector, Dialect, Dsn, Environment, Error, ErrorKind,
+    Grammar, Layout, Placeholder, Result, Retry, RowBatch, Step, Want,
+};
+
+use crate::auth::{
+    Authenticator, ChannelBinding, Identity, NONCE_BYTES, Password, Policy, RequireAuth,
+    SaltedPasswords,
+};
+use crate::cancel_request::CancelRequest;
+use crate::config::{self, Config, Found, HostSpec, QueryMode, SystemFiles, TargetSessionAttrs};
+use crate::connection::PostgresConnection;
+use crate::dial::plan::{Attempt, Plan, suits};
+use crate::dial::{self, Failure};
+use crate::pipeline::{ARGUMENTS_MAX, Pipeline, Settings, StatementMode};
+use crate::session_observer::SessionObserver;
+use crate::startup::{self, Startup};
+use crate::stop::Stop;
+use crate::tls::Tls;
+
+/// A parsed connection string: opens sessions with one of its hosts.
+pub struct PostgresConnector {
+    config: Arc<Config>,
+    tls: Tls,
+    policy: Policy,
+    salted: Arc<SaltedPasswords>,
+    observer: Option<Arc<dyn SessionObserver>>,
+    target: String,
+}
+
+static DIALECT: Dialect = Dialect::new("postgresql", Grammar::Postgres)
+    .placeholder(Placeholder::Dollar)
+    .params_max(ARGUMENTS_MAX);
+
+impl PostgresConnector {
+    /// Reads a connection string, the environment, and the files that they name. Dials nothing.
+    ///
+    /// # Errors
+    ///
+    /// `Configuration`, naming the parameter, the variable or the file.
+    pub fn from_dsn(dsn: &Dsn, environment: &dyn Environment) -> Result<Self> {
+        Self::new(Config::from_dsn(dsn, environment)?)
+    }
+
+    /// A connector of this configuration. Reads the files that it names.
+    ///
+    /// # Errors
+    ///
+    /// `Configuration`, naming the parameter or the file.
+    pub fn new(config: Config) -> Result<Self> {
+        let require_auth = config.require_auth.as_deref().map_or(Ok(RequireAuth::default()), |text| {
+            RequireAuth::parse(text)
+        })?;
+        let channel_binding = match config.channel_binding {
+            config::ChannelBinding::Disable => ChannelBinding::Disable,
+            config::ChannelBinding::Prefer => ChannelBinding::Prefer,
+            config::ChannelBinding::Require => ChannelBinding::Require,
+        };
+        Ok(Self {
+            tls: Tls::load(&config.ssl, &SystemFiles)?,
+            policy: Policy { require_auth, channel_binding },
+            salted: Arc::new(SaltedPasswords::new(SaltedPasswords::ENTRIES)),
+            observer: None,
+            target: config.target(),
+            config: Arc::new(config),
+        })
+    }
+
+    /// Has `observer` hear the notices, notifications and changed settings of all sessions.
+    #[must_use]
+    pub fn with_observer(mut self, observer: Arc<dyn SessionObserver>) -> Self {
+        self.observer = Some(observer);
+        self
+    }
+
+    /// The configuration.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Tries hosts and kinds of encryption until one gives the session that is wanted.
+    async fn open(&self) -> Result<PostgresConnection> {
+        let mut plan = Plan::new(&self.config, seed()?);
+        while let Some(attempt) = plan.next() {
+            match self.attempt(attempt).await {
+                Ok(connection) => return Ok(connection),
+                Err((failure, error)) => plan.failed(failure, error),
+            }
+        }
+        Err(plan.into_error())
+    }
+
+    async fn attempt(&self, attempt: Attempt) -> Result<PostgresConnection, (Failure, Error)> {
+        let host = &self.config.hosts[attempt.host];
+        let tried = self.log_in(host, attempt);
+        let connection = match self.config.connect_timeout {
+            None => tried.await,
+            // As in libpq, each attempt has the whole budget.
+            Some(budget) => match tokio::time::timeout(budget, tried).await {
+                Ok(tried) => tried,
+                Err(_) => Err((Failure::Unreachable, too_slow(host, budget))),
+            },
+        }?;
+        Ok(connection)
+    }
+
+    async fn log_in(
+        &self,
+        host: &HostSpec,
+        attempt: Attempt,
+    ) -> Result<PostgresConnection, (Failure, Error)> {
+        let tcp = &self.config.tcp;
+        let dialled = dial::dial(host, tcp, &self.tls, attempt.encryption, attempt.shuffle)
+            .await
+            .map_err(|undialled| (undialled.failure, undialled.error))?;
+        let encrypted = dialled.tls();
+        let refused = Failure::Refused { encrypted };
+        let mut stream = dialled.stream;
+        let (password, hint) = self.password(host);
+        let identity = Identity {
+            user: self.config.user.clone(),
+            password,
+            token: None,
+            tls: encrypted,
+            end_point: dialled.end_point,
+        };
+        let nonce = nonce().map_err(|error| (Failure::Final, error))?;
+        let salted = Arc::clone(&self.salted);
+        let authenticator = Authenticator::new(self.policy.clone(), identity, salted, nonce);
+        let versions =
+            (self.config.min_protocol_version.number(), self.config.max_protocol_version.number());
+        let startup = Startup::new(authenticator, self.observer.clone(), versions);
+        let parameters = self.config.startup_parameters();
+        let session = startup::log_in(&mut stream, startup, parameters)
+            .await
+            .map_err(|error| (how_refused(&error, refused), at(host, error, hint)))?;
+        let request = CancelRequest {
+            address: dialled.address,
+            tcp: tcp.clone(),
+            tls: self.tls.clone(),
+            process: session.process,
+            key: session.key,
+            budget: self.config.connect_timeout,
+        };
+        let mode = match self.config.query_mode {
+            QueryMode::CacheDescribe => StatementMode::Described,
+            QueryMode::CacheStatement | QueryMode::SimpleProtocol => StatementMode::Named,
+        };
+        let stop = Stop::new(
+            Box::new(request),
+            tokio::runtime::Handle::current(),
+            session.process,
+            mode == StatementMode::Described,
+        );
+        let settings = Settings {
+            mode,
+            statements_max: self.config.statement_cache_capacity,
+            name_prefix: name_prefix().map_err(|error| (Failure::Final, error))?,
+            observer: self.observer.clone(),
+        };
+        let pipeline = Pipeline::new(settings, session.parameters);
+        let mut connection = PostgresConnection::new(stream, pipeline, stop);
+        self.check_role(&mut connection, host, attempt.wanted).await?;
+        Ok(connection)
+    }
+
+    /// The session must be what `target_session_attrs` wants. What the server reports decides; servers
+    /// before version 14 are asked.
+    async fn check_role(
+        &self,
+        connection: &mut PostgresConnection,
+        host: &HostSpec,
+        wanted: TargetSessionAttrs,
+    ) -> Result<(), (Failure, Error)> {
+        if wanted == TargetSessionAttrs::Any {
+            return Ok(());
+        }
+        let reported = (connection.default_transaction_read_only(), connection.in_hot_standby());
+        let (read_only, standby) = match reported {
+            (Some(read_only), Some(standby)) => (read_only, standby),
+            _ => ask_role(connection).await.map_err(|error| (Failure::Unreachable, error))?,
+        };
+        if suits(wanted, read_only, standby) {
+            return Ok(());
+        }
+        let error = Error::new(
+            ErrorKind::Connect,
+            format!("no connection to {host}: the session is not {}", wanted.word()),
+        )
+        .with_retry(Retry::Safe);
+        Err((Failure::WrongRole, error))
+    }
+
+    /// The password for a host, and why a password file was not used.
+    fn password(&self, host: &HostSpec) -> (Option<Password>, Option<String>) {
+        match self.config.password_for(host, &SystemFiles) {
+            Found::Password(secret) => (Some(Password::from(secret.expose())), None),
+            Found::Nothing => (None, None),
+            Found::Ignored(why) => (None, Some(why)),
+        }
+    }
+}
+
+impl fmt::Debug for PostgresConnector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PostgresConnector").field("target", &self.target).finish_non_exhaustive()
+    }
+}
+
+impl Connector for PostgresConnector {
+    fn connect(self: Arc<Self>, access: Access) -> BoxFuture<'static, Result<Box<dyn Connection>>> {
+        // Equal connections: the pool never asks for one that refuses writes.
+        let _ = access;
+        Box::pin(async move {
+            if tokio::runtime::Handle::try_current().is_err() {
+                return Err(Error::new(
+                    ErrorKind::Runtime,
+                    "a connection to PostgreSQL needs a tokio runtime, and there is none",
+                ));
+            }
+            let connection = self.open().await?;
+            Ok(Box::new(connection) as Box<dyn Connection>)
+        })
+    }
+
+    fn dialect(&self) -> &Dialect {
+        &DIALECT
+    }
+
+    fn layout(&self) -> Layout {
+        Layout::Equal
+    }
+
+    fn target(&self) -> &str {
+        &self.target
+    }
+}
+
+/// Whether another kind of encryption may be accepted where this one was not. libpq tries again when the
+/// server refuses the session before or during authentication for reasons of `pg_hba.conf` or of TLS.
+fn how_refused(error: &Error, refused: Failure) -> Failure {
+    match error.kind() {
+        // A wrong password is wrong everywhere the same user exists.
+        ErrorKind::Authentication if error.sqlstate() == Some("28P01") => Failure::Final,
+        ErrorKind::Authentication => refused,
+        _ => Failure::Unreachable,
+    }
+}
+
+/// The error, with the host it came from.
+fn at(host: &HostSpec, error: Error, hint: Option<String>) -> Error {
+    let kind = match error.kind() {
+        kind @ (ErrorKind::Authentication
+        | ErrorKind::Connect
+        | ErrorKind::Protocol
+        | ErrorKind::Unsupported
+        | ErrorKind::Configuration) => kind,
+        _ => ErrorKind::Connect,
+    };
+    let (retry, state) = (error.retry(), error.sqlstate().map(str::to_owned));
+    let mut at = Error::new(kind, format!("no session with {host}: {}", error.message()))
+        .with_retry(retry)
+        .with_nothing_sent(true);
+    if let Some(state) = state {
+        at = at.with_sqlstate(&state);
+    }
+    if let Some(hint) = hint.or_else(|| error.hint().map(str::to_owned)) {
+        at = at.with_hint(hint);
+    }
+    match std::error::Error::source(&error) {
+        Some(_) => at.with_source(error),
+        None => at,
+    }
+}
+
+#[cold]
+fn too_slow(host: &HostSpec, budget: Duration) -> Error {
+    Error::new(
+        ErrorKind::Connect,
+        format!("no connection to {host}: not within the connect_timeout of {} s", budget.as_secs()),
+    )
+    .with_retry(Retry::Safe)
+}
+
+/// For servers that do not report their role.
+async fn ask_role(connection: &mut PostgresConnection) -> Result<(bool, bool)> {
+    const SQL: &str = "SELECT current_setting('default_transaction_read_only') = 'on', \
+                       pg_catalog.pg_is_in_recovery()";
+    connection.start(Command::Execute { sql: SQL, params: &(), want: Want::All })?;
+    let mut batch = RowBatch::new();
+    let mut role = None;
+    loop {
+        let step = std::future::poll_fn(|cx| connection.poll_next(cx, &mut batch)).await?;
+        if let Some(row) = batch.row(0) {
+            role = Some((row.get::<bool>(0)?, row.get::<bool>(1)?));
+        }
+        if matches!(step, Step::End(_)) {
+            let none = || Error::new(ErrorKind::Protocol, "the server did not tell its role");
+            return role.ok_or_else(none);
+        }
+    }
+}
+
+fn random<const N: usize>() -> Result<[u8; N]> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(|error| {
+        Error::new(ErrorKind::Io, format!("the system gives no random numbers: {error}"))
+    })?;
+    Ok(bytes)
+}
+
+fn nonce() -> Result<[u8; NONCE_BYTES]> {
+    random()
+}
+
+fn seed() -> Result<u64> {
+    random().map(u64::from_ne_bytes)
+}
+
+/// Statement names that no other client of a pooler uses.
+fn name_prefix() -> Result<Box<str>> {
+    let [a, b, c, d] = random::<4>()?;
+    Ok(format!("aq{a:02x}{b:02x}{c:02x}{d:02x}_").into())
+}
