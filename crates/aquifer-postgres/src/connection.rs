@@ -36,14 +36,7 @@ pub struct PostgresConnection {
 
 impl PostgresConnection {
     pub(crate) fn new(stream: Stream, pipeline: Pipeline, stop: Arc<Stop>) -> Self {
-        Self {
-            stream,
-            pipeline,
-            stop,
-            unflushed: false,
-            held: None,
-            scratch: RowBatch::new(),
-        }
+        Self { stream, pipeline, stop, unflushed: false, held: None, scratch: RowBatch::new() }
     }
 
     /// The server's process that serves this session (`pg_backend_pid()`); behind a pooler, what the
@@ -74,7 +67,11 @@ impl PostgresConnection {
     }
 
     /// Writes what waits, reads what comes, until the pipeline has a step.
-    fn poll_step(&mut self, cx: &mut Context<'_>, batch: Option<&mut RowBatch>) -> Poll<Result<Step>> {
+    fn poll_step(
+        &mut self,
+        cx: &mut Context<'_>,
+        batch: Option<&mut RowBatch>,
+    ) -> Poll<Result<Step>> {
         let mut scratch = std::mem::take(&mut self.scratch);
         let polled = self.poll_flow(cx, batch.unwrap_or(&mut scratch));
         self.scratch = scratch;
@@ -84,6 +81,10 @@ impl PostgresConnection {
     fn poll_flow(&mut self, cx: &mut Context<'_>, batch: &mut RowBatch) -> Poll<Result<Step>> {
         if self.pipeline.owes() && self.pipeline.untouched() {
             self.poll_liveness(cx)?;
+            if !self.stop.may_send() {
+                self.pipeline.abandon();
+                return Poll::Ready(Err(stopped()));
+            }
         }
         loop {
             let blocked = self.poll_write(cx)?.is_pending();
@@ -124,7 +125,10 @@ impl PostgresConnection {
         }
         if self.unflushed {
             match Pin::new(&mut self.stream).poll_flush(cx) {
-                Poll::Ready(Ok(())) => self.unflushed = false,
+                Poll::Ready(Ok(())) => {
+                    self.unflushed = false;
+                    self.stop.written();
+                }
                 Poll::Ready(Err(error)) => return Err(self.last_words(cx, error)),
                 Poll::Pending => return Ok(Poll::Pending),
             }
@@ -171,6 +175,12 @@ impl PostgresConnection {
     }
 }
 
+#[cold]
+fn stopped() -> Error {
+    Error::new(ErrorKind::Cancelled, "the command was stopped before it was sent")
+        .with_nothing_sent(true)
+}
+
 impl fmt::Debug for PostgresConnection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PostgresConnection")
@@ -183,8 +193,11 @@ impl fmt::Debug for PostgresConnection {
 impl Connection for PostgresConnection {
     fn start(&mut self, command: Command<'_>) -> Result<()> {
         if self.held.is_some() || self.stop.is_tainted() {
-            return Err(Error::new(ErrorKind::ConnectionLost, "the connection is of no further use")
-                .with_nothing_sent(true));
+            return Err(Error::new(
+                ErrorKind::ConnectionLost,
+                "the connection is of no further use",
+            )
+            .with_nothing_sent(true));
         }
         self.pipeline.start(command)?;
         if self.pipeline.owes() {

@@ -54,9 +54,10 @@ impl PostgresConnector {
     ///
     /// `Configuration`, naming the parameter or the file.
     pub fn new(config: Config) -> Result<Self> {
-        let require_auth = config.require_auth.as_deref().map_or(Ok(RequireAuth::default()), |text| {
-            RequireAuth::parse(text)
-        })?;
+        let require_auth = config
+            .require_auth
+            .as_deref()
+            .map_or(Ok(RequireAuth::default()), RequireAuth::parse)?;
         let channel_binding = match config.channel_binding {
             config::ChannelBinding::Disable => ChannelBinding::Disable,
             config::ChannelBinding::Prefer => ChannelBinding::Prefer,
@@ -284,7 +285,10 @@ fn at(host: &HostSpec, error: Error, hint: Option<String>) -> Error {
 fn too_slow(host: &HostSpec, budget: Duration) -> Error {
     Error::new(
         ErrorKind::Connect,
-        format!("no connection to {host}: not within the connect_timeout of {} s", budget.as_secs()),
+        format!(
+            "no connection to {host}: not within the connect_timeout of {} s",
+            budget.as_secs()
+        ),
     )
     .with_retry(Retry::Safe)
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use aquifer_driver::{Connector, Driver, DriverOption, Dsn, Environment, Result};
 
-use crate::config::OPTIONS;
+use crate::config::parameters::OPTIONS;
 use crate::connector::PostgresConnector;
 
 /// The PostgreSQL driver: `postgres://app@db1/shop?sslmode=verify-full`, or libpq's key=value form.

@@ -19,11 +19,7 @@ pub struct Notification {
 
 impl From<Notified> for Notification {
     fn from(notified: Notified) -> Self {
-        Self {
-            channel: notified.channel,
-            payload: notified.payload,
-            process_id: notified.process,
-        }
+        Self { channel: notified.channel, payload: notified.payload, process_id: notified.process }
     }
 }
 

@@ -114,16 +114,17 @@ impl Statement {
     /// How results lie from the second use on.
     #[inline]
     pub(crate) fn shape(&self) -> &Arc<Shape> {
-        self.binary
-            .get_or_init(|| Arc::new(Shape::new(&self.fields, |field| format_of(field.oid))))
+        self.binary.get_or_init(|| Arc::new(Shape::new(&self.fields, |field| format_of(field.oid))))
     }
 
     /// True if another description names the same columns of the same types.
     pub(crate) fn has_fields(&self, fields: &[Field]) -> bool {
         self.fields.len() == fields.len()
-            && self.fields.iter().zip(fields).all(|(a, b)| {
-                (&a.name, a.oid, a.modifier) == (&b.name, b.oid, b.modifier)
-            })
+            && self
+                .fields
+                .iter()
+                .zip(fields)
+                .all(|(a, b)| (&a.name, a.oid, a.modifier) == (&b.name, b.oid, b.modifier))
     }
 
     pub(crate) fn description(&self) -> Description {
@@ -163,7 +164,11 @@ pub(crate) struct Cache {
 
 impl Cache {
     pub(crate) fn new(max: usize) -> Self {
-        Self { max, statements: LruCache::with_hasher(usize::MAX, RandomState::default()), last: None }
+        Self {
+            max,
+            statements: LruCache::with_hasher(usize::MAX, RandomState::default()),
+            last: None,
+        }
     }
 
     /// How many statements it may hold.
@@ -252,7 +257,9 @@ mod tests {
         assert!(cache.find("a").is_some());
         assert_eq!(&*cache.make_room().unwrap().text, "b");
         cache.insert(&statement("c"));
-        assert!(cache.find("b").is_none() && cache.find("a").is_some() && cache.find("c").is_some());
+        assert!(
+            cache.find("b").is_none() && cache.find("a").is_some() && cache.find("c").is_some()
+        );
         assert_eq!(cache.len(), 2);
     }
 

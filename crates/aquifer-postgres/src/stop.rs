@@ -43,6 +43,13 @@ pub(crate) struct Stop {
 struct State {
     /// A command is under way.
     running: bool,
+    /// Some of its flight was written, and all of it.
+    sent: bool,
+    written: bool,
+    /// It is to be stopped before it is sent.
+    refused: bool,
+    /// A request was made before all of the flight was written: the server may have had nothing to stop.
+    again: bool,
     /// A request is.
     under_way: bool,
     /// A request may still hit, whatever is run.
@@ -69,7 +76,29 @@ impl Stop {
     }
 
     pub(crate) fn command_begins(&self) {
-        self.lock().running = true;
+        let mut state = self.lock();
+        state.running = true;
+        (state.sent, state.written, state.refused, state.again) = (false, false, false, false);
+    }
+
+    /// The first byte is about to be written; false if the command was stopped before.
+    pub(crate) fn may_send(&self) -> bool {
+        let mut state = self.lock();
+        state.sent = true;
+        !state.refused
+    }
+
+    /// All of the flight is written.
+    pub(crate) fn written(self: &Arc<Self>) {
+        let again = {
+            let mut state = self.lock();
+            state.written = true;
+            std::mem::take(&mut state.again)
+        };
+        if again {
+            // The earlier request may still be under way; then it comes after this.
+            drop(Handed(Arc::clone(self)).cancel());
+        }
     }
 
     /// The command is over; pending while a request is on its way.
@@ -126,7 +155,20 @@ impl Cancel for Handed {
     fn cancel(&self) -> BoxFuture<'static, ()> {
         {
             let mut state = self.0.lock();
-            if !state.running || state.under_way || state.tainted {
+            if !state.running || state.tainted {
+                return Box::pin(std::future::ready(()));
+            }
+            if !state.sent {
+                state.refused = true;
+                let waker = state.waker.take();
+                drop(state);
+                if let Some(waker) = waker {
+                    waker.wake();
+                }
+                return Box::pin(std::future::ready(()));
+            }
+            state.again |= !state.written;
+            if state.under_way {
                 return Box::pin(std::future::ready(()));
             }
             state.under_way = true;
@@ -181,15 +223,42 @@ mod tests {
 
     fn stop(request: Request) -> (Arc<Stop>, Arc<AtomicUsize>, Arc<Notify>) {
         let (sent, answer) = (Arc::<AtomicUsize>::default(), Arc::<Notify>::default());
-        let script =
-            Script { sent: Arc::clone(&sent), answer: Arc::clone(&answer), request };
+        let script = Script { sent: Arc::clone(&sent), answer: Arc::clone(&answer), request };
         (Stop::new(Box::new(script), Handle::current(), 1, false), sent, answer)
+    }
+
+    fn sending(stop: &Arc<Stop>) {
+        stop.command_begins();
+        assert!(stop.may_send());
+        stop.written();
+    }
+
+    #[tokio::test]
+    async fn a_command_of_which_nothing_was_sent_is_not_sent() {
+        let (stop, sent, _) = stop(Request::Done);
+        stop.command_begins();
+        stop.canceller().cancel().await;
+        assert!(!stop.may_send());
+        assert_eq!(sent.load(Ordering::Relaxed), 0);
+    }
+
+    #[tokio::test]
+    async fn a_request_before_the_whole_flight_is_out_is_made_again_after() {
+        let (stop, sent, answer) = stop(Request::Done);
+        stop.command_begins();
+        assert!(stop.may_send());
+        answer.notify_one();
+        stop.canceller().cancel().await;
+        stop.written();
+        answer.notify_one();
+        std::future::poll_fn(|cx| stop.poll_command_ends(cx)).await;
+        assert_eq!(sent.load(Ordering::Relaxed), 2);
     }
 
     #[tokio::test]
     async fn a_command_ends_only_after_the_request_that_was_made_during_it() {
         let (stop, sent, answer) = stop(Request::Done);
-        stop.command_begins();
+        sending(&stop);
         let asked = stop.canceller().cancel();
         tokio::task::yield_now().await;
         let ends = std::future::poll_fn(|cx| stop.poll_command_ends(cx));
@@ -207,7 +276,7 @@ mod tests {
         let (stop, sent, answer) = stop(Request::Done);
         stop.canceller().cancel().await;
         assert_eq!(sent.load(Ordering::Relaxed), 0);
-        stop.command_begins();
+        sending(&stop);
         drop(stop.canceller().cancel());
         stop.canceller().cancel().await;
         tokio::task::yield_now().await;
@@ -219,7 +288,7 @@ mod tests {
     #[tokio::test]
     async fn a_request_of_unknown_end_makes_the_session_useless() {
         let (stop, _, answer) = stop(Request::Uncertain);
-        stop.command_begins();
+        sending(&stop);
         answer.notify_one();
         stop.canceller().cancel().await;
         assert!(stop.is_tainted());

@@ -9,7 +9,7 @@ mod files;
 mod host;
 mod keyword;
 mod modes;
-mod parameters;
+pub(crate) mod parameters;
 mod passfile;
 mod secret;
 mod service;

@@ -4,11 +4,12 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use aquifer_driver::{
-    Batch, BatchItem, Command, Error, ErrorKind, ParamSink, Params, Result, Status, TxOptions, ValueRef, Want,
+    Batch, BatchItem, Command, Error, ErrorKind, ParamSink, Params, Result, Status, TxOptions,
+    ValueRef, Want,
 };
 
-use super::work::{Expect, Learning, Role, Work};
 use super::work::Settled;
+use super::work::{Expect, Learning, Role, Work};
 use super::{Pipeline, Sibling, StatementMode};
 use crate::protocol::backend::Ready;
 use crate::protocol::frontend::{self, Formats, Object};
@@ -176,6 +177,7 @@ impl Pipeline {
             Expect::Bind,
             Expect::Execute,
         ]);
+        work.given = params.count();
         work.learning = Some(learning);
         self.works.push_back(work);
         Ok(())
@@ -318,6 +320,10 @@ impl Pipeline {
         });
         let Some(place) = known else {
             let learning = self.learn(item.sql)?;
+            // Parsed again without a name: its types are learnt once all the same.
+            if self.siblings.iter().any(|sibling| *sibling.text == **item.sql) {
+                self.counters.prepared -= u64::from(learning.name.is_empty());
+            }
             work.follows = Some(self.siblings.len());
             self.siblings.push(Sibling {
                 name: learning.name.clone(),
@@ -333,6 +339,7 @@ impl Pipeline {
         frontend::execute(&mut self.out, "", 0);
         self.expected.extend([Expect::Bind, Expect::Execute]);
         work.text = Some(Arc::clone(item.sql));
+        work.given = item.count();
         work.follows = Some(place);
         self.works.push_back(work);
         Ok(())
@@ -437,8 +444,11 @@ impl Pipeline {
         self.out.clear();
         self.sent = 0;
         self.flight_head();
-        let learning =
-            Learning { name: self.next_name(), text: Arc::clone(&statement.text), parameters: None };
+        let learning = Learning {
+            name: self.next_name(),
+            text: Arc::clone(&statement.text),
+            parameters: None,
+        };
         self.make_room();
         frontend::parse(&mut self.out, &learning.name, &learning.text, &statement.parameters);
         frontend::describe(&mut self.out, Object::Statement, &learning.name);

@@ -15,6 +15,7 @@ use crate::statement::{Shape, Statement};
 
 /// SQLSTATEs after which a kept statement is of no use any more.
 const FEATURE_NOT_SUPPORTED: &str = "0A000";
+const PROTOCOL_VIOLATION: &str = "08P01";
 const INVALID_STATEMENT_NAME: &str = "26000";
 
 impl Pipeline {
@@ -195,7 +196,9 @@ impl Pipeline {
                 self.segment_ended(backend::ready_for_query(body)?);
             }
             (b'E', _) => self.failed(ServerError::parse(body)?),
-            (b'G' | b'H' | b'W', Expect::Execute | Expect::Query) => self.refuse_copy(tag, expect)?,
+            (b'G' | b'H' | b'W', Expect::Execute | Expect::Query) => {
+                self.refuse_copy(tag, expect)?
+            }
             // Data of a COPY that was refused.
             (b'd' | b'c', Expect::Execute | Expect::Query) if self.failure.is_some() => {}
             _ => return Err(unexpected(tag)),
@@ -300,7 +303,8 @@ impl Pipeline {
         let users = matches!(work.role, Role::Statement | Role::Script);
         if users {
             let by_tag = session_change::in_tag(tag.command, work.sql());
-            let by_text = work.statement.as_ref().is_some_and(|statement| statement.changes_session);
+            let by_text =
+                work.statement.as_ref().is_some_and(|statement| statement.changes_session);
             if by_tag || by_text {
                 self.user_prepared |= tag.command == "PREPARE";
                 self.session_changed = true;
@@ -311,9 +315,9 @@ impl Pipeline {
                     (None, Role::Script) => work.text.clone(),
                     _ => None,
                 };
-                let known = repeatable.as_ref().is_some_and(|text| {
-                    self.changes.texts.last().is_some_and(|last| last == text)
-                });
+                let known = repeatable
+                    .as_ref()
+                    .is_some_and(|text| self.changes.texts.last().is_some_and(|last| last == text));
                 if !known {
                     self.changes.add(repeatable);
                 }
@@ -390,7 +394,11 @@ impl Pipeline {
                 sql = work.sql().map(str::to_owned);
             }
         }
-        let mut error = server.clone().into_error(sql.as_deref());
+        let counted = self.works.front().and_then(wrong_count);
+        let mut error = match counted.filter(|_| is_state(&server, PROTOCOL_VIOLATION)) {
+            Some(error) => error,
+            None => server.clone().into_error(sql.as_deref()),
+        };
         if prefix > 0
             && let Some(at) = error.position()
         {
@@ -401,11 +409,8 @@ impl Pipeline {
 
     /// COPY needs calls of its own: here it is ended without data, and the statement fails.
     fn refuse_copy(&mut self, tag: u8, expect: Expect) -> Result<()> {
-        let error = Error::new(
-            ErrorKind::Unsupported,
-            "COPY cannot run as an ordinary statement",
-        )
-        .with_hint("use the driver's copy_in and copy_out");
+        let error = Error::new(ErrorKind::Unsupported, "COPY cannot run as an ordinary statement")
+            .with_hint("use the driver's copy_in and copy_out");
         if tag == b'W' {
             return Err(error.with_kind(ErrorKind::Protocol));
         }
@@ -520,7 +525,9 @@ fn finish(work: &Work) -> Result<Outcome> {
                 ErrorKind::TxFailed,
                 "the transaction had failed: COMMIT rolled it back",
             )
-            .with_hint("look at the first error inside the transaction; nothing of it took effect"));
+            .with_hint(
+                "look at the first error inside the transaction; nothing of it took effect",
+            ));
         }
         if work.unreplicated {
             return Err(Error::new(
@@ -532,6 +539,12 @@ fn finish(work: &Work) -> Result<Outcome> {
         }
     }
     Ok(work.done.unwrap_or_default())
+}
+
+/// At its first use a statement's number of parameters becomes known when the arguments are under way.
+fn wrong_count(work: &Work) -> Option<Error> {
+    let statement = work.statement.as_ref()?;
+    statement.check_count(work.given).err().map(|error| error.with_nothing_sent(true))
 }
 
 fn is_state(server: &ServerError, state: &str) -> bool {

@@ -68,8 +68,8 @@ fn row(cells: &[Option<&[u8]>]) -> Vec<u8> {
 
 /// The answers to a first use of `SELECT id`, an int4, with this one parameter type.
 fn first_use(cells: &[&[u8]]) -> Vec<u8> {
-    let mut out = [message(b'1', b""), parameters(&[23]), fields(&[("id", 23)]), message(b'2', b"")]
-        .concat();
+    let mut out =
+        [message(b'1', b""), parameters(&[23]), fields(&[("id", 23)]), message(b'2', b"")].concat();
     cells.iter().for_each(|cell| out.extend(row(&[Some(cell)])));
     out.extend(complete(&format!("SELECT {}", cells.len())));
     out.extend(ready(b'I'));
@@ -78,12 +78,8 @@ fn first_use(cells: &[&[u8]]) -> Vec<u8> {
 
 impl Session {
     fn new(mode: StatementMode, statements_max: usize) -> Self {
-        let settings =
-            Settings { mode, statements_max, name_prefix: "s".into(), observer: None };
-        Self {
-            pipeline: Pipeline::new(settings, Parameters::default()),
-            batch: RowBatch::new(),
-        }
+        let settings = Settings { mode, statements_max, name_prefix: "s".into(), observer: None };
+        Self { pipeline: Pipeline::new(settings, Parameters::default()), batch: RowBatch::new() }
     }
 
     fn named() -> Self {
@@ -150,7 +146,8 @@ fn the_first_use_is_one_flight_and_so_is_every_other() {
     assert_eq!(session.execute(SQL, 1), "PDBES");
     assert_eq!(session.answer(&first_use(&[b"7", b"8"])).unwrap(), [7, 8], "as text");
     assert_eq!(session.execute(SQL, 1), "BES");
-    let binary = [message(b'2', b""), row(&[Some(&[0, 0, 0, 9])]), complete("SELECT 1"), ready(b'I')];
+    let binary =
+        [message(b'2', b""), row(&[Some(&[0, 0, 0, 9])]), complete("SELECT 1"), ready(b'I')];
     assert_eq!(session.answer(&binary.concat()).unwrap(), [9], "as binary");
     let counters = session.pipeline.counters();
     assert_eq!((counters.rounds, counters.prepared, counters.cache_hits), (2, 1, 1));
@@ -341,7 +338,7 @@ fn a_batch_alone_has_a_sync_for_each_and_shares_what_it_prepares() {
     for id in 0..3 {
         batch.push(&sql, &(id,), Want::All).unwrap();
     }
-    assert_eq!(session.start(Command::Batch(batch)), "PDBESBESBES");
+    assert_eq!(session.start(Command::Batch(Arc::new(batch))), "PDBESBESBES");
     let later = |cell: &[u8]| {
         [message(b'2', b""), row(&[Some(cell)]), complete("SELECT 1"), ready(b'I')].concat()
     };
@@ -375,7 +372,7 @@ fn a_batch_in_a_transaction_has_one_sync_and_falls_together() {
     for id in 0..3 {
         batch.push(&sql, &(id,), Want::Outcome).unwrap();
     }
-    assert_eq!(session.start(Command::Batch(batch)), "PBEBEBEBES");
+    assert_eq!(session.start(Command::Batch(Arc::new(batch))), "PBEBEBEBES");
     session.say(&[message(b'1', b""), message(b'2', b""), complete("BEGIN")].concat());
     session.say(&[message(b'2', b""), complete("SELECT 1"), error("23505"), ready(b'E')].concat());
     assert!(matches!(session.step(), Ok(Some(Step::EndOfSet(_)))));
@@ -436,8 +433,14 @@ fn anything_out_of_turn_ends_the_session() {
         message(b'3', b""),
         ready(b'?'),
         [good[..good.len() - 6].to_vec(), row(&[Some(b"1")])].concat(),
-        [message(b'1', b""), parameters(&[23]), fields(&[("id", 23)]), message(b'2', b""),
-            row(&[Some(b"1"), None])].concat(),
+        [
+            message(b'1', b""),
+            parameters(&[23]),
+            fields(&[("id", 23)]),
+            message(b'2', b""),
+            row(&[Some(b"1"), None]),
+        ]
+        .concat(),
     ] {
         let mut session = Session::named();
         session.execute(SQL, 1);

@@ -71,6 +71,8 @@ pub(super) struct Work {
     pub(super) shape: Option<Arc<Shape>>,
     /// Whether rows of the present result set were given.
     pub(super) gave_rows: bool,
+    /// How many arguments were given.
+    pub(super) given: usize,
     /// The outcome, while it waits for the Sync or for the next result set.
     pub(super) done: Option<Outcome>,
     /// The answer's command was COMMIT.
@@ -101,6 +103,7 @@ impl Work {
             follows: None,
             shape: None,
             gave_rows: false,
+            given: 0,
             done: None,
             committed: false,
             arguments: None,

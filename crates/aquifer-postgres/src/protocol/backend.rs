@@ -198,7 +198,8 @@ mod tests {
 
     #[test]
     fn a_description_is_read_and_a_false_count_is_an_error() {
-        let mut body = b"\0\x01id\0\0\0\x40\x01\0\x01\0\0\0\x17\0\x04\xff\xff\xff\xff\0\x01".to_vec();
+        let mut body =
+            b"\0\x01id\0\0\0\x40\x01\0\x01\0\0\0\x17\0\x04\xff\xff\xff\xff\0\x01".to_vec();
         let field = &row_description(&body).unwrap()[0];
         assert_eq!((&*field.name, field.table, field.oid), ("id", 0x4001, 23));
         assert_eq!((field.modifier, field.format), (-1, 1));

@@ -49,7 +49,8 @@ pub(crate) fn find(bytes: &[u8], at: usize) -> Result<Found> {
     let [tag, a, b, c, d] = *header;
     let len = u32::from_be_bytes([a, b, c, d]) as usize;
     // Rows first: they are nearly all that is ever read.
-    if tag != b'D' && (len < 4 || len - 4 > body_max(tag)?) || len < 4 || len > LARGE_MAX {
+    let known = tag == b'D' || len <= 4 + body_max(tag)?;
+    if !known || !(4..=LARGE_MAX).contains(&len) {
         return Err(lost(tag, len));
     }
     let end = at + 1 + len;
@@ -78,7 +79,9 @@ fn lost(tag: u8, len: usize) -> Error {
     let tag = if shown.is_ascii_graphic() { shown.to_string() } else { format!("0x{tag:02x}") };
     Error::new(
         ErrorKind::Protocol,
-        format!("the server sent a message that the protocol does not have (tag {tag}, length {len})"),
+        format!(
+            "the server sent a message that the protocol does not have (tag {tag}, length {len})"
+        ),
     )
     .with_hint("check that the address is a PostgreSQL server's; the connection is closed")
 }

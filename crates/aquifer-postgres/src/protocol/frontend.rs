@@ -275,14 +275,14 @@ mod tests {
         .unwrap();
         assert_eq!(
             out,
-            b"beforeB\0\0\0\x1e\0s\0\0\x02\0\0\0\x01\0\x02\0\0\0\x01x\xff\xff\xff\xff\0\x01\0\x01"
+            b"beforeB\0\0\0\x1c\0s\0\0\x02\0\0\0\x01\0\x02\0\0\0\x01x\xff\xff\xff\xff\0\x01\0\x01"
         );
         let error = bind(&mut out, "", "s", 1, &[], |out, _| {
             out.extend_from_slice(b"half");
             Err(Error::new(ErrorKind::Argument, "no"))
         });
         assert!(error.is_err());
-        assert_eq!(out.len(), 6 + 1 + 0x1e);
+        assert_eq!(out.len(), 6 + 1 + 0x1c);
     }
 
     #[test]

