@@ -10,11 +10,10 @@ use aquifer_driver::{
 };
 
 use crate::auth::{
-    Authenticator, ChannelBinding, Identity, NONCE_BYTES, Password, Policy, RequireAuth,
-    SaltedPasswords,
+    Authenticator, Identity, NONCE_BYTES, Password, Policy, RequireAuth, SaltedPasswords,
 };
 use crate::cancel_request::CancelRequest;
-use crate::config::{self, Config, Found, HostSpec, QueryMode, SystemFiles, TargetSessionAttrs};
+use crate::config::{Config, Found, HostSpec, QueryMode, SystemFiles, TargetSessionAttrs};
 use crate::connection::PostgresConnection;
 use crate::dial::plan::{Attempt, Plan, suits};
 use crate::dial::{self, Failure};
@@ -58,11 +57,7 @@ impl PostgresConnector {
             .require_auth
             .as_deref()
             .map_or(Ok(RequireAuth::default()), RequireAuth::parse)?;
-        let channel_binding = match config.channel_binding {
-            config::ChannelBinding::Disable => ChannelBinding::Disable,
-            config::ChannelBinding::Prefer => ChannelBinding::Prefer,
-            config::ChannelBinding::Require => ChannelBinding::Require,
-        };
+        let channel_binding = config.channel_binding;
         Ok(Self {
             tls: Tls::load(&config.ssl, &SystemFiles)?,
             policy: Policy { require_auth, channel_binding },

@@ -144,7 +144,7 @@ impl Statement {
 #[cold]
 fn wrong_count(given: usize, statement: &Statement) -> aquifer_driver::Error {
     aquifer_driver::Error::new(
-        aquifer_driver::ErrorKind::Arguments,
+        aquifer_driver::ErrorKind::ArgumentMismatch,
         format!("the statement takes {} arguments, {given} were given", statement.parameters.len()),
     )
 }

@@ -120,6 +120,10 @@ pub use aquifer_derive::{FromRow, FromValue, ToParams, ToValue};
 #[cfg(feature = "sqlite")]
 pub use aquifer_sqlite as sqlite;
 
+/// The PostgreSQL driver's own types, for [`Conn::driver`].
+#[cfg(feature = "postgres")]
+pub use aquifer_postgres as postgres;
+
 /// The drivers that are compiled in.
 ///
 /// A program with a driver of its own adds it here and gives the registry to
@@ -130,6 +134,10 @@ pub fn drivers() -> Registry {
     #[cfg(feature = "sqlite")]
     registry
         .register(aquifer_sqlite::SqliteDriver::new())
+        .expect("the built-in drivers' schemes differ");
+    #[cfg(feature = "postgres")]
+    registry
+        .register(aquifer_postgres::PostgresDriver::new())
         .expect("the built-in drivers' schemes differ");
     registry
 }

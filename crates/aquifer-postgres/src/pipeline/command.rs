@@ -347,7 +347,7 @@ impl Pipeline {
 
     fn begin(&mut self, options: TxOptions) -> Result<()> {
         if self.held_begin.is_some() || self.ready != Ready::Idle {
-            return Err(Error::new(ErrorKind::TxDone, "a transaction is open already")
+            return Err(Error::new(ErrorKind::TxOpen, "a transaction is open already")
                 .with_hint("use a savepoint, or end the transaction first")
                 .with_nothing_sent(true));
         }
@@ -518,7 +518,7 @@ fn declared(params: &dyn Params) -> Result<Vec<Oid>> {
     let count = params.count();
     if count > ARGUMENTS_MAX {
         return Err(Error::new(
-            ErrorKind::Arguments,
+            ErrorKind::ArgumentMismatch,
             format!("{count} arguments are more than the {ARGUMENTS_MAX} of one statement"),
         )
         .with_hint("split the work, pass an array, or use COPY"));
@@ -531,7 +531,7 @@ fn declared(params: &dyn Params) -> Result<Vec<Oid>> {
 #[cold]
 fn unequal(given: usize, count: usize) -> Error {
     Error::new(
-        ErrorKind::Arguments,
+        ErrorKind::ArgumentMismatch,
         format!("{count} arguments were announced and {given} were given"),
     )
     .with_nothing_sent(true)

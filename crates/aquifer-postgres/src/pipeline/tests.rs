@@ -474,11 +474,11 @@ fn too_many_arguments_and_wrong_counts_send_nothing() {
     let mut session = Session::named();
     let many: Vec<i64> = vec![0; 65_536];
     let command = Command::Execute { sql: SQL, params: &many, want: Want::All };
-    assert_eq!(session.pipeline.start(command).unwrap_err().kind(), ErrorKind::Arguments);
+    assert_eq!(session.pipeline.start(command).unwrap_err().kind(), ErrorKind::ArgumentMismatch);
     session.execute(SQL, 1);
     session.answer(&first_use(&[])).unwrap();
     let command = Command::Execute { sql: SQL, params: &(1, 2), want: Want::All };
-    assert_eq!(session.pipeline.start(command).unwrap_err().kind(), ErrorKind::Arguments);
+    assert_eq!(session.pipeline.start(command).unwrap_err().kind(), ErrorKind::ArgumentMismatch);
     assert!(session.pipeline.output().is_empty());
     assert_eq!(session.execute(SQL, 1), "BES");
 }

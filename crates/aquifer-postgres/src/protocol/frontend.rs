@@ -43,12 +43,12 @@ fn put_text(out: &mut Vec<u8>, text: &str) {
 /// If it holds a zero byte, or passes 1 GiB.
 pub(crate) fn check_sql(sql: &str) -> Result<()> {
     if sql.len() >= super::frame::LARGE_MAX {
-        return Err(Error::new(ErrorKind::Arguments, "the statement's text passes 1 GiB")
+        return Err(Error::new(ErrorKind::ArgumentMismatch, "the statement's text passes 1 GiB")
             .with_hint("pass data as arguments, or use COPY"));
     }
     if let Some(at) = memchr::memchr(0, sql.as_bytes()) {
         return Err(Error::new(
-            ErrorKind::Arguments,
+            ErrorKind::ArgumentMismatch,
             format!("the statement's text has a NUL character at byte {at}"),
         )
         .with_nothing_sent(true));

@@ -13,30 +13,30 @@ use aquifer_postgres::{PostgresConnection, PostgresConnector};
 use aquifer_testkit::postgres::{Server, Settings};
 
 /// One server for all tests of a binary that do not disturb it.
-pub static SERVER: LazyLock<Server> = LazyLock::new(|| {
+pub(crate) static SERVER: LazyLock<Server> = LazyLock::new(|| {
     let settings = Settings::new().max_connections(200);
     Server::start(settings).unwrap_or_else(|error| panic!("no server: {error}"))
 });
 
 /// For tests that use connections from several threads: sockets are served while they block.
-pub static RUNTIME: LazyLock<tokio::runtime::Runtime> = LazyLock::new(|| {
+pub(crate) static RUNTIME: LazyLock<tokio::runtime::Runtime> = LazyLock::new(|| {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
 });
 
 /// A connector of this URL, without environment.
-pub fn connector(url: &str) -> PostgresConnector {
+pub(crate) fn connector(url: &str) -> PostgresConnector {
     let dsn = Dsn::parse(url).expect("a URL");
     PostgresConnector::from_dsn(&dsn, &EmptyEnvironment).expect("a configuration")
 }
 
 /// Opens a session with this URL.
-pub async fn connect(url: &str) -> Result<Session> {
+pub(crate) async fn connect(url: &str) -> Result<Session> {
     let connector: Arc<dyn Connector> = Arc::new(connector(url));
     Ok(Session { connection: connector.connect(Access::ReadWrite).await?, batch: RowBatch::new() })
 }
 
 /// Runs a future to its end, on a runtime of one thread; panics if it takes a minute.
-pub fn run<T>(future: impl Future<Output = T>) -> T {
+pub(crate) fn run<T>(future: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         tokio::time::timeout(Duration::from_secs(60), future).await.expect("it hangs")
@@ -44,22 +44,22 @@ pub fn run<T>(future: impl Future<Output = T>) -> T {
 }
 
 /// A connection and its owner.
-pub struct Session {
-    pub connection: Box<dyn Connection>,
-    pub batch: RowBatch,
+pub(crate) struct Session {
+    pub(crate) connection: Box<dyn Connection>,
+    pub(crate) batch: RowBatch,
 }
 
 impl Session {
-    pub fn postgres(&mut self) -> &mut PostgresConnection {
+    pub(crate) fn postgres(&mut self) -> &mut PostgresConnection {
         self.connection.as_any_mut().downcast_mut().expect("a PostgreSQL connection")
     }
 
-    pub async fn step(&mut self) -> Result<Step> {
+    pub(crate) async fn step(&mut self) -> Result<Step> {
         std::future::poll_fn(|cx| self.connection.poll_next(cx, &mut self.batch)).await
     }
 
     /// Runs a command; all rows of all its result sets.
-    pub async fn command(&mut self, command: Command<'_>) -> Result<Vec<Vec<Value>>> {
+    pub(crate) async fn command(&mut self, command: Command<'_>) -> Result<Vec<Vec<Value>>> {
         self.connection.start(command)?;
         let mut rows = Vec::new();
         loop {
@@ -73,25 +73,29 @@ impl Session {
         }
     }
 
-    pub async fn query(&mut self, sql: &str, params: &dyn Params) -> Result<Vec<Vec<Value>>> {
+    pub(crate) async fn query(
+        &mut self,
+        sql: &str,
+        params: &dyn Params,
+    ) -> Result<Vec<Vec<Value>>> {
         self.command(Command::Execute { sql, params, want: Want::All }).await
     }
 
     /// The one value of a query without arguments.
-    pub async fn scalar(&mut self, sql: &str) -> Result<Value> {
+    pub(crate) async fn scalar(&mut self, sql: &str) -> Result<Value> {
         let mut rows = self.query(sql, &()).await?;
         Ok(rows.pop().and_then(|mut row| row.pop()).expect("one value"))
     }
 
-    pub async fn script(&mut self, sql: &str) -> Result<Vec<Vec<Value>>> {
+    pub(crate) async fn script(&mut self, sql: &str) -> Result<Vec<Vec<Value>>> {
         self.command(Command::Script { sql }).await
     }
 
-    pub async fn recover(&mut self) -> Result<()> {
+    pub(crate) async fn recover(&mut self) -> Result<()> {
         std::future::poll_fn(|cx| self.connection.poll_recover(cx)).await
     }
 
-    pub fn status(&self) -> Status {
+    pub(crate) fn status(&self) -> Status {
         self.connection.status()
     }
 }
