@@ -27,6 +27,7 @@ pub mod connection;
 mod connector;
 mod dialect;
 mod dsn;
+pub mod duration;
 mod elements;
 mod encoding;
 mod environment;

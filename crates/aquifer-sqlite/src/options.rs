@@ -285,19 +285,7 @@ fn switch(text: &str) -> Option<bool> {
 }
 
 fn duration(text: &str) -> Option<Duration> {
-    if text == "0" {
-        return Some(Duration::ZERO);
-    }
-    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-    let count: u64 = text[..digits].parse().ok()?;
-    let ms = match &text[digits..] {
-        "ms" => 1,
-        "s" => 1_000,
-        "m" => 60_000,
-        "h" => 3_600_000,
-        _ => return None,
-    };
-    Some(Duration::from_millis(count.checked_mul(ms)?))
+    if text == "0" { Some(Duration::ZERO) } else { aquifer_driver::duration::parse(text) }
 }
 
 /// The table of `docs/sqlite.md`.

@@ -148,12 +148,12 @@ impl FromText for bool {
 
 impl FromText for Duration {
     fn from_text(text: &str) -> std::result::Result<Self, &'static str> {
-        aquifer_pool::parse_duration(text.trim())
+        aquifer_driver::duration::parse(text.trim())
             .ok_or("it must be a duration with units, such as `250ms`, `30s`, `1h30m`")
     }
 
     fn to_text(&self) -> String {
-        aquifer_pool::show_duration(*self)
+        aquifer_driver::duration::show(*self)
     }
 }
 
