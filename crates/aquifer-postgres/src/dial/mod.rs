@@ -331,5 +331,7 @@ fn handshake_failed(host: &HostSpec, error: io::Error) -> Error {
     }
 }
 
+#[cfg(all(test, unix))]
+mod real;
 #[cfg(test)]
 mod tests;

@@ -67,6 +67,31 @@ pub(crate) enum Failure {
     Final,
 }
 
+impl Failure {
+    /// What it means that a session was not opened over a connection that was. `encrypted` says how that
+    /// one was.
+    pub(crate) fn of_session(error: &Error, encrypted: bool) -> Self {
+        match (error.kind(), error.sqlstate(), error.retry()) {
+            // No line of pg_hba.conf: there may be one for the other kind of connection, or elsewhere.
+            (ErrorKind::Authentication, Some("28000"), _) => Self::Refused { encrypted },
+            // A wrong password, a database that does not exist, a parameter that is not known: asking
+            // again, here or elsewhere, would be a second failed login.
+            (
+                ErrorKind::Authentication
+                | ErrorKind::Configuration
+                | ErrorKind::Unsupported
+                | ErrorKind::UndefinedObject,
+                ..,
+            ) => Self::Final,
+            (_, Some(_), Retry::Never) => Self::Final,
+            // Starting, stopping or full, and it says so whatever the encryption.
+            (_, Some(_), _) => Self::Unreachable,
+            // The connection ended without a word, or with one that makes no sense.
+            (_, None, _) => Self::Encryption,
+        }
+    }
+}
+
 /// Goes through hosts and kinds of encryption, and keeps what went wrong.
 #[derive(Debug)]
 pub(crate) struct Plan {
@@ -381,6 +406,25 @@ mod tests {
             (!suits(a.wanted, true, a.host == 2)).then_some(Failure::WrongRole)
         });
         assert_eq!(tried.len(), 3);
+    }
+
+    #[test]
+    fn what_a_server_says_decides_where_to_go_on() {
+        let said = |kind, state| Error::new(kind, "said").with_sqlstate(state);
+        let refused = Failure::Refused { encrypted: true };
+        for (error, expected) in [
+            (said(ErrorKind::Authentication, "28000"), refused),
+            (said(ErrorKind::Authentication, "28P01"), Failure::Final),
+            (said(ErrorKind::Authentication, ""), Failure::Final),
+            (said(ErrorKind::UndefinedObject, "3D000"), Failure::Final),
+            (said(ErrorKind::Connect, "42501").with_retry(Retry::Never), Failure::Final),
+            (said(ErrorKind::Connect, "57P03"), Failure::Unreachable),
+            (said(ErrorKind::Resources, "53300").with_retry(Retry::Safe), Failure::Unreachable),
+            (said(ErrorKind::Connect, ""), Failure::Encryption),
+            (said(ErrorKind::Protocol, ""), Failure::Encryption),
+        ] {
+            assert_eq!(Failure::of_session(&error, true), expected, "{error:?}");
+        }
     }
 
     #[test]
