@@ -460,7 +460,11 @@ impl<'r> Cell<'r> {
     pub fn as_bytes(self) -> Option<&'r [u8]> {
         let bytes = self.bytes?;
         match self.encoding {
-            Encoding::Text | Encoding::Bytes | Encoding::Json | Encoding::Decimal => Some(bytes),
+            Encoding::Text
+            | Encoding::Bytes
+            | Encoding::Json
+            | Encoding::Decimal
+            | Encoding::Literal => Some(bytes),
             Encoding::Tagged => match bytes.split_first() {
                 Some((&tag, rest)) if tag == Tag::Text as u8 || tag == Tag::Bytes as u8 => {
                     Some(rest)
@@ -501,7 +505,7 @@ impl<'r> Cell<'r> {
             Encoding::F64Be => ValueRef::Float(f64::from_be_bytes(word(bytes)?)),
             Encoding::F32Le => ValueRef::Float(f32::from_le_bytes(word(bytes)?).into()),
             Encoding::F64Le => ValueRef::Float(f64::from_le_bytes(word(bytes)?)),
-            Encoding::Text => ValueRef::Text(utf8(bytes)?),
+            Encoding::Text | Encoding::Literal => ValueRef::Text(utf8(bytes)?),
             Encoding::Bytes => ValueRef::Bytes(bytes),
             Encoding::Json => ValueRef::Json(utf8(bytes)?),
             Encoding::Decimal => ValueRef::Decimal(utf8(bytes)?),

@@ -156,6 +156,7 @@ fn damaged() -> ConversionError {
 pub(crate) fn read<'r, T: FromValue<'r>>(cell: Cell<'r>) -> Result<Vec<T>, ConversionError> {
     let elements = match cell.value()? {
         ValueRef::Elements(elements) => elements,
+        ValueRef::Text(text) if cell.encoding() == Encoding::Literal => return read_literal(text),
         other => return Err(no_array(&other)),
     };
     let mut out = Vec::with_capacity(elements.len());
@@ -168,16 +169,102 @@ pub(crate) fn read<'r, T: FromValue<'r>>(cell: Cell<'r>) -> Result<Vec<T>, Conve
     Ok(out)
 }
 
+/// A list from an array's literal, whose elements are borrowed from it.
+fn read_literal<'r, T: FromValue<'r>>(text: &'r str) -> Result<Vec<T>, ConversionError> {
+    let mut out = Vec::new();
+    let mut items = Literal::new(text)?;
+    while let Some(cell) = items.next()? {
+        match T::from_cell(cell) {
+            Ok(value) => out.push(value),
+            Err(error) => return Err(error.in_element(out.len())),
+        }
+    }
+    Ok(out)
+}
+
+/// The items of one level of an array's literal, as PostgreSQL writes it.
+struct Literal<'a> {
+    rest: &'a str,
+    first: bool,
+}
+
+impl<'a> Literal<'a> {
+    fn new(text: &'a str) -> Result<Self, ConversionError> {
+        // Bounds, if they do not start at 1: `[0:1]={a,b}`.
+        let items = match text.strip_prefix('[') {
+            Some(bounds) => bounds.split_once('=').map_or("", |(_, items)| items),
+            None => text,
+        };
+        match items.strip_prefix('{') {
+            Some(rest) => Ok(Self { rest, first: true }),
+            None => Err(not_a_literal()),
+        }
+    }
+
+    fn next(&mut self) -> Result<Option<Cell<'a>>, ConversionError> {
+        if let Some(rest) = self.rest.strip_prefix('}') {
+            return if rest.is_empty() { Ok(None) } else { Err(not_a_literal()) };
+        }
+        if !std::mem::take(&mut self.first) {
+            self.rest = self.rest.strip_prefix(',').ok_or_else(not_a_literal)?;
+        }
+        let cell = |text: &'a str| Cell::new(Some(text.as_bytes()), Encoding::Literal);
+        if let Some(quoted) = self.rest.strip_prefix('"') {
+            let end = quoted.find(['"', '\\']).ok_or_else(not_a_literal)?;
+            let (item, rest) = quoted.split_at(end);
+            self.rest = rest.strip_prefix('"').ok_or_else(escaped)?;
+            return Ok(Some(cell(item)));
+        }
+        let len = if self.rest.starts_with('{') { level(self.rest) } else { plain(self.rest) };
+        let (item, rest) = self.rest.split_at(len.ok_or_else(not_a_literal)?);
+        self.rest = rest;
+        Ok(Some(if item == "NULL" { Cell::new(None, Encoding::Literal) } else { cell(item) }))
+    }
+}
+
+/// How long the item without quotes is that the text starts with.
+fn plain(text: &str) -> Option<usize> {
+    text.find([',', '}', '{', '"', '\\']).filter(|len| *len > 0)
+}
+
+/// How long the level is that the text starts with.
+fn level(text: &str) -> Option<usize> {
+    let mut depth = 0usize;
+    let mut quoted = false;
+    let mut bytes = text.bytes().enumerate();
+    while let Some((at, byte)) = bytes.next() {
+        match byte {
+            b'\\' => drop(bytes.next()),
+            b'"' => quoted = !quoted,
+            b'{' if !quoted => depth += 1,
+            b'}' if !quoted => {
+                depth -= 1;
+                if depth == 0 {
+                    return Some(at + 1);
+                }
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+#[cold]
+fn not_a_literal() -> ConversionError {
+    ConversionError::kind("Vec", &ValueRef::Text(""))
+        .with_hint("the column's type is not known to the driver, and its text is no array")
+}
+
+#[cold]
+fn escaped() -> ConversionError {
+    ConversionError::value("Vec", &ValueRef::Text(""), "an element has quotes or backslashes").with_hint(
+        "the driver does not know the column's type: cast it to one it knows, as in CAST(column AS text[])",
+    )
+}
+
 #[cold]
 fn no_array(value: &ValueRef<'_>) -> ConversionError {
-    let error = ConversionError::kind("Vec", value);
-    match value {
-        ValueRef::Text(_) => error.with_hint(
-            "text is not taken for an array: if its type is an array of a type of yours, cast it, as in \
-             CAST(column AS text[])",
-        ),
-        _ => error,
-    }
+    ConversionError::kind("Vec", value)
 }
 
 /// An owned copy.
@@ -256,6 +343,38 @@ mod tests {
         let text = Cell::new(Some(b"{1,2}"), Encoding::Text);
         let error = Vec::<i32>::from_cell(text).unwrap_err();
         assert_eq!(error.to_string(), "cannot read text as Vec");
+    }
+
+    #[test]
+    fn a_list_is_read_from_the_literal_of_a_type_that_is_not_known() {
+        let cell = |text: &'static str| Cell::new(Some(text.as_bytes()), Encoding::Literal);
+        let texts = |text| Vec::<Option<&str>>::from_cell(cell(text));
+        assert_eq!(texts("{}").unwrap(), []);
+        assert_eq!(
+            texts("{red,NULL,\"dark blue\",\"NULL\",\"\",\"{a,b}\"}").unwrap(),
+            [Some("red"), None, Some("dark blue"), Some("NULL"), Some(""), Some("{a,b}")]
+        );
+        assert_eq!(Vec::<i32>::from_cell(cell("[0:1]={7,8}")).unwrap(), [7, 8]);
+        assert_eq!(
+            Vec::<Vec<&str>>::from_cell(cell("{{a,\"}\"},{b,\"c\"}}")).unwrap(),
+            [["a", "}"], ["b", "c"]]
+        );
+        assert_eq!(String::from_cell(cell("{a}")).unwrap(), "{a}");
+        for text in
+            ["", "red", "{", "{a", "{a}b", "{a,}", "{,a}", "{a\"b\"}", "{\"a}", "{{a}", "[0:1]{a}"]
+        {
+            assert!(texts(text).is_err(), "{text}");
+        }
+        let error = texts("{\"a\\\"b\"}").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "cannot read text as Vec: an element has quotes or backslashes"
+        );
+        let error = Vec::<Vec<i32>>::from_cell(cell("{{1},{x}}")).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "element [1][0]: cannot read text as i32: it is not a number"
+        );
     }
 
     #[test]

@@ -80,11 +80,14 @@ pub enum Encoding {
     IntervalBe,
     /// A list of elements of one encoding; see [`Elements`](crate::Elements).
     Array,
+    /// UTF-8 text of a type that the driver does not know, as PostgreSQL writes it. It reads as text, and a
+    /// list reads from an array's literal: `{a,NULL,"b c"}`.
+    Literal,
 }
 
 impl Encoding {
     /// All encodings. Each stands at the index that is its number (`encoding as u8`).
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 35] = [
         Self::Tagged,
         Self::Bool,
         Self::I8,
@@ -119,6 +122,7 @@ impl Encoding {
         Self::Date2000Be,
         Self::IntervalBe,
         Self::Array,
+        Self::Literal,
     ];
 }
 

@@ -3,7 +3,7 @@
 use aquifer_driver::Encoding;
 
 use super::catalogue::oid;
-use super::{Format, Oid, Transcode, element, shown};
+use super::{Format, Oid, Transcode, element, find, shown};
 
 /// What becomes of a result column's cells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,6 +77,7 @@ fn text(oid: Oid) -> ResultType {
         _ => {
             let encoding = match encoding {
                 Encoding::Json | Encoding::Decimal => encoding,
+                _ if find(oid).is_none() => Encoding::Literal,
                 _ => Encoding::Text,
             };
             return ResultType::in_place(encoding);
@@ -141,5 +142,29 @@ pub(crate) fn binary_result(oid: Oid) -> bool {
                     && !matches!(column.transcode, Some(Transcode::Shown(_)))
             }
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_type_that_is_not_known_is_read_in_text_from_where_it_was_received() {
+        let unknown = column(99_999, -1, Format::Text);
+        assert_eq!(unknown, ResultType::in_place(Encoding::Literal));
+        assert!(!binary_result(99_999));
+        assert_eq!(column(99_999, -1, Format::Binary).encoding, Encoding::Bytes);
+    }
+
+    #[test]
+    fn common_types_are_read_in_place() {
+        for oid in [oid::BOOL, oid::INT8, oid::FLOAT8, oid::TEXT, oid::BYTEA, oid::UUID, oid::DATE]
+        {
+            assert_eq!(column(oid, -1, Format::Binary).transcode, None);
+            assert!(binary_result(oid));
+        }
+        assert_eq!(column(oid::JSONB, -1, Format::Binary).skip, 1);
+        assert_eq!(column(oid::JSONB, -1, Format::Text).skip, 0);
     }
 }
