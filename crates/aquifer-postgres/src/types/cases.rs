@@ -163,6 +163,17 @@ fn the_text_of_a_first_use_means_what_the_binary_form_means() {
 }
 
 #[test]
+fn text_that_the_sessions_settings_spoil_says_which() {
+    for text in ["20.11.2026", "11/20/2026", "Fri Nov 20 2026", "2026-02-30", "2026-11-20 BC BC"] {
+        let error = read(oid::DATE, Format::Text, text.as_bytes()).unwrap_err();
+        assert!(error.contains("DATE") && error.contains("SET DateStyle"), "{error}");
+    }
+    let infinite = read(oid::INTERVAL, Format::Text, b"-infinity").unwrap();
+    let binary = [&[0x80, 0, 0, 0, 0, 0, 0, 0][..], &[0x80, 0, 0, 0], &[0x80, 0, 0, 0]].concat();
+    assert_eq!(read(oid::INTERVAL, Format::Binary, &binary).unwrap(), infinite);
+}
+
+#[test]
 fn damaged_cells_are_refused_without_a_panic() {
     for case in cases() {
         for format in [Format::Text, Format::Binary] {

@@ -154,6 +154,14 @@ fn era(text: &[u8]) -> (&[u8], bool) {
 /// `@ 1 year 2 mons -3 days 4 hours ago`, `+1-2 -3 +4:05:06.5`, `P1Y2M-3DT4H5M6.5S`.
 pub(super) fn interval(text: &[u8]) -> Option<Interval> {
     let text = std::str::from_utf8(text).ok()?;
+    match text {
+        // PostgreSQL 17 and later, whose binary form of them is this.
+        "infinity" => return Some(Interval { months: i32::MAX, days: i32::MAX, micros: i64::MAX }),
+        "-infinity" => {
+            return Some(Interval { months: i32::MIN, days: i32::MIN, micros: i64::MIN });
+        }
+        _ => {}
+    }
     if text.starts_with('P') {
         let span = civil::parse_interval(text).ok()?;
         return (span.nanos == 0).then_some(span.interval);

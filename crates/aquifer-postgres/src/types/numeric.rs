@@ -32,29 +32,35 @@ pub(super) fn decode(cell: &[u8], out: &mut Vec<u8>) -> Option<()> {
         MINUS_INFINITE => return text(out, b"-Infinity"),
         _ => return None,
     }
-    // The digit of a power of 10 000; 0 where none was sent.
-    let digit = |power: i32| -> Option<u16> {
-        let Ok(at) = usize::try_from(weight - power) else { return Some(0) };
-        let Some(bytes) = digits.get(2 * at..2 * at + 2) else { return Some(0) };
-        let digit = u16::from_be_bytes([bytes[0], bytes[1]]);
-        (digit < 10_000).then_some(digit)
+    let mut groups = digits.as_chunks::<2>().0.iter().map(|group| u16::from_be_bytes(*group));
+    // The group of the current power of 10 000; 0 where none was sent.
+    let mut next = || match groups.next() {
+        Some(group) if group >= 10_000 => None,
+        group => Some(group.unwrap_or(0)),
     };
     let start = out.len();
-    for power in (0..=weight.max(0)).rev() {
-        out.extend_from_slice(&four(digit(power)?));
+    for _ in 0..=weight {
+        let group = next()?;
+        if out.len() > start {
+            out.extend_from_slice(&four(group));
+        } else if group > 0 {
+            let zeros = [1000, 100, 10].iter().take_while(|limit| group < **limit).count();
+            out.extend_from_slice(&four(group)[zeros..]);
+        }
     }
-    // Zeros in front, but for the last one.
-    let zeros = out[start..].iter().take_while(|b| **b == b'0').count();
-    out.drain(start..start + zeros.min(out.len() - start - 1));
+    if out.len() == start {
+        out.push(b'0');
+    }
     if scale > 0 {
         out.push(b'.');
-        let start = out.len();
-        let mut power = -1;
-        while out.len() - start < scale {
-            out.extend_from_slice(&four(digit(power)?));
-            power -= 1;
+        let end = out.len() + scale;
+        // Groups before the first one that was sent.
+        let before = usize::try_from(-1 - weight).unwrap_or(0);
+        out.resize(end.min(out.len() + 4 * before), b'0');
+        while out.len() < end {
+            out.extend_from_slice(&four(next()?));
         }
-        out.truncate(start + scale);
+        out.truncate(end);
     }
     Some(())
 }

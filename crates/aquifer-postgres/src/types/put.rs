@@ -168,9 +168,10 @@ fn integer(oid: Oid, v: i64, out: &mut Vec<u8>) -> bool {
 
 #[cold]
 pub(super) fn bytes_refused(oid: Oid) -> Error {
-    Error::new(
-        ErrorKind::Argument,
-        format!("cannot bind bytes: the parameter is of type {}", name(oid)),
-    )
-    .with_hint("bytes go into BYTEA: bind text, or cast the parameter in SQL, as in $1::bytea")
+    let known = match name(oid) {
+        "" => "not an array of BYTEA",
+        known => known,
+    };
+    Error::new(ErrorKind::Argument, format!("cannot bind bytes: the parameter is {known}"))
+        .with_hint("bytes go into BYTEA: bind text, or cast the parameter in SQL, as in $1::bytea")
 }

@@ -139,7 +139,7 @@ impl Transcode {
             Self::Char | Self::TextChar => error("\"char\""),
             Self::Shown(oid) => error(name(oid)),
             Self::Array(element) => error(&format!("{}[]", name(element))),
-            Self::TextArray(element) => dated(error(&format!("{}[]", name(element)))),
+            Self::TextArray(element) => dated(&format!("{}[]", name(element))),
             Self::TextVector(element) => error(&format!("{}VECTOR", name(element))),
             Self::TextBool => error("BOOL"),
             Self::TextInt2 => error("INT2"),
@@ -151,17 +151,19 @@ impl Transcode {
             Self::TextFloat8 => error("FLOAT8"),
             Self::TextBytea => error("BYTEA"),
             Self::TextUuid => error("UUID"),
-            Self::TextDate => dated(error("DATE")),
+            Self::TextDate => dated("DATE"),
             Self::TextTime => error("TIME"),
-            Self::TextTimestamp => dated(error("TIMESTAMP")),
-            Self::TextTimestampTz => dated(error("TIMESTAMPTZ")),
+            Self::TextTimestamp => dated("TIMESTAMP"),
+            Self::TextTimestampTz => dated("TIMESTAMPTZ"),
             Self::TextInterval => error("INTERVAL"),
         }
     }
 }
 
-fn dated(error: Error) -> Error {
-    error.with_hint("dates in text are read in the ISO style only: SET DateStyle = 'ISO'")
+/// The session's settings are to blame, not the server.
+fn dated(what: &str) -> Error {
+    Error::new(ErrorKind::Conversion, format!("the text of a value of type {what} cannot be read"))
+        .with_hint("dates in text are read in the ISO style only: SET DateStyle = 'ISO'")
 }
 
 fn parse<T: std::str::FromStr>(cell: &[u8]) -> Option<T> {
