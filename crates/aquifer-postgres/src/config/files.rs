@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::Path;
+use std::time::SystemTime;
 
 /// Reading whole, small files.
 pub(crate) trait Files: Send + Sync {
@@ -19,6 +20,9 @@ pub(crate) struct Stat {
     /// The permission bits; `None` where the system has no such thing.
     pub(crate) mode: Option<u32>,
     pub(crate) owned_by_root: bool,
+    /// When it was last changed, where the system knows.
+    pub(crate) modified: Option<SystemTime>,
+    pub(crate) bytes: u64,
 }
 
 /// More than any certificate bundle, key or password file has.
@@ -48,10 +52,18 @@ impl Files for SystemFiles {
                 is_file: metadata.is_file(),
                 mode: Some(metadata.mode() & 0o7777),
                 owned_by_root: metadata.uid() == 0,
+                modified: metadata.modified().ok(),
+                bytes: metadata.len(),
             })
         }
         #[cfg(not(unix))]
-        Ok(Stat { is_file: metadata.is_file(), mode: None, owned_by_root: false })
+        Ok(Stat {
+            is_file: metadata.is_file(),
+            mode: None,
+            owned_by_root: false,
+            modified: metadata.modified().ok(),
+            bytes: metadata.len(),
+        })
     }
 }
 
@@ -76,8 +88,14 @@ impl Files for GivenFiles {
     }
 
     fn stat(&self, path: &Path) -> io::Result<Stat> {
-        let mode = self.find(path)?.2;
-        Ok(Stat { is_file: true, mode: Some(mode), owned_by_root: false })
+        let (_, content, mode) = self.find(path)?;
+        Ok(Stat {
+            is_file: true,
+            mode: Some(*mode),
+            owned_by_root: false,
+            modified: None,
+            bytes: content.len() as u64,
+        })
     }
 }
 

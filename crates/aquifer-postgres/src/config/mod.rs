@@ -23,7 +23,7 @@ use aquifer_driver::{Dsn, Environment, Error, ErrorKind, Result};
 
 use crate::auth::{Policy, RequireAuth};
 
-pub(crate) use self::files::{Files, GivenFiles, SystemFiles, is_missing};
+pub(crate) use self::files::{Files, GivenFiles, Stat, SystemFiles, is_missing};
 pub use self::host::HostSpec;
 pub use self::modes::{
     ChannelBinding, LoadBalanceHosts, ProtocolVersion, QueryMode, SslCertMode, SslMode,

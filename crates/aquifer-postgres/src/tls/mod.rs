@@ -8,6 +8,7 @@
 pub(crate) mod authority;
 mod end_point;
 mod identity;
+pub(crate) mod reload;
 mod roots;
 mod verify;
 

@@ -1,0 +1,92 @@
+//! [`TlsSource`]: the TLS of a configuration, read again when one of its files has changed.
+//!
+//! Certificates are replaced while programs run, and libpq reads them at each connect. Reading them all
+//! each time would cost milliseconds; asking whether they have changed costs a system call each.
+
+use std::sync::{Mutex, PoisonError};
+
+use aquifer_driver::Result;
+
+use super::Tls;
+use crate::config::{Files, PemSource, RootCert, SslConfig, Stat};
+
+/// Loads at the first connect, and again when a file has appeared, changed or gone.
+#[derive(Debug)]
+pub(crate) struct TlsSource {
+    config: SslConfig,
+    loaded: Mutex<Option<Loaded>>,
+}
+
+#[derive(Debug)]
+struct Loaded {
+    /// The files as they were; `None` for one that could not be had.
+    files: Vec<Option<Stat>>,
+    tls: Tls,
+}
+
+impl TlsSource {
+    pub(crate) fn new(config: SslConfig) -> Self {
+        Self { config, loaded: Mutex::new(None) }
+    }
+
+    /// The TLS for a connect that begins now. Reads files: not for a task that must not block.
+    ///
+    /// # Errors
+    ///
+    /// As [`Tls::load`]. What was loaded before is not used any more then: its files are not what they
+    /// were.
+    pub(crate) fn get(&self, files: &dyn Files) -> Result<Tls> {
+        // Before they are read, so that a change in between is seen by the next connect.
+        let now = self.stat(files);
+        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(loaded) = loaded.as_ref().filter(|loaded| loaded.files == now) {
+            return Ok(loaded.tls.clone());
+        }
+        let tls = Tls::load(&self.config, files)?;
+        *loaded = Some(Loaded { files: now, tls: tls.clone() });
+        Ok(tls)
+    }
+
+    fn stat(&self, files: &dyn Files) -> Vec<Option<Stat>> {
+        let root = match &self.config.root_cert {
+            Some(RootCert::Pem(source)) => Some(source),
+            Some(RootCert::System) | None => None,
+        };
+        [self.config.cert.as_ref(), self.config.key.as_ref(), root, self.config.crl.as_ref()]
+            .into_iter()
+            .map(|source| match source {
+                Some(PemSource::File(path)) => files.stat(path).ok(),
+                Some(PemSource::Inline(_)) | None => None,
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use aquifer_driver::{Dsn, EmptyEnvironment};
+
+    use super::super::authority::Authority;
+    use super::*;
+    use crate::config::{Config, GivenFiles};
+
+    #[test]
+    fn files_are_read_again_only_when_they_have_changed() {
+        let (old, new) = (Authority::new("old").pem, Authority::new("a longer name").pem);
+        let file = |pem: &str| GivenFiles(vec![("/root".into(), pem.into(), 0o600)]);
+        let text = "user=app sslmode=verify-ca sslrootcert=/root";
+        let config =
+            Config::read(&Dsn::native("postgres", text), &EmptyEnvironment, &GivenFiles::default());
+        let source = TlsSource::new(config.unwrap().ssl);
+        let client = |files: &GivenFiles| source.get(files).unwrap().client(false).unwrap();
+        let first = client(&file(&old));
+        assert!(Arc::ptr_eq(&first, &client(&file(&old))));
+        let second = client(&file(&new));
+        assert!(!Arc::ptr_eq(&first, &second));
+        source.get(&GivenFiles::default()).unwrap_err();
+        source.get(&file("junk")).unwrap_err();
+        assert!(Arc::ptr_eq(&second, &client(&file(&new))));
+    }
+}
