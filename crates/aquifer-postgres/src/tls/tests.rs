@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use aquifer_driver::{Dsn, EmptyEnvironment};
+use proptest::prelude::*;
 use rcgen::{BasicConstraints, IsCa, SerialNumber};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -266,12 +267,42 @@ async fn versions_of_tls_have_bounds() {
 }
 
 #[tokio::test]
-async fn certificates_of_version_1_work_where_nothing_is_checked() {
+async fn certificates_of_version_1_work_where_no_chain_is_checked() {
     let pem = include_str!("fixtures/version_1.pem");
     let none = files(&[]);
     let issued = super::authority::Issued { pem: pem.to_owned(), key: pem.to_owned() };
     let server = Server::new(&issued);
     assert!(accepted("host=db1 sslmode=require", &none, &server).await);
+    let itself = files(&[("/root", pem)]);
+    assert!(accepted("host=db1 sslmode=verify-ca sslrootcert=/root", &itself, &server).await);
+    let other = files(&[("/root", &Authority::new("ours").pem)]);
+    assert!(!accepted("host=db1 sslmode=verify-ca sslrootcert=/root", &other, &server).await);
+    assert!(
+        !accepted("host=localhost sslmode=verify-full sslrootcert=/root", &itself, &server).await
+    );
+}
+
+#[tokio::test]
+async fn a_certificate_whose_key_the_server_does_not_have_is_refused_in_every_mode() {
+    let authority = Authority::new("ours");
+    let (issued, other) = (authority.issue(&["db1"]), authority.issue(&["db1"]));
+    let old = include_str!("fixtures/version_1.pem");
+    let given = files(&[("/root", &authority.pem), ("/old", old)]);
+    for chain in [issued.pem.as_str(), old] {
+        let stolen = Server { chain, key: &other.key, ..Server::new(&issued) };
+        for text in [
+            "sslmode=prefer",
+            "sslmode=require",
+            "sslmode=verify-ca sslrootcert=/root",
+            "sslmode=verify-ca sslrootcert=/old",
+        ] {
+            let found = handshake(&format!("host=db1 {text}"), &given, &stolen).await;
+            assert!(
+                matches!(found, Err(rustls::Error::InvalidCertificate(_))),
+                "{text}: {found:?}"
+            );
+        }
+    }
 }
 
 #[test]
@@ -311,6 +342,21 @@ fn end_points_are_hashed_as_their_certificates_are_signed() {
     assert_eq!(count, 14);
     assert_eq!(end_point_hash(b""), None);
     assert_eq!(end_point_hash(&[0x30, 0x80]), None);
+}
+
+proptest! {
+    #[test]
+    fn no_certificate_is_too_broken_to_be_hashed_or_left(
+        which in 0usize..14, at: prop::sample::Index, byte: u8, length: prop::sample::Index,
+    ) {
+        let part = END_POINTS.split_inclusive("-----END CERTIFICATE-----\n").nth(which).unwrap();
+        let mut der = CertificateDer::from_pem_slice(part.as_bytes()).unwrap().to_vec();
+        let index = at.index(der.len());
+        der[index] = byte;
+        let hashed = end_point_hash(&der);
+        prop_assert!(hashed.is_none_or(|hash| [28, 32, 48, 64].contains(&hash.len())));
+        prop_assert_eq!(end_point_hash(&der[..length.index(der.len())]), None);
+    }
 }
 
 #[test]

@@ -28,6 +28,7 @@ pub(super) struct Chain {
     webpki: Arc<WebPkiServerVerifier>,
     /// The roots themselves: a server may present one of them as its own.
     roots: Vec<CertificateDer<'static>>,
+    algorithms: WebPkiSupportedAlgorithms,
     check_name: bool,
 }
 
@@ -45,7 +46,8 @@ impl Chain {
                 .with_crls(roots.revoked)
                 .build()
                 .map_err(|error| unusable("the trusted certificates cannot be used", error))?;
-        Ok(Self { webpki, roots: roots.certificates, check_name })
+        let algorithms = provider.signature_verification_algorithms;
+        Ok(Self { webpki, roots: roots.certificates, algorithms, check_name })
     }
 
     /// A certificate that is itself among the roots is trusted like one issued by them: self-signed
@@ -117,7 +119,7 @@ impl ServerCertVerifier for Chain {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.webpki.verify_tls13_signature(message, cert, dss)
+        signature_13(message, cert, dss, &self.algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
@@ -164,24 +166,32 @@ impl ServerCertVerifier for Anybody {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        match verify_tls13_signature(message, cert, dss, &self.algorithms) {
-            // Certificates of version 1, as `openssl x509 -req` makes them, are not read by webpki. Their
-            // key can be.
-            Err(Error::InvalidCertificate(
-                CertificateError::BadEncoding | CertificateError::Other(_),
-            )) => {
-                let bad = || Error::InvalidCertificate(CertificateError::BadEncoding);
-                let key = Certificate::from_der(cert)
-                    .and_then(|cert| cert.tbs_certificate().subject_public_key_info().to_der())
-                    .map_err(|_| bad())?;
-                let key = SubjectPublicKeyInfoDer::from(key);
-                verify_tls13_signature_with_raw_key(message, &key, dss, &self.algorithms)
-            }
-            verified => verified,
-        }
+        signature_13(message, cert, dss, &self.algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.algorithms.supported_schemes()
+    }
+}
+
+/// Checks that the server has the key of its certificate. Certificates of version 1, as
+/// `openssl x509 -req` makes them, are not read by webpki; their keys are.
+fn signature_13(
+    message: &[u8],
+    cert: &CertificateDer<'_>,
+    dss: &DigitallySignedStruct,
+    algorithms: &WebPkiSupportedAlgorithms,
+) -> Result<HandshakeSignatureValid, Error> {
+    match verify_tls13_signature(message, cert, dss, algorithms) {
+        Err(Error::InvalidCertificate(
+            CertificateError::BadEncoding | CertificateError::Other(_),
+        )) => {
+            let key = Certificate::from_der(cert)
+                .and_then(|cert| cert.tbs_certificate().subject_public_key_info().to_der())
+                .map_err(|_| Error::InvalidCertificate(CertificateError::BadEncoding))?;
+            let key = SubjectPublicKeyInfoDer::from(key);
+            verify_tls13_signature_with_raw_key(message, &key, dss, algorithms)
+        }
+        verified => verified,
     }
 }
