@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 
-use aquifer_driver::EmptyEnvironment;
+use aquifer_driver::{EmptyEnvironment, ErrorKind};
 use proptest::prelude::*;
 
+use super::parameters::PARAMETERS;
 use super::*;
 
 /// Variables as given; the home directory is `/h`, the user `os`.
