@@ -42,4 +42,6 @@ pub use driver::PostgresDriver;
 pub use server_error::{Notice, ServerError, Severity};
 pub use session_observer::{Notification, SessionObserver};
 pub use sqlstate::SqlState;
-pub use types::{Bits, Hstore, IpNet, MacAddr, Malformed, Multirange, Point, Range, TimeTz};
+pub use types::{
+    Bits, Composite, Hstore, IpNet, MacAddr, Malformed, Multirange, Point, Range, TimeTz,
+};

@@ -26,7 +26,9 @@ pub(crate) use column::{ResultType, binary_result, column};
 pub(crate) use declare::declared;
 pub(crate) use put::put;
 pub(crate) use transcode::Transcode;
-pub use values::{Bits, Hstore, IpNet, MacAddr, Malformed, Multirange, Point, Range, TimeTz};
+pub use values::{
+    Bits, Composite, Hstore, IpNet, MacAddr, Malformed, Multirange, Point, Range, TimeTz,
+};
 
 /// The number of a type in `pg_type`.
 pub(crate) type Oid = u32;

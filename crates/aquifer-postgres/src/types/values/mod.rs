@@ -4,6 +4,7 @@
 //! are those of the conversion table.
 
 mod bits;
+mod composite;
 mod hstore;
 mod network;
 mod point;
@@ -11,6 +12,7 @@ mod range;
 mod time_tz;
 
 pub use bits::Bits;
+pub use composite::Composite;
 pub use hstore::Hstore;
 pub use network::{IpNet, MacAddr};
 pub use point::Point;
@@ -93,6 +95,30 @@ fn unquote<'t>(text: &'t str, into: &mut String) -> Option<&'t str> {
             (_, next) => into.push(next?),
         }
         rest = following.as_str();
+    }
+}
+
+/// The text in front of one of `ends`, with or without quotes; `None` inside if there is nothing.
+fn unquoted<'t>(text: &'t str, ends: &[char]) -> Option<(Option<String>, &'t str)> {
+    let mut own = String::new();
+    let mut rest = text;
+    // A quoted empty text is there.
+    let mut there = false;
+    loop {
+        match rest.chars().next()? {
+            c if ends.contains(&c) => return Some((there.then_some(own), rest)),
+            '"' => rest = unquote(&rest[1..], &mut own)?,
+            '\\' => {
+                let mut following = rest[1..].chars();
+                own.push(following.next()?);
+                rest = following.as_str();
+            }
+            c => {
+                own.push(c);
+                rest = &rest[c.len_utf8()..];
+            }
+        }
+        there = true;
     }
 }
 

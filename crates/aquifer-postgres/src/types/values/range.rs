@@ -4,7 +4,7 @@ use aquifer_driver::{
     Cell, ConversionError, Encoding, FromValue, ParamSink, Result, ToValue, ValueRef,
 };
 
-use super::{Malformed, unquote};
+use super::{Malformed, unquoted};
 use crate::types::array;
 
 /// A range: `int4range`, `numrange`, `tstzrange`, and those of your own.
@@ -115,9 +115,9 @@ fn parse<T: for<'a> FromValue<'a>>(
         return Ok(Some((Range::Empty, rest)));
     }
     let Some((lower, rest)) = take(text, "[", "(") else { return Ok(None) };
-    let Some((first, rest)) = bound(rest, &[',']) else { return Ok(None) };
+    let Some((first, rest)) = unquoted(rest, &[',']) else { return Ok(None) };
     let Some(rest) = rest.strip_prefix(',') else { return Ok(None) };
-    let Some((last, rest)) = bound(rest, &[']', ')']) else { return Ok(None) };
+    let Some((last, rest)) = unquoted(rest, &[']', ')']) else { return Ok(None) };
     let Some((upper, rest)) = take(rest, "]", ")") else { return Ok(None) };
     Ok(Some((Range::Between(read(first, lower)?, read(last, upper)?), rest)))
 }
@@ -127,30 +127,6 @@ fn take<'t>(text: &'t str, inclusive: &str, exclusive: &str) -> Option<(bool, &'
     match text.strip_prefix(inclusive) {
         Some(rest) => Some((true, rest)),
         None => Some((false, text.strip_prefix(exclusive)?)),
-    }
-}
-
-/// A bound's own text, `None` inside if there is no bound.
-fn bound<'t>(text: &'t str, ends: &[char]) -> Option<(Option<String>, &'t str)> {
-    let mut own = String::new();
-    let mut rest = text;
-    // A quoted empty text is a bound; nothing at all is none.
-    let mut there = false;
-    loop {
-        match rest.chars().next()? {
-            c if ends.contains(&c) => return Some((there.then_some(own), rest)),
-            '"' => rest = unquote(&rest[1..], &mut own)?,
-            '\\' => {
-                let mut following = rest[1..].chars();
-                own.push(following.next()?);
-                rest = following.as_str();
-            }
-            c => {
-                own.push(c);
-                rest = &rest[c.len_utf8()..];
-            }
-        }
-        there = true;
     }
 }
 

@@ -59,6 +59,28 @@ fn the_servers_texts_are_read() {
 }
 
 #[test]
+fn composites_are_read_field_by_field() {
+    assert_eq!(
+        read("(1,\"a b\",,\"{2,NULL}\",\"(t,\"\"x\"\"\"\"y\"\")\",\"\")"),
+        Some(Composite((
+            1,
+            "a b".to_owned(),
+            None::<i32>,
+            vec![Some(2), None],
+            Composite((true, "x\"y".to_owned())),
+            Some(String::new()),
+        )))
+    );
+    assert_eq!(read("()"), Some(Composite((None::<i32>,))));
+    for text in ["", "(1)", "(1,2,3)", "(1,2", "1,2", "(1,2)x", "(1,\"2)", "(a,2)"] {
+        assert_eq!(read::<Composite<(i32, i32)>>(text), None, "{text}");
+    }
+    let cell = Cell::new(Some(b"(1,2,3)"), Encoding::Literal);
+    let error = Composite::<(i32,)>::from_cell(cell).unwrap_err().to_string();
+    assert_eq!(error, "cannot read text as Composite: it has 3 fields, the tuple 1");
+}
+
+#[test]
 fn other_texts_are_refused() {
     for text in ["", "[1,5", "1,5", "[1;5)", "[1,5)x", "[a,b)", "{", "[1,\"5)"] {
         assert_eq!(read::<Range<i32>>(text), None, "{text}");
@@ -130,6 +152,17 @@ proptest! {
     fn multiranges_come_back(all in vec(ranges("[\",\\\\)\\](\\[{} a]{0,4}"), 0..4)) {
         let all = Multirange(all);
         prop_assert_eq!(read(&bound(&all)), Some(all));
+    }
+
+    #[test]
+    fn composites_come_back(
+        number: Option<i64>,
+        text in option::of("\\PC{0,6}|[\",\\\\)(\\{} ]{0,6}"),
+        inner in "\\PC{0,6}|[\",\\\\)(\\{} ]{0,6}",
+        date in -719_162..2_932_897i32,
+    ) {
+        let composite = Composite((number, text, Composite((inner, true)), Date(date)));
+        prop_assert_eq!(read(&bound(&composite)), Some(composite));
     }
 
     #[test]
