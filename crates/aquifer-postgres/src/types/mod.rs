@@ -21,8 +21,6 @@ mod transcode;
 mod values;
 
 pub(crate) use column::{ResultType, binary_result, column};
-// The connection that uses it lands later.
-#[allow(unused_imports)]
 pub(crate) use declare::declared;
 pub(crate) use put::put;
 pub(crate) use transcode::Transcode;
