@@ -18,6 +18,7 @@
 
 use std::any::Any;
 use std::fmt;
+use std::num::NonZeroU32;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -102,6 +103,9 @@ pub enum Want {
     First,
     /// None: only the outcome.
     Outcome,
+    /// All of them, so many at a time: between the pages the engine waits. Each page is a round trip of
+    /// its own. Engines and drivers that cannot do this take it for [`All`](Self::All).
+    Paged(NonZeroU32),
 }
 
 /// How far a command has come.

@@ -147,13 +147,14 @@ impl PostgresConnector {
         };
         let mode = match self.config.query_mode {
             QueryMode::CacheDescribe => StatementMode::Described,
-            QueryMode::CacheStatement | QueryMode::SimpleProtocol => StatementMode::Named,
+            QueryMode::SimpleProtocol => StatementMode::Simple,
+            QueryMode::CacheStatement => StatementMode::Named,
         };
         let stop = Stop::new(
             Box::new(request),
             tokio::runtime::Handle::current(),
             session.process,
-            mode == StatementMode::Described,
+            mode != StatementMode::Named,
         );
         let settings = Settings {
             mode,

@@ -17,6 +17,7 @@ mod dial;
 mod driver;
 #[doc(hidden)]
 pub mod fuzzing;
+mod interpolate;
 mod parameters;
 mod pipeline;
 mod protocol;

@@ -83,3 +83,9 @@ mod cache_describe {
     )
     .statements_max(8));
 }
+
+// No statement is kept, so the checks of the cache do not apply either.
+mod simple_protocol {
+    use super::*;
+    aquifer_testkit::conformance_suite!(|| target("default_query_exec_mode=simple_protocol"));
+}

@@ -1,5 +1,6 @@
 //! Commands become flights.
 
+use std::num::NonZeroU32;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use aquifer_driver::{
 use super::work::Settled;
 use super::work::{Expect, Learning, Role, Work};
 use super::{Pipeline, Sibling, StatementMode};
+use crate::interpolate::interpolate;
 use crate::protocol::backend::Ready;
 use crate::protocol::frontend::{self, Formats, Object};
 use crate::session_change;
@@ -54,6 +56,8 @@ impl Pipeline {
         self.out.clear();
         self.out.shrink_to(KEPT_BYTES);
         self.sent = 0;
+        self.touched = false;
+        self.next_page = None;
         self.steps.clear();
         self.works.clear();
         self.discarding = false;
@@ -111,12 +115,15 @@ impl Pipeline {
         self.works.push_back(work);
     }
 
-    fn end_segment(&mut self) {
+    pub(super) fn end_segment(&mut self) {
         frontend::sync(&mut self.out);
         self.expected.push_back(Expect::Ready);
     }
 
     fn execute(&mut self, sql: &str, params: &dyn Params, want: Want) -> Result<()> {
+        if self.settings.mode == StatementMode::Simple {
+            return self.simple(sql, params, want, false);
+        }
         self.flight_head();
         self.send_held_begin();
         let mut work = Work::new(Role::Statement);
@@ -131,7 +138,41 @@ impl Pipeline {
                 self.unknown(work, learning, params)?;
             }
         }
-        self.end_segment();
+        match want {
+            // The Sync would end the portal.
+            Want::Paged(_) => frontend::flush(&mut self.out),
+            _ => self.end_segment(),
+        }
+        Ok(())
+    }
+
+    /// Asks for the next page of the rows under way.
+    pub(super) fn ask_next_page(&mut self, rows: NonZeroU32) {
+        frontend::execute(&mut self.out, "", rows.get());
+        frontend::flush(&mut self.out);
+        self.expected.push_back(Expect::Execute);
+        self.counters.rounds += 1;
+    }
+
+    /// One statement by the simple protocol, its arguments written into its text.
+    fn simple(&mut self, sql: &str, params: &dyn Params, want: Want, sibling: bool) -> Result<()> {
+        // Older servers, and those who ask for it, take backslashes in plain literals for escapes.
+        let plain = self.parameters.get("standard_conforming_strings") != Some("off");
+        if params.count() > 0 && !plain {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                "arguments cannot be written into the text while standard_conforming_strings is off",
+            )
+            .with_hint("set it on, or use another default_query_exec_mode")
+            .with_nothing_sent(true));
+        }
+        let text = interpolate(sql, params)?;
+        self.script(&text)?;
+        if let Some(work) = self.works.back_mut() {
+            work.want = want;
+            work.sibling = sibling;
+            work.given = params.count();
+        }
         Ok(())
     }
 
@@ -168,7 +209,7 @@ impl Pipeline {
         frontend::parse(&mut self.out, &learning.name, &learning.text, &declared);
         frontend::describe(&mut self.out, Object::Statement, &learning.name);
         self.bind(&learning.name, &declared, true, &[], params)?;
-        frontend::execute(&mut self.out, "", 0);
+        frontend::execute(&mut self.out, "", rows_max(work.want));
         self.counters.prepared += 1;
         self.expected.extend([
             Expect::Parse,
@@ -205,9 +246,9 @@ impl Pipeline {
             self.expected.push_back(Expect::Fields);
         } else {
             work.shape = Some(Arc::clone(statement.shape()));
-            work.arguments = Some(arguments);
+            work.arguments = Some(arguments).filter(|_| rows_max(work.want) == 0);
         }
-        frontend::execute(&mut self.out, "", 0);
+        frontend::execute(&mut self.out, "", rows_max(work.want));
         self.expected.push_back(Expect::Execute);
         work.statement = Some(statement);
         self.works.push_back(work);
@@ -284,6 +325,9 @@ impl Pipeline {
             self.steps.push_back(Settled::end(Default::default()));
             return Ok(());
         }
+        if self.settings.mode == StatementMode::Simple {
+            return batch.iter().try_for_each(|item| self.simple(item.sql, &item, item.want, true));
+        }
         let alone = self.status() == Status::Idle;
         self.flight_head();
         self.send_held_begin();
@@ -292,7 +336,11 @@ impl Pipeline {
             let mut work = Work::new(Role::Statement);
             work.sibling = true;
             work.ends_segment = ends;
-            work.want = item.want;
+            // Pages would need a flight each.
+            work.want = match item.want {
+                Want::Paged(_) => Want::All,
+                want => want,
+            };
             match self.cache.find(item.sql) {
                 Some(statement) => {
                     self.counters.cache_hits += 1;
@@ -526,6 +574,14 @@ fn declared(params: &dyn Params) -> Result<Vec<Oid>> {
     let mut declare = Declare { oids: Vec::with_capacity(count), any: false };
     params.bind(&mut declare)?;
     Ok(if declare.any { declare.oids } else { Vec::new() })
+}
+
+/// How many rows Execute asks for; 0 is all.
+fn rows_max(want: Want) -> u32 {
+    match want {
+        Want::Paged(rows) => rows.get(),
+        _ => 0,
+    }
 }
 
 #[cold]

@@ -17,6 +17,7 @@ mod tests;
 mod work;
 
 use std::collections::VecDeque;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use aquifer_driver::{Columns, Counters, Description, Error, ErrorKind, Retry, Status};
@@ -41,6 +42,8 @@ pub(crate) enum StatementMode {
     /// The unnamed statement, parsed at each use; only its types are remembered. For poolers that give
     /// each transaction another server connection.
     Described,
+    /// The simple protocol, with the arguments written into the text.
+    Simple,
 }
 
 /// What a pipeline is made with.
@@ -63,6 +66,10 @@ pub(crate) struct Pipeline {
     out: Vec<u8>,
     /// How much of `out` is written.
     sent: usize,
+    /// Whether any of the command under way was written.
+    touched: bool,
+    /// The server waits to be asked for the next page of this many rows.
+    next_page: Option<NonZeroU32>,
     expected: VecDeque<Expect>,
     works: VecDeque<Work>,
     /// Results that are ready to be given.
@@ -147,6 +154,8 @@ impl Pipeline {
             input: Input::default(),
             out: Vec::new(),
             sent: 0,
+            touched: false,
+            next_page: None,
             expected: VecDeque::new(),
             works: VecDeque::new(),
             steps: VecDeque::new(),
@@ -181,12 +190,13 @@ impl Pipeline {
     #[inline]
     pub(crate) fn wrote(&mut self, len: usize) {
         self.sent += len;
+        self.touched = true;
     }
 
     /// True if nothing of the command under way has been written.
     #[inline]
     pub(crate) fn untouched(&self) -> bool {
-        self.sent == 0
+        !self.touched
     }
 
     /// Where bytes that were read go.
@@ -252,7 +262,7 @@ impl Pipeline {
         self.running = false;
         self.expected.clear();
         self.steps.clear();
-        let untouched = self.sent == 0;
+        let untouched = !self.touched;
         let committing = !untouched && self.works.iter().any(|work| work.role == Role::Commit);
         self.works.clear();
         let error = match self.failure.take() {
@@ -282,9 +292,13 @@ impl Pipeline {
         if self.running {
             self.running = false;
             self.steps.clear();
-            if self.sent == 0 && !self.broken {
+            if !self.touched && !self.broken {
                 self.take_back();
             } else {
+                if self.next_page.take().is_some() {
+                    // Ends the portal along with its segment.
+                    self.end_segment();
+                }
                 self.discarding = !self.expected.is_empty();
             }
         }

@@ -1,5 +1,6 @@
 //! Replies become steps.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use aquifer_driver::{Error, ErrorKind, Outcome, Result, RowBatch, Step, Want};
@@ -37,6 +38,10 @@ impl Pipeline {
                 }
                 return settled.step.map(Some);
             }
+            if let Some(rows) = self.next_page.take() {
+                self.ask_next_page(rows);
+                return Ok(None);
+            }
             if self.expected.is_empty() {
                 // Nothing is owed: the command was settled before, or there is none.
                 self.finish_command();
@@ -72,6 +77,9 @@ impl Pipeline {
             };
             if let Err(error) = received {
                 return Err(self.broke(error));
+            }
+            if self.next_page.is_some() && !batch.is_empty() {
+                return Ok(Some(Step::Rows));
             }
         }
     }
@@ -187,6 +195,13 @@ impl Pipeline {
                 }
             }
             (b'C', Expect::Execute | Expect::Query) => self.complete(expect, body)?,
+            (b's', Expect::Execute) if self.page_rows().is_some() => {
+                self.expected.pop_front();
+                match self.page_rows().filter(|_| !self.discarding) {
+                    Some(rows) => self.next_page = Some(rows),
+                    None => self.end_segment(),
+                }
+            }
             (b'I' | b's', Expect::Execute | Expect::Query) => {
                 self.completed(expect, Outcome::default());
             }
@@ -204,6 +219,14 @@ impl Pipeline {
             _ => return Err(unexpected(tag)),
         }
         Ok(())
+    }
+
+    /// The size of the pages in which the statement at the head is read.
+    fn page_rows(&self) -> Option<NonZeroU32> {
+        match self.works.front()?.want {
+            Want::Paged(rows) => Some(rows),
+            _ => None,
+        }
     }
 
     /// What the server may say at any time.
@@ -345,6 +368,10 @@ impl Pipeline {
         }
         self.expected.pop_front();
         work.done = Some(outcome);
+        if matches!(work.want, Want::Paged(_)) {
+            self.end_segment();
+            return;
+        }
         if !work.ends_segment
             && let Some(work) = self.works.pop_front()
         {
@@ -370,6 +397,10 @@ impl Pipeline {
                 break;
             }
             self.expected.pop_front();
+        }
+        if self.expected.is_empty() {
+            // Of a flight of pages, whose Sync is still to be sent.
+            self.end_segment();
         }
         if self.failure.is_some() {
             return;

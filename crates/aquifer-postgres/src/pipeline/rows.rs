@@ -31,7 +31,7 @@ impl Pipeline {
         work.gave_rows = true;
         let start = first.body - frame::HEADER;
         let mut end = first.end;
-        if work.want == Want::All {
+        if !matches!(work.want, Want::First) {
             while end - start < BATCH_BYTES
                 && let Found::Whole(next) = frame::find(&self.input.bytes, end)?
                 && next.tag == b'D'

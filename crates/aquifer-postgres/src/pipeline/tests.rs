@@ -482,3 +482,52 @@ fn too_many_arguments_and_wrong_counts_send_nothing() {
     assert!(session.pipeline.output().is_empty());
     assert_eq!(session.execute(SQL, 1), "BES");
 }
+
+#[test]
+fn pages_are_asked_for_one_by_one_and_given_up_between_them() {
+    let page = |n: i32| row(&[Some(&n.to_be_bytes())]);
+    let mut session = Session::named();
+    session.execute(SQL, 1);
+    session.answer(&first_use(&[])).unwrap();
+    let want = Want::Paged(std::num::NonZeroU32::new(2).unwrap());
+    for give_up in [false, true] {
+        assert_eq!(session.start(Command::Execute { sql: SQL, params: &(1,), want }), "BEH");
+        session.say(&[message(b'2', b""), page(1), page(2), message(b's', b"")].concat());
+        assert!(matches!(session.step(), Ok(Some(Step::Rows))));
+        assert_eq!(session.batch.len(), 2);
+        assert_eq!(session.flush(), "", "nothing is asked for before it is wanted");
+        if give_up {
+            assert_eq!(session.pipeline.abandon(), Status::Busy);
+            assert_eq!(session.flush(), "S");
+            session.answer(&ready(b'I')).unwrap();
+            break;
+        }
+        assert!(session.step().unwrap().is_none());
+        assert_eq!(session.flush(), "EH");
+        session.say(&[page(3), complete("SELECT 1")].concat());
+        assert!(matches!(session.step(), Ok(Some(Step::Rows))));
+        assert_eq!(session.flush(), "S");
+        session.answer(&ready(b'I')).unwrap();
+    }
+    assert_eq!(session.pipeline.status(), Status::Idle);
+    session.start(Command::Execute { sql: SQL, params: &(1,), want });
+    session.say(&error("57014"));
+    assert!(session.step().unwrap().is_none());
+    assert_eq!(session.flush(), "S", "an error is followed by the Sync that was not sent");
+    let failed = session.answer(&ready(b'I')).unwrap_err();
+    assert_eq!(failed.kind(), ErrorKind::Cancelled);
+}
+
+#[test]
+fn the_simple_mode_writes_arguments_into_the_text() {
+    let mut session = Session::new(StatementMode::Simple, 8);
+    assert_eq!(session.execute(SQL, 7), "Q");
+    let answer = [fields(&[("id", 23)]), row(&[Some(b"8")]), complete("SELECT 1"), ready(b'I')];
+    assert_eq!(session.answer(&answer.concat()).unwrap(), [8]);
+    session.start(Command::Begin(TxOptions::new()));
+    session.read().unwrap();
+    assert_eq!(session.execute(SQL, 7), "Q");
+    let begun = [complete("BEGIN"), fields(&[("id", 23)]), complete("SELECT 0"), ready(b'T')];
+    assert!(session.answer(&begun.concat()).unwrap().is_empty());
+    assert_eq!(session.pipeline.status(), Status::Transaction);
+}

@@ -227,6 +227,11 @@ pub(crate) fn sync(out: &mut Vec<u8>) {
     out.extend_from_slice(b"S\0\0\0\x04");
 }
 
+/// Flush: the server sends what it has, and the segment goes on.
+pub(crate) fn flush(out: &mut Vec<u8>) {
+    out.extend_from_slice(b"H\0\0\0\x04");
+}
+
 /// Terminate.
 pub(crate) fn terminate(out: &mut Vec<u8>) {
     out.extend_from_slice(b"X\0\0\0\x04");
