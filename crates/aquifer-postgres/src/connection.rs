@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 
 use aquifer_driver::{
     BoxFuture, Canceller, Command, Connection, Counters, Description, Error, ErrorKind, Result,
-    RowBatch, Status, Step,
+    Retry, RowBatch, Status, Step,
 };
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio_util::io::poll_read_buf;
@@ -125,10 +125,7 @@ impl PostgresConnection {
         }
         if self.unflushed {
             match Pin::new(&mut self.stream).poll_flush(cx) {
-                Poll::Ready(Ok(())) => {
-                    self.unflushed = false;
-                    self.stop.written();
-                }
+                Poll::Ready(Ok(())) => self.unflushed = false,
                 Poll::Ready(Err(error)) => return Err(self.last_words(cx, error)),
                 Poll::Pending => return Ok(Poll::Pending),
             }
@@ -176,6 +173,13 @@ impl PostgresConnection {
 }
 
 #[cold]
+fn useless() -> Error {
+    Error::new(ErrorKind::ConnectionLost, "the connection is of no further use")
+        .with_nothing_sent(true)
+        .with_retry(Retry::Safe)
+}
+
+#[cold]
 fn stopped() -> Error {
     Error::new(ErrorKind::Cancelled, "the command was stopped before it was sent")
         .with_nothing_sent(true)
@@ -192,16 +196,13 @@ impl fmt::Debug for PostgresConnection {
 
 impl Connection for PostgresConnection {
     fn start(&mut self, command: Command<'_>) -> Result<()> {
-        if self.held.is_some() || self.stop.is_tainted() {
-            return Err(Error::new(
-                ErrorKind::ConnectionLost,
-                "the connection is of no further use",
-            )
-            .with_nothing_sent(true));
+        if self.held.is_some() {
+            return Err(useless());
         }
         self.pipeline.start(command)?;
-        if self.pipeline.owes() {
-            self.stop.command_begins();
+        if self.pipeline.owes() && !self.stop.command_begins() {
+            self.pipeline.abandon();
+            return Err(useless());
         }
         Ok(())
     }

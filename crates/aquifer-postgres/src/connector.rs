@@ -151,7 +151,7 @@ impl PostgresConnector {
             QueryMode::CacheStatement => StatementMode::Named,
         };
         let stop = Stop::new(
-            Box::new(request),
+            Arc::new(request),
             tokio::runtime::Handle::current(),
             session.process,
             mode != StatementMode::Named,

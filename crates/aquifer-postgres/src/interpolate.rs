@@ -81,6 +81,13 @@ impl ParamSink for Literals {
                 types::put(0, value, &mut self.scratch)?;
                 // Behind the length.
                 let text = self.scratch.get(4..).unwrap_or_default();
+                if memchr::memchr(0, text).is_some() {
+                    return Err(Error::new(
+                        ErrorKind::Argument,
+                        format!("argument ${}: text with a NUL character", self.texts.len() + 1),
+                    )
+                    .with_hint("PostgreSQL has no such text; pass bytes to a `bytea`"));
+                }
                 quote(std::str::from_utf8(text).map_err(|_| no_literal(&value))?)
             }
         };

@@ -215,6 +215,12 @@ impl ServerError {
         parse(body, Severity::Error).map(|fields| Self(Box::new(fields)))
     }
 
+    /// The same without its place in a text, for a text that is not the user's.
+    pub(crate) fn without_place(mut self) -> Self {
+        self.0.position = None;
+        self
+    }
+
     /// From a server that could not even start a process for the session, and so wrote `E` and plain
     /// text instead of a message (PostgreSQL: `report_fork_failure_to_client`). `bytes` is what came
     /// after the `E`. Such text shows in the reader as a message of impossible length.

@@ -78,6 +78,8 @@ pub(crate) struct Statement {
     pub(crate) name: Box<str>,
     pub(crate) text: Arc<str>,
     pub(crate) parameters: Box<[Oid]>,
+    /// The types that the arguments of the first use declared themselves; empty if none did.
+    pub(crate) declared: Box<[Oid]>,
     pub(crate) fields: Box<[Field]>,
     /// Running it may leave the session different.
     pub(crate) changes_session: bool,
@@ -91,6 +93,7 @@ impl Statement {
         name: Box<str>,
         text: Arc<str>,
         parameters: Box<[Oid]>,
+        declared: Box<[Oid]>,
         fields: Vec<Field>,
     ) -> Self {
         let mut formats: Vec<Format> = fields.iter().map(|field| format_of(field.oid)).collect();
@@ -105,6 +108,7 @@ impl Statement {
             name,
             text,
             parameters,
+            declared,
             formats: formats.into(),
             fields: fields.into(),
             binary: OnceLock::new(),
@@ -244,7 +248,7 @@ mod tests {
     use super::*;
 
     fn statement(text: &str) -> Arc<Statement> {
-        Arc::new(Statement::new(text.into(), text.into(), [].into(), Vec::new()))
+        Arc::new(Statement::new(text.into(), text.into(), [].into(), [].into(), Vec::new()))
     }
 
     #[test]

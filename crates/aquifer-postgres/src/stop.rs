@@ -7,6 +7,7 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use aquifer_driver::{BoxFuture, Cancel, Canceller};
 use tokio::runtime::Handle;
@@ -31,7 +32,7 @@ pub(crate) trait SendRequest: Send + Sync + 'static {
 /// What a session and its cancellers share.
 pub(crate) struct Stop {
     state: Mutex<State>,
-    request: Box<dyn SendRequest>,
+    request: Arc<dyn SendRequest>,
     /// Where requests run: the runtime that the session was opened in.
     runtime: Handle,
     process: u32,
@@ -41,25 +42,39 @@ pub(crate) struct Stop {
 
 #[derive(Default)]
 struct State {
+    /// Tells one command from the next.
+    command: u64,
     /// A command is under way.
     running: bool,
-    /// Some of its flight was written, and all of it.
+    /// Some of its flight was written.
     sent: bool,
-    written: bool,
     /// It is to be stopped before it is sent.
     refused: bool,
-    /// A request was made before all of the flight was written: the server may have had nothing to stop.
-    again: bool,
-    /// A request is.
+    /// Somebody sees to it that it stops.
+    stopping: bool,
+    /// A request is under way.
     under_way: bool,
     /// A request may still hit, whatever is run.
     tainted: bool,
     waker: Option<Waker>,
 }
 
+/// How long to wait before a command that has not ended is asked to stop again. The server drops a request
+/// that comes before it has begun with the command, which a busy machine makes likely enough.
+const AGAIN: [Duration; 8] = [
+    Duration::from_millis(50),
+    Duration::from_millis(100),
+    Duration::from_millis(200),
+    Duration::from_millis(400),
+    Duration::from_millis(800),
+    Duration::from_millis(1600),
+    Duration::from_millis(3200),
+    Duration::from_millis(6400),
+];
+
 impl Stop {
     pub(crate) fn new(
-        request: Box<dyn SendRequest>,
+        request: Arc<dyn SendRequest>,
         runtime: Handle,
         process: u32,
         behind_pooler: bool,
@@ -75,10 +90,13 @@ impl Stop {
         Canceller::new(Arc::new(Handed(Arc::clone(self))))
     }
 
-    pub(crate) fn command_begins(&self) {
+    /// A command is encoded; none of it is sent. False if the session is of no further use.
+    pub(crate) fn command_begins(&self) -> bool {
         let mut state = self.lock();
+        state.command += 1;
         state.running = true;
-        (state.sent, state.written, state.refused, state.again) = (false, false, false, false);
+        (state.sent, state.refused, state.stopping) = (false, false, false);
+        !state.tainted
     }
 
     /// The first byte is about to be written; false if the command was stopped before.
@@ -86,19 +104,6 @@ impl Stop {
         let mut state = self.lock();
         state.sent = true;
         !state.refused
-    }
-
-    /// All of the flight is written.
-    pub(crate) fn written(self: &Arc<Self>) {
-        let again = {
-            let mut state = self.lock();
-            state.written = true;
-            std::mem::take(&mut state.again)
-        };
-        if again {
-            // The earlier request may still be under way; then it comes after this.
-            drop(Handed(Arc::clone(self)).cancel());
-        }
     }
 
     /// The command is over; pending while a request is on its way.
@@ -124,7 +129,15 @@ impl Stop {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn ended(&self, request: Request) {
+    /// A request for this command may begin now.
+    fn request_begins(&self, command: u64) -> bool {
+        let mut state = self.lock();
+        let wanted = state.running && state.command == command && !state.tainted;
+        state.under_way |= wanted;
+        wanted
+    }
+
+    fn request_ended(&self, request: Request) {
         let waker = {
             let mut state = self.lock();
             state.under_way = false;
@@ -150,38 +163,46 @@ impl fmt::Debug for Stop {
 struct Handed(Arc<Stop>);
 
 impl Cancel for Handed {
-    /// The request runs in a task of the session's runtime, so that it ends whatever becomes of the
-    /// future: a session waits for it.
+    /// Requests run in a task of the session's runtime, so that each ends whatever becomes of the future: a
+    /// session waits for it. The future is ready when the first one has ended; if the command then goes on,
+    /// it is asked again, a few times, with growing pauses.
     fn cancel(&self) -> BoxFuture<'static, ()> {
-        {
-            let mut state = self.0.lock();
-            if !state.running || state.tainted {
+        let stop = Arc::clone(&self.0);
+        let command = {
+            let mut state = stop.lock();
+            if !state.running || state.tainted || state.stopping {
                 return Box::pin(std::future::ready(()));
             }
             if !state.sent {
                 state.refused = true;
-                let waker = state.waker.take();
-                drop(state);
-                if let Some(waker) = waker {
-                    waker.wake();
-                }
                 return Box::pin(std::future::ready(()));
             }
-            state.again |= !state.written;
-            if state.under_way {
-                return Box::pin(std::future::ready(()));
-            }
+            state.stopping = true;
             state.under_way = true;
-        }
+            state.command
+        };
         // If the task is never run or is dropped, nobody knows what it did.
-        let end = EndOfRequest { stop: Arc::clone(&self.0), request: Request::Uncertain };
-        let task = self.0.runtime.spawn(async move {
-            let mut end = end;
-            end.request = end.stop.request.send().await;
-        });
+        let first = EndOfRequest { stop: Arc::clone(&stop), request: Request::Uncertain };
+        let (ended, first_ended) = tokio::sync::oneshot::channel();
+        let runtime = stop.runtime.clone();
+        drop(runtime.spawn(async move {
+            let mut end = first;
+            end.request = stop.request.send().await;
+            drop(end);
+            // Nobody may be waiting.
+            let _ = ended.send(());
+            for pause in AGAIN {
+                tokio::time::sleep(pause).await;
+                if !stop.request_begins(command) {
+                    return;
+                }
+                let mut end = EndOfRequest { stop: Arc::clone(&stop), request: Request::Uncertain };
+                end.request = stop.request.send().await;
+            }
+        }));
         Box::pin(async move {
             // A task that was dropped has told its end all the same.
-            let _ = task.await;
+            let _ = first_ended.await;
         })
     }
 }
@@ -194,7 +215,7 @@ struct EndOfRequest {
 
 impl Drop for EndOfRequest {
     fn drop(&mut self) {
-        self.stop.ended(self.request);
+        self.stop.request_ended(self.request);
     }
 }
 
@@ -224,34 +245,37 @@ mod tests {
     fn stop(request: Request) -> (Arc<Stop>, Arc<AtomicUsize>, Arc<Notify>) {
         let (sent, answer) = (Arc::<AtomicUsize>::default(), Arc::<Notify>::default());
         let script = Script { sent: Arc::clone(&sent), answer: Arc::clone(&answer), request };
-        (Stop::new(Box::new(script), Handle::current(), 1, false), sent, answer)
+        (Stop::new(Arc::new(script), Handle::current(), 1, false), sent, answer)
     }
 
     fn sending(stop: &Arc<Stop>) {
-        stop.command_begins();
+        assert!(stop.command_begins());
         assert!(stop.may_send());
-        stop.written();
     }
 
     #[tokio::test]
     async fn a_command_of_which_nothing_was_sent_is_not_sent() {
         let (stop, sent, _) = stop(Request::Done);
-        stop.command_begins();
+        assert!(stop.command_begins());
         stop.canceller().cancel().await;
         assert!(!stop.may_send());
         assert_eq!(sent.load(Ordering::Relaxed), 0);
     }
 
-    #[tokio::test]
-    async fn a_request_before_the_whole_flight_is_out_is_made_again_after() {
+    #[tokio::test(start_paused = true)]
+    async fn a_command_that_goes_on_is_asked_again_and_one_that_ended_is_not() {
         let (stop, sent, answer) = stop(Request::Done);
-        stop.command_begins();
-        assert!(stop.may_send());
+        sending(&stop);
         answer.notify_one();
         stop.canceller().cancel().await;
-        stop.written();
+        tokio::time::sleep(Duration::from_millis(60)).await;
+        assert_eq!(sent.load(Ordering::Relaxed), 2);
+        assert!(stop.is_under_way());
         answer.notify_one();
         std::future::poll_fn(|cx| stop.poll_command_ends(cx)).await;
+        // The next command is another one.
+        sending(&stop);
+        tokio::time::sleep(Duration::from_secs(60)).await;
         assert_eq!(sent.load(Ordering::Relaxed), 2);
     }
 

@@ -87,5 +87,7 @@ mod cache_describe {
 // No statement is kept, so the checks of the cache do not apply either.
 mod simple_protocol {
     use super::*;
-    aquifer_testkit::conformance_suite!(|| target("default_query_exec_mode=simple_protocol"));
+    aquifer_testkit::conformance_suite!(
+        || target("default_query_exec_mode=simple_protocol").statements_max(0)
+    );
 }

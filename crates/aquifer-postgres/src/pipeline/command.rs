@@ -172,6 +172,10 @@ impl Pipeline {
             work.want = want;
             work.sibling = sibling;
             work.given = params.count();
+            if params.count() > 0 {
+                work.rewritten = true;
+                work.text = Some(sql.into());
+            }
         }
         Ok(())
     }
@@ -181,7 +185,7 @@ impl Pipeline {
         frontend::check_sql(sql)?;
         let named = self.settings.mode == StatementMode::Named && self.cache.max() > 0;
         let name = if named { self.next_name() } else { "".into() };
-        Ok(Learning { name, text: sql.into(), parameters: None })
+        Ok(Learning { name, text: sql.into(), declared: [].into(), parameters: None })
     }
 
     fn next_name(&mut self) -> Box<str> {
@@ -203,7 +207,12 @@ impl Pipeline {
 
     /// First use: prepared, described and run in one flight. The types are not known yet, so arguments
     /// and results go as text.
-    fn unknown(&mut self, mut work: Work, learning: Learning, params: &dyn Params) -> Result<()> {
+    fn unknown(
+        &mut self,
+        mut work: Work,
+        mut learning: Learning,
+        params: &dyn Params,
+    ) -> Result<()> {
         self.make_room();
         let declared = declared(params)?;
         frontend::parse(&mut self.out, &learning.name, &learning.text, &declared);
@@ -219,6 +228,7 @@ impl Pipeline {
             Expect::Execute,
         ]);
         work.given = params.count();
+        learning.declared = declared.into();
         work.learning = Some(learning);
         self.works.push_back(work);
         Ok(())
@@ -232,6 +242,10 @@ impl Pipeline {
         params: &dyn Params,
     ) -> Result<()> {
         statement.check_count(params.count())?;
+        if !as_declared(&statement, params)? {
+            let learning = self.learn(&statement.text)?;
+            return self.unknown(work, learning, params);
+        }
         let unnamed = statement.name.is_empty();
         if unnamed {
             frontend::parse(&mut self.out, "", &statement.text, &statement.parameters);
@@ -495,6 +509,7 @@ impl Pipeline {
         let learning = Learning {
             name: self.next_name(),
             text: Arc::clone(&statement.text),
+            declared: statement.declared.clone(),
             parameters: None,
         };
         self.make_room();
@@ -545,8 +560,41 @@ impl Arguments<'_> {
     fn at(&self, error: Error) -> Error {
         let message = format!("argument ${}: {}", self.index + 1, error.message());
         let kind = error.kind();
-        Error::new(kind, message).with_nothing_sent(true).with_source(error)
+        let hint = error.hint().map(str::to_owned);
+        let at = Error::new(kind, message).with_nothing_sent(true);
+        match hint {
+            Some(hint) => at.with_hint(hint),
+            None => at,
+        }
     }
+}
+
+/// Whether a statement was learnt with arguments that declare the types that these declare: bytes are bytes
+/// whatever the statement makes of them, so a statement that took something else is another one.
+#[inline]
+fn as_declared(statement: &Statement, params: &dyn Params) -> Result<bool> {
+    struct Compare<'s> {
+        statement: &'s Statement,
+        index: usize,
+        same: bool,
+    }
+    impl ParamSink for Compare<'_> {
+        #[inline]
+        fn put(&mut self, value: ValueRef<'_>) -> Result<()> {
+            let declares = types::declared(value);
+            let learnt = self.statement.declared.get(self.index).copied().unwrap_or(0);
+            if declares != learnt && !value.is_null() {
+                let known = self.statement.parameters.get(self.index).copied();
+                // What was NULL when it was learnt may still have the right type.
+                self.same &= learnt == 0 && known == Some(declares);
+            }
+            self.index += 1;
+            Ok(())
+        }
+    }
+    let mut compare = Compare { statement, index: 0, same: true };
+    params.bind(&mut compare)?;
+    Ok(compare.same)
 }
 
 /// The types that arguments must declare themselves, so that the server reads them as they are sent.

@@ -263,10 +263,10 @@ impl Pipeline {
     /// The statement at the head is described: by Describe of a statement, or of a portal.
     fn described(&mut self, fields: Vec<backend::Field>) {
         let Some(work) = self.works.front_mut() else { return };
-        if let Some(Learning { name, text, parameters }) = work.learning.take() {
+        if let Some(Learning { name, text, declared, parameters }) = work.learning.take() {
             let shape = Arc::new(Shape::text(&fields));
             let parameters = parameters.unwrap_or_default();
-            let statement = Arc::new(Statement::new(name, text, parameters, fields));
+            let statement = Arc::new(Statement::new(name, text, parameters, declared, fields));
             work.shape = Some(Arc::clone(&shape));
             work.statement = Some(Arc::clone(&statement));
             if let Some(sibling) = work.follows.and_then(|place| self.siblings.get_mut(place)) {
@@ -284,6 +284,7 @@ impl Pipeline {
                         statement.name.clone(),
                         Arc::clone(&statement.text),
                         statement.parameters.clone(),
+                        statement.declared.clone(),
                         fields,
                     ));
                     self.cache.remove(&statement);
@@ -410,7 +411,11 @@ impl Pipeline {
         let mut sql = None;
         if let Some(work) = self.works.front_mut() {
             work.done = None;
-            prefix = work.prefix;
+            if work.rewritten {
+                server = server.without_place();
+            } else {
+                prefix = work.prefix;
+            }
             if let Some(sibling) = work.follows.and_then(|place| self.siblings.get_mut(place)) {
                 if work.learning.is_some() {
                     sibling.failure = Some(server.clone());

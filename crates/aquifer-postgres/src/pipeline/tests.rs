@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use aquifer_driver::{
-    Batch, Command, ErrorKind, Result, Retry, RowBatch, Status, Step, TxOptions, Want,
+    Batch, Command, ErrorKind, Result, Retry, RowBatch, Status, Step, TxOptions, Value, Want,
 };
 
 use super::{Pipeline, Settings, StatementMode};
@@ -530,4 +530,23 @@ fn the_simple_mode_writes_arguments_into_the_text() {
     let begun = [complete("BEGIN"), fields(&[("id", 23)]), complete("SELECT 0"), ready(b'T')];
     assert!(session.answer(&begun.concat()).unwrap().is_empty());
     assert_eq!(session.pipeline.status(), Status::Transaction);
+}
+
+#[test]
+fn bytes_where_a_statement_took_something_else_make_it_another_statement() {
+    let sql = "SELECT $1";
+    let run = |session: &mut Session, value: Value| {
+        session.start(Command::Execute { sql, params: &[value], want: Want::All })
+    };
+    let mut session = Session::named();
+    assert_eq!(run(&mut session, "text".into()), "PDBES");
+    let learnt = [message(b'1', b""), parameters(&[25]), fields(&[("c", 25)]), message(b'2', b"")];
+    let rest = [complete("SELECT 0"), ready(b'I')].concat();
+    session.answer(&[learnt.concat(), rest.clone()].concat()).unwrap();
+    assert_eq!(run(&mut session, Value::Bytes(vec![1])), "PDBES", "declares bytea");
+    let learnt = [message(b'1', b""), parameters(&[17]), fields(&[("c", 17)]), message(b'2', b"")];
+    session.answer(&[learnt.concat(), rest.clone()].concat()).unwrap();
+    assert_eq!(run(&mut session, Value::Null), "CBES", "the older one is closed");
+    session.answer(&[message(b'3', b""), message(b'2', b""), rest].concat()).unwrap();
+    assert_eq!(run(&mut session, "text".into()), "PDBES");
 }

@@ -51,6 +51,8 @@ pub(super) enum Role {
 pub(super) struct Learning {
     pub(super) name: Box<str>,
     pub(super) text: Arc<str>,
+    /// The types that the arguments declare themselves.
+    pub(super) declared: Box<[Oid]>,
     pub(super) parameters: Option<Box<[Oid]>>,
 }
 
@@ -81,6 +83,8 @@ pub(super) struct Work {
     pub(super) arguments: Option<Range<usize>>,
     /// Bytes that were put before a script's own text, and whose answer is nobody's.
     pub(super) prefix: usize,
+    /// What was sent is not the text: the server's places do not point into it.
+    pub(super) rewritten: bool,
     /// The server broke off waiting for its standby.
     pub(super) unreplicated: bool,
     /// On success the session is as it was made.
@@ -109,6 +113,7 @@ impl Work {
             arguments: None,
             prefix: 0,
             resets: false,
+            rewritten: false,
             unreplicated: false,
             begin: None,
             text: None,

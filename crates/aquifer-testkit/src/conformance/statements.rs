@@ -73,6 +73,7 @@ pub(super) async fn a_description_is_taken_once(case: &Case) -> Verdict {
 }
 
 pub(super) async fn a_prepared_text_is_executed_from_the_cache(case: &Case) -> Verdict {
+    case.needs(case.target.statements_max != Some(0), "the target keeps no statements")?;
     let mut owner = case.with_table().await?;
     prepare(&mut owner, INSERT).await?;
     let before = owner.connection.counters();
@@ -94,8 +95,8 @@ pub(super) async fn a_prepared_text_is_executed_from_the_cache(case: &Case) -> V
 }
 
 pub(super) async fn the_cache_is_bounded(case: &Case) -> Verdict {
-    let Some(max) = case.target.statements_max else {
-        return case.needs(false, "the target does not tell the cache's bound");
+    let Some(max) = case.target.statements_max.filter(|max| *max > 0) else {
+        return case.needs(false, "the target keeps no statements, or does not tell how many");
     };
     let mut owner = case.connect().await?;
     for n in 0..max * 10 {

@@ -169,7 +169,8 @@ impl Target {
         self
     }
 
-    /// How many statements a connection of this target keeps prepared at most: small is fast.
+    /// How many statements a connection of this target keeps prepared at most: small is fast; 0 if it
+    /// keeps none.
     #[must_use]
     pub fn statements_max(mut self, max: u64) -> Self {
         self.statements_max = Some(max);
