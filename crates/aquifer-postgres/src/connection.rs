@@ -72,10 +72,14 @@ impl PostgresConnection {
         cx: &mut Context<'_>,
         batch: Option<&mut RowBatch>,
     ) -> Poll<Result<Step>> {
-        let mut scratch = std::mem::take(&mut self.scratch);
-        let polled = self.poll_flow(cx, batch.unwrap_or(&mut scratch));
-        self.scratch = scratch;
-        polled
+        let Some(batch) = batch else {
+            // An empty batch costs an allocation, so this is not for every poll.
+            let mut scratch = std::mem::take(&mut self.scratch);
+            let polled = self.poll_flow(cx, &mut scratch);
+            self.scratch = scratch;
+            return polled;
+        };
+        self.poll_flow(cx, batch)
     }
 
     fn poll_flow(&mut self, cx: &mut Context<'_>, batch: &mut RowBatch) -> Poll<Result<Step>> {
