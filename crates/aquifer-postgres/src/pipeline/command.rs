@@ -58,6 +58,7 @@ impl Pipeline {
         self.sent = 0;
         self.touched = false;
         self.next_page = None;
+        self.holding_first = false;
         self.steps.clear();
         self.works.clear();
         self.discarding = false;

@@ -78,6 +78,8 @@ pub(crate) struct Pipeline {
     failure: Option<Failure>,
     /// Whether a command is under way, and has not given its last step.
     running: bool,
+    /// The owner's batch holds a row that is handed over when its statement has ended.
+    holding_first: bool,
     /// Nobody reads the rest: rows are skipped.
     discarding: bool,
     broken: bool,
@@ -161,6 +163,7 @@ impl Pipeline {
             steps: VecDeque::new(),
             failure: None,
             running: false,
+            holding_first: false,
             discarding: false,
             broken: false,
             ready: Ready::Idle,

@@ -21,13 +21,15 @@ const INVALID_STATEMENT_NAME: &str = "26000";
 
 impl Pipeline {
     /// Reads replies until there is a step to give; `None` if more bytes are needed. The batch is cleared
-    /// first.
+    /// first, unless it holds the one row that was wanted and waits for the end of its statement.
     ///
     /// # Errors
     ///
     /// The command's error, or one that ends the connection.
     pub(crate) fn advance(&mut self, batch: &mut RowBatch) -> Result<Option<Step>> {
-        batch.clear();
+        if !std::mem::take(&mut self.holding_first) {
+            batch.clear();
+        }
         loop {
             if let Some(settled) = self.steps.pop_front() {
                 if let Some(columns) = &settled.columns {
@@ -55,12 +57,19 @@ impl Pipeline {
                 Found::Whole(frame) => frame,
                 Found::Part(len) => {
                     self.input.frame = len;
-                    return Ok(if batch.is_empty() { None } else { Some(Step::Rows) });
+                    self.holding_first = !batch.is_empty() && self.awaits_end();
+                    let rows = !batch.is_empty() && !self.holding_first;
+                    return Ok(rows.then_some(Step::Rows));
                 }
             };
             // What ends a result set may share a step with its last rows; nothing else may.
             if !batch.is_empty() && matches!(frame.tag, b'D' | b'E' | b'T' | b'G' | b'H' | b'W') {
-                return Ok(Some(Step::Rows));
+                match frame.tag {
+                    b'D' if self.awaits_end() => {}
+                    // The row is of a statement that failed after all.
+                    b'E' if self.awaits_end() => batch.clear(),
+                    _ => return Ok(Some(Step::Rows)),
+                }
             }
             if let Some(step) = self.next_set_begins(frame.tag, batch) {
                 return Ok(Some(step));
@@ -219,6 +228,17 @@ impl Pipeline {
             _ => return Err(unexpected(tag)),
         }
         Ok(())
+    }
+
+    /// Of the statement at the head only the first row is wanted, and it is not handed over before the
+    /// statement has ended: what it wrote is committed only then. Reading a long result to its end for
+    /// that would be too much: a query that cannot write is left to its reader after some bytes.
+    fn awaits_end(&self) -> bool {
+        self.works.front().is_some_and(|work| {
+            work.want == Want::First
+                && (work.skipped <= super::rows::SKIPPED_BYTES
+                    || !work.sql().is_some_and(only_reads))
+        })
     }
 
     /// The size of the pages in which the statement at the head is read.
@@ -575,6 +595,13 @@ fn finish(work: &Work) -> Result<Outcome> {
         }
     }
     Ok(work.done.unwrap_or_default())
+}
+
+/// Whether a text is a plain query by its first word. `WITH` may begin a statement that writes.
+fn only_reads(sql: &str) -> bool {
+    let word =
+        sql.trim_start().split(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default();
+    ["SELECT", "TABLE", "VALUES", "SHOW"].iter().any(|reads| word.eq_ignore_ascii_case(reads))
 }
 
 /// At its first use a statement's number of parameters becomes known when the arguments are under way.

@@ -550,3 +550,42 @@ fn bytes_where_a_statement_took_something_else_make_it_another_statement() {
     session.answer(&[message(b'3', b""), message(b'2', b""), rest].concat()).unwrap();
     assert_eq!(run(&mut session, "text".into()), "PDBES");
 }
+
+#[test]
+fn the_one_row_that_is_wanted_waits_for_the_end_of_its_statement() {
+    let insert = "INSERT INTO t (id) VALUES ($1) RETURNING id";
+    for good in [true, false] {
+        let mut session = Session::named();
+        session.start(Command::Execute { sql: insert, params: &(7,), want: Want::First });
+        let answer = first_use(&[b"7"]);
+        let row_ends = answer.len() - complete("SELECT 1").len() - ready(b'I').len();
+        session.say(&answer[..row_ends]);
+        assert!(session.step().unwrap().is_none(), "not committed yet");
+        if good {
+            session.say(&answer[row_ends..]);
+            assert_eq!(session.read().unwrap(), [7]);
+        } else {
+            let failed = session.answer(&[error("23503"), ready(b'I')].concat()).unwrap_err();
+            assert_eq!(failed.kind(), ErrorKind::ForeignKeyViolation);
+            assert!(session.batch.is_empty());
+        }
+    }
+}
+
+#[test]
+fn the_first_row_of_a_long_result_is_given_before_its_end() {
+    for (sql, early) in [(SQL, true), ("DELETE FROM t WHERE id > $1 RETURNING id", false)] {
+        let mut session = Session::named();
+        session.start(Command::Execute { sql, params: &(7,), want: Want::First });
+        let answer = first_use(&[b"1"]);
+        let row_ends = answer.len() - complete("SELECT 1").len() - ready(b'I').len();
+        session.say(&answer[..row_ends]);
+        for _ in 0..10_000 {
+            session.say(&row(&[Some(b"2")]));
+        }
+        let step = session.step().unwrap();
+        assert_eq!(matches!(step, Some(Step::Rows)), early, "{sql}");
+        assert_eq!(session.batch.row(0).unwrap().get::<i64>(0).unwrap(), 1);
+        assert_eq!(session.batch.len(), 1);
+    }
+}

@@ -73,6 +73,8 @@ pub(super) struct Work {
     pub(super) shape: Option<Arc<Shape>>,
     /// Whether rows of the present result set were given.
     pub(super) gave_rows: bool,
+    /// Bytes of rows that were read and not given.
+    pub(super) skipped: usize,
     /// How many arguments were given.
     pub(super) given: usize,
     /// The outcome, while it waits for the Sync or for the next result set.
@@ -107,6 +109,7 @@ impl Work {
             follows: None,
             shape: None,
             gave_rows: false,
+            skipped: 0,
             given: 0,
             done: None,
             committed: false,
