@@ -9,9 +9,7 @@ use aquifer_driver::{
     Grammar, Layout, Placeholder, Result, Retry, RowBatch, Step, Want,
 };
 
-use crate::auth::{
-    Authenticator, Identity, NONCE_BYTES, Password, Policy, RequireAuth, SaltedPasswords,
-};
+use crate::auth::{Authenticator, Identity, NONCE_BYTES, Password, Policy, SaltedPasswords};
 use crate::cancel_request::CancelRequest;
 use crate::config::{Config, Found, HostSpec, QueryMode, SystemFiles, TargetSessionAttrs};
 use crate::connection::PostgresConnection;
@@ -22,15 +20,33 @@ use crate::session_observer::SessionObserver;
 use crate::startup::{self, Startup};
 use crate::stop::Stop;
 use crate::tls::Tls;
+use crate::tls::reload::TlsSource;
 
 /// A parsed connection string: opens sessions with one of its hosts.
+///
+/// `Db::open` makes one. A program makes its own for what a connection string cannot say, and gives it to
+/// `Builder::from_connector`: passwords that are fetched for each connection
+/// ([`before_connect`](Self::before_connect)), a token, a [`SessionObserver`].
 pub struct PostgresConnector {
-    config: Arc<Config>,
-    tls: Tls,
+    config: Config,
+    tls: TlsSource,
     policy: Policy,
+    before_connect: Option<BeforeConnect>,
     salted: Arc<SaltedPasswords>,
     observer: Option<Arc<dyn SessionObserver>>,
     target: String,
+}
+
+/// Makes the configuration of one connection.
+type BeforeConnect = Box<dyn Fn(Config) -> BoxFuture<'static, Result<Config>> + Send + Sync>;
+
+/// How one connection is opened.
+struct Dialing<'a> {
+    config: &'a Config,
+    policy: &'a Policy,
+    tls: Tls,
+    salted: &'a Arc<SaltedPasswords>,
+    observer: Option<&'a Arc<dyn SessionObserver>>,
 }
 
 static DIALECT: Dialect = Dialect::new("postgresql", Grammar::Postgres)
@@ -53,19 +69,50 @@ impl PostgresConnector {
     ///
     /// `Configuration`, naming the parameter or the file.
     pub fn new(config: Config) -> Result<Self> {
-        let require_auth = config
-            .require_auth
-            .as_deref()
-            .map_or(Ok(RequireAuth::default()), RequireAuth::parse)?;
-        let channel_binding = config.channel_binding;
+        let tls = TlsSource::new(config.ssl.clone());
+        // What is wrong with a file is said now, not by the first connect.
+        tls.get(&SystemFiles)?;
         Ok(Self {
-            tls: Tls::load(&config.ssl, &SystemFiles)?,
-            policy: Policy { require_auth, channel_binding },
+            tls,
+            policy: config.policy()?,
+            before_connect: None,
             salted: Arc::new(SaltedPasswords::new(SaltedPasswords::ENTRIES)),
             observer: None,
             target: config.target(),
-            config: Arc::new(config),
+            config,
         })
+    }
+
+    /// Has `hook` make the configuration of each connection, just before it is dialled, from a copy of
+    /// this connector's: for passwords and tokens that expire, and for hosts that move.
+    ///
+    /// It is called once per connection, before the first host is tried, within the pool's
+    /// `connect_timeout` but outside the one of the configuration, and may be called for several
+    /// connections at the same time. Its future may be dropped. Its error fails the connect as it stands, and
+    /// a waiting call gets it; with [`Retry::Safe`] the pool dials again after a pause. What cannot change
+    /// is where connections are said to go ([`Connector::target`]).
+    ///
+    /// ```
+    /// # use aquifer_driver::{Dsn, ProcessEnvironment, Result};
+    /// # use aquifer_postgres::{PostgresConnector, Secret};
+    /// # async fn fetch_token() -> Result<String> { Ok(String::new()) }
+    /// # fn main() -> Result<()> {
+    /// let dsn = Dsn::parse("postgres://app@db1/shop")?;
+    /// let connector = PostgresConnector::from_dsn(&dsn, &ProcessEnvironment)?
+    ///     .before_connect(|mut config| async {
+    ///         config.password = Some(Secret::new(fetch_token().await?));
+    ///         Ok(config)
+    ///     });
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn before_connect<F, R>(mut self, hook: F) -> Self
+    where
+        F: Fn(Config) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<Config>> + Send + 'static,
+    {
+        self.before_connect = Some(Box::new(move |config| Box::pin(hook(config))));
+        self
     }
 
     /// Has `observer` hear the notices, notifications and changed settings of all sessions.
@@ -81,9 +128,37 @@ impl PostgresConnector {
         &self.config
     }
 
+    async fn open(&self) -> Result<PostgresConnection> {
+        let Some(hook) = &self.before_connect else {
+            return self
+                .dialing(&self.config, &self.policy, self.tls.get(&SystemFiles)?)
+                .open()
+                .await;
+        };
+        let config = hook(self.config.clone()).await?;
+        if config.hosts.is_empty() {
+            return Err(Error::new(
+                ErrorKind::Configuration,
+                "the hook `before_connect` has left no host to connect to",
+            ));
+        }
+        let tls = match config.ssl == self.config.ssl {
+            true => self.tls.get(&SystemFiles)?,
+            false => Tls::load(&config.ssl, &SystemFiles)?,
+        };
+        self.dialing(&config, &config.policy()?, tls).open().await
+    }
+
+    fn dialing<'a>(&'a self, config: &'a Config, policy: &'a Policy, tls: Tls) -> Dialing<'a> {
+        let (salted, observer) = (&self.salted, self.observer.as_ref());
+        Dialing { config, policy, tls, salted, observer }
+    }
+}
+
+impl Dialing<'_> {
     /// Tries hosts and kinds of encryption until one gives the session that is wanted.
     async fn open(&self) -> Result<PostgresConnection> {
-        let mut plan = Plan::new(&self.config, seed()?);
+        let mut plan = Plan::new(self.config, seed()?);
         while let Some(attempt) = plan.next() {
             match self.attempt(attempt).await {
                 Ok(connection) => return Ok(connection),
@@ -117,26 +192,25 @@ impl PostgresConnector {
             .await
             .map_err(|undialled| (undialled.failure, undialled.error))?;
         let encrypted = dialled.tls();
-        let refused = Failure::Refused { encrypted };
         let mut stream = dialled.stream;
         let (password, hint) = self.password(host);
         let identity = Identity {
             user: self.config.user.clone(),
             password,
-            token: None,
+            token: self.config.token.as_ref().map(|token| Password::from(token.expose())),
             tls: encrypted,
             end_point: dialled.end_point,
         };
         let nonce = nonce().map_err(|error| (Failure::Final, error))?;
-        let salted = Arc::clone(&self.salted);
+        let salted = Arc::clone(self.salted);
         let authenticator = Authenticator::new(self.policy.clone(), identity, salted, nonce);
         let versions =
             (self.config.min_protocol_version.number(), self.config.max_protocol_version.number());
-        let startup = Startup::new(authenticator, self.observer.clone(), versions);
+        let startup = Startup::new(authenticator, self.observer.cloned(), versions);
         let parameters = self.config.startup_parameters();
         let session = startup::log_in(&mut stream, startup, parameters)
             .await
-            .map_err(|error| (how_refused(&error, refused), at(host, error, hint)))?;
+            .map_err(|error| (Failure::of_session(&error, encrypted), at(host, error, hint)))?;
         let request = CancelRequest {
             address: dialled.address,
             tcp: tcp.clone(),
@@ -160,7 +234,7 @@ impl PostgresConnector {
             mode,
             statements_max: self.config.statement_cache_capacity,
             name_prefix: name_prefix().map_err(|error| (Failure::Final, error))?,
-            observer: self.observer.clone(),
+            observer: self.observer.cloned(),
         };
         let pipeline = Pipeline::new(settings, session.parameters);
         let mut connection = PostgresConnection::new(stream, pipeline, stop);
@@ -237,17 +311,6 @@ impl Connector for PostgresConnector {
 
     fn target(&self) -> &str {
         &self.target
-    }
-}
-
-/// Whether another kind of encryption may be accepted where this one was not. libpq tries again when the
-/// server refuses the session before or during authentication for reasons of `pg_hba.conf` or of TLS.
-fn how_refused(error: &Error, refused: Failure) -> Failure {
-    match error.kind() {
-        // A wrong password is wrong everywhere the same user exists.
-        ErrorKind::Authentication if error.sqlstate() == Some("28P01") => Failure::Final,
-        ErrorKind::Authentication => refused,
-        _ => Failure::Unreachable,
     }
 }
 

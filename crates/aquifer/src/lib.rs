@@ -157,6 +157,7 @@ mod documents {
     struct Performance;
     #[doc = include_str!("../../../docs/pool.md")]
     struct Pool;
+    #[cfg(feature = "postgres")]
     #[doc = include_str!("../../../docs/postgres.md")]
     struct Postgres;
     #[doc = include_str!("../../../docs/serve.md")]
