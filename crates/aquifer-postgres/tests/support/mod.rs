@@ -43,6 +43,15 @@ pub(crate) fn run<T>(future: impl Future<Output = T>) -> T {
     })
 }
 
+/// Waits for a state that another process reaches soon; [`run`] bounds the wait.
+pub(crate) async fn until(mut reached: impl FnMut() -> bool) {
+    while !reached() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    // The runtime hears of what sockets have got meanwhile.
+    tokio::time::sleep(Duration::from_millis(5)).await;
+}
+
 /// A connection and its owner.
 pub(crate) struct Session {
     pub(crate) connection: Box<dyn Connection>,
