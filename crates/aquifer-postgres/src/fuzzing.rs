@@ -2,12 +2,17 @@
 
 use std::sync::Arc;
 
-use aquifer_driver::{Dsn, EmptyEnvironment, Encoding, Error, Result, ValueRef};
+use aquifer_driver::{
+    Batch, Command, Dsn, EmptyEnvironment, Encoding, Error, Result, RowBatch, Status, Step,
+    TxOptions, Value, ValueRef, Want,
+};
 
 use crate::auth::{
     Authenticator, Identity, NONCE_BYTES, Password, Policy, Progress, RequireAuth, SaltedPasswords,
 };
 use crate::config::{self, ChannelBinding, Config, GivenFiles, Secret};
+use crate::parameters::Parameters;
+use crate::pipeline::{Pipeline, Settings, StatementMode};
 use crate::{Notice, ServerError, types};
 
 /// A log-in with a nonce that is always the same.
@@ -100,4 +105,78 @@ pub fn passfile(file: &[u8], host: &str, port: u16, dbname: &str, user: &str) ->
 /// The parameters of a service in a service file.
 pub fn service(file: &str, service: &str) -> Result<Option<Vec<(String, String)>>> {
     config::service(file, "the file", service)
+}
+
+/// What a session makes of a server's bytes, which come in pieces of so many: one line for each row and
+/// step, and whether the session is still of use. `command` chooses what the session was asked for.
+pub fn replay(command: u8, bytes: &[u8], piece: usize) -> (Vec<String>, bool) {
+    let settings = Settings {
+        mode: match command % 3 {
+            0 => StatementMode::Named,
+            1 => StatementMode::Described,
+            _ => StatementMode::Simple,
+        },
+        statements_max: 2,
+        name_prefix: "s".into(),
+        observer: None,
+    };
+    let mut pipeline = Pipeline::new(settings, Parameters::default());
+    let mut log = Vec::new();
+    let mut pieces = bytes.chunks(piece.max(1));
+    let mut batch = RowBatch::new();
+    // What was asked for is asked again, with what was learnt, as long as there is something to answer.
+    for round in 0..8_u8 {
+        let sql: Arc<str> = "SELECT id, name FROM rivers WHERE id > $1".into();
+        let started = match (command / 3 + round) % 6 {
+            0 | 1 => {
+                let want = Want::All;
+                pipeline.start(Command::Execute { sql: &sql, params: &(1,), want })
+            }
+            2 => pipeline.start(Command::Script { sql: "SELECT 1; SELECT 2" }),
+            3 => pipeline.start(Command::Prepare { sql: &sql }),
+            4 => {
+                let mut batch = Batch::new();
+                for id in 0..3 {
+                    if let Err(error) = batch.push(&sql, &(id,), Want::All) {
+                        log.push(error.to_string());
+                    }
+                }
+                pipeline.start(Command::Batch(Arc::new(batch)))
+            }
+            _ => pipeline.start(Command::Begin(TxOptions::new())),
+        };
+        if let Err(error) = started {
+            log.push(format!("refused: {:?}", error.kind()));
+        }
+        loop {
+            let out = pipeline.output().len();
+            pipeline.wrote(out);
+            match pipeline.advance(&mut batch) {
+                Ok(Some(step)) => {
+                    log.extend(batch.rows().map(|row| format!("{:?}", row.get::<Value>(0).ok())));
+                    match step {
+                        Step::Rows => continue,
+                        Step::EndOfSet(outcome) => log.push(format!("set {outcome:?}")),
+                        Step::Failed(error) => log.push(format!("failed {:?}", error.kind())),
+                        _ => {
+                            log.push("end".to_owned());
+                            break;
+                        }
+                    }
+                }
+                Ok(None) => match pieces.next() {
+                    Some(piece) => pipeline.input().room().extend_from_slice(piece),
+                    None => return (log, pipeline.status() != Status::Broken),
+                },
+                Err(error) => {
+                    log.push(format!("error {:?}", error.kind()));
+                    break;
+                }
+            }
+        }
+        if pipeline.status() == Status::Broken {
+            return (log, false);
+        }
+    }
+    (log, true)
 }

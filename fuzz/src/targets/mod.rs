@@ -6,6 +6,7 @@ mod postgres_auth;
 mod postgres_dsn;
 mod postgres_files;
 mod postgres_reports;
+mod postgres_stream;
 mod postgres_types;
 mod queries;
 mod sql;
@@ -66,6 +67,12 @@ pub const TARGETS: &[Target] = &[
         promise: "a server's report is read or refused, and what it quotes of a statement's data is not shown",
         run: postgres_reports::run,
         words: postgres_reports::WORDS,
+    },
+    Target {
+        name: "postgres_stream",
+        promise: "a server's messages mean the same however they are cut, and nothing they say panics",
+        run: postgres_stream::run,
+        words: postgres_stream::WORDS,
     },
     Target {
         name: "postgres_types",
