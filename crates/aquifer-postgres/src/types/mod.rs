@@ -8,6 +8,7 @@
 //! first use of a statement, the simple protocol) or binary. Nothing here does I/O or keeps state.
 
 mod array;
+#[allow(dead_code, reason = "the catalogue is generated whole")]
 mod catalogue;
 mod clock;
 mod column;
