@@ -431,6 +431,17 @@ pub trait Connection: Send + 'static {
     /// What it has done so far.
     fn counters(&self) -> Counters;
 
+    /// A query that asks the server how many sessions it has for clients like this one: its one row has
+    /// one integer, or NULL where that cannot be told (behind a pooler). `None` for engines without such a
+    /// limit.
+    ///
+    /// Called when no command is under way: after a connect, and when the query is to be run, on the
+    /// connection that it is run on, as a [`Command::Script`]. It is run at most once per `Db`, while the
+    /// connection is idle, and only if somebody hears the answer.
+    fn limit_query(&self) -> Option<String> {
+        None
+    }
+
     /// The driver's own type, for its own powers.
     fn as_any_mut(&mut self) -> &mut dyn Any;
 

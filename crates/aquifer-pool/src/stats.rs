@@ -258,6 +258,14 @@ pub enum Warning {
         /// Who holds it.
         holder: Holder,
     },
+    /// The pool may open more connections than the server has for clients like this one. Not found by the pool, which
+    /// asks no server: whoever made the pool and can ask reports it, once.
+    ServerLimit {
+        /// The pool's `max_open`.
+        max_open: u32,
+        /// How many the server has, for all its clients together.
+        server: u32,
+    },
 }
 
 impl fmt::Display for Warning {
@@ -279,6 +287,12 @@ impl fmt::Display for Warning {
             }
             Warning::Reclaimed { holder } => {
                 write!(f, "slot of connection {} reclaimed: held by {holder}", holder.connection)
+            }
+            Warning::ServerLimit { max_open, server } => {
+                write!(
+                    f,
+                    "`max_open` is {max_open}, but the server has {server} connections for all its clients"
+                )
             }
         }
     }

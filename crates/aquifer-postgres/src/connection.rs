@@ -302,6 +302,21 @@ impl Connection for PostgresConnection {
         self.pipeline.counters()
     }
 
+    fn limit_query(&self) -> Option<String> {
+        // Behind a pooler the process is the pooler's invention, and the limit is none of this client's.
+        Some(format!(
+            "SELECT CASE WHEN pg_catalog.pg_backend_pid() = {} THEN LEAST(\
+             pg_catalog.current_setting('max_connections')::int8 \
+             - pg_catalog.current_setting('superuser_reserved_connections')::int8 \
+             - COALESCE(pg_catalog.current_setting('reserved_connections', true), '0')::int8, \
+             CASE WHEN NOT r.rolsuper AND r.rolconnlimit >= 0 THEN r.rolconnlimit END, \
+             CASE WHEN NOT r.rolsuper AND d.datconnlimit >= 0 THEN d.datconnlimit END) END \
+             FROM pg_catalog.pg_roles r, pg_catalog.pg_database d \
+             WHERE r.rolname = SESSION_USER AND d.datname = pg_catalog.current_database()",
+            self.process_id()
+        ))
+    }
+
     fn as_any_mut(&mut self) -> &mut dyn Any {
         self
     }

@@ -10,9 +10,10 @@ use crate::db::{Db, Shared};
 use crate::errors;
 use crate::hooks::Hooks;
 use crate::lane::Lane;
-use crate::manage::Farewell;
+use crate::manage::{Farewell, Manager};
 use crate::observe::{Book, Observer};
 use crate::options::DbOptions;
+use crate::server_limit::ServerLimit;
 use crate::source::Source;
 use crate::text::Texts;
 
@@ -296,18 +297,23 @@ impl Builder {
             options.calls.labels_max as usize,
         ));
         let farewell = Arc::new(Farewell::new(Arc::clone(&connector)));
-        let source = Source::new(
-            &connector,
-            &farewell,
-            &options.pool,
-            options.calls.cancel_after,
-            self.check_query,
-            book.tallies(),
-            |name| self.hooks.watched(name, &book),
-        )?;
+        let limit = book.is_watched().then(|| Arc::new(ServerLimit::default()));
+        let manager = |_name: &Arc<str>, access| {
+            let check_query = self.check_query.clone();
+            let cancel_after = options.calls.cancel_after;
+            let tallies = Arc::clone(book.tallies());
+            Manager::new(Arc::clone(&farewell), access, cancel_after, check_query, tallies)
+                .asking(limit.clone())
+        };
+        let hooks = |name: &Arc<str>| self.hooks.watched(name, &book);
+        let source = Source::new(connector.layout(), &options.pool, manager, hooks)?;
         let texts = Texts::new(connector.dialect(), options.calls.texts_max as usize);
         let lane = options.calls.coalesce_reads.then(Lane::default);
-        Ok(Db::new(Shared { connector, farewell, source, texts, book, lane, options }))
+        let db = Db::new(Shared { connector, farewell, source, texts, book, lane, options });
+        if let Some(limit) = limit {
+            limit.of(&db);
+        }
+        Ok(db)
     }
 
     /// [`open`](Self::open), then a ping: fails if the database cannot be reached.

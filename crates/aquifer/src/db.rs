@@ -1,7 +1,7 @@
 //! [`Db`]: the handle that everything starts from.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use aquifer_driver::{
@@ -115,8 +115,21 @@ impl Db {
     }
 
     pub(crate) fn new(shared: Shared) -> Self {
+        Self::over(Arc::new(shared))
+    }
+
+    fn over(shared: Arc<Shared>) -> Self {
         let scope = Scope { timeout: shared.options.calls.query_timeout, ..Scope::default() };
-        Self { shared: Arc::new(shared), scope }
+        Self { shared, scope }
+    }
+
+    pub(crate) fn downgrade(&self) -> Weak<Shared> {
+        Arc::downgrade(&self.shared)
+    }
+
+    /// A handle without a scope of its own, if the database is still in use.
+    pub(crate) fn upgrade(shared: &Weak<Shared>) -> Option<Self> {
+        shared.upgrade().map(Self::over)
     }
 
     /// Gets a connection and asks the engine for a sign of life.

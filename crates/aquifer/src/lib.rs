@@ -61,6 +61,7 @@ mod named;
 mod observe;
 mod options;
 mod rows;
+mod server_limit;
 mod session;
 mod source;
 pub mod sql;

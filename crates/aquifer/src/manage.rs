@@ -10,6 +10,7 @@ use aquifer_pool::{BoxFuture, CloseReason, Fate, Manage};
 
 use crate::deadline::within;
 use crate::link::DriverConn;
+use crate::server_limit::ServerLimit;
 use crate::tally::Tallies;
 
 /// Tells a connector, once, that its last connection is gone: when the `Db` was closed, or when nothing
@@ -52,6 +53,8 @@ pub(crate) struct Manager {
     /// What a check runs instead of the driver's own ping.
     check_query: Option<Arc<str>>,
     tallies: Arc<Tallies>,
+    /// Who wants to know how many connections the server has.
+    limit: Option<Arc<ServerLimit>>,
     /// Lives as long as any connection, lent or not: whoever has one holds the pool.
     _farewell: Arc<Farewell>,
 }
@@ -65,7 +68,20 @@ impl Manager {
         tallies: Arc<Tallies>,
     ) -> Self {
         let connector = Arc::clone(&farewell.connector);
-        Self { connector, access, cancel_after, check_query, tallies, _farewell: farewell }
+        Self {
+            connector,
+            access,
+            cancel_after,
+            check_query,
+            tallies,
+            limit: None,
+            _farewell: farewell,
+        }
+    }
+
+    /// The manager, with someone who wants to know how many connections the server has.
+    pub(crate) fn asking(self, limit: Option<Arc<ServerLimit>>) -> Self {
+        Self { limit, ..self }
     }
 }
 
@@ -86,6 +102,9 @@ impl Manage for Manager {
         let connector = Arc::clone(&self.connector);
         Box::pin(async move {
             let connection = connector.connect(self.access).await?;
+            if let Some(limit) = &self.limit {
+                limit.connected(&*connection);
+            }
             Ok(DriverConn::new(connection, self.tallies.tally()))
         })
     }

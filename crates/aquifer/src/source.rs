@@ -6,12 +6,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aquifer_driver::{Access, Connector, Layout, Result};
+use aquifer_driver::{Access, Layout, Result};
 use aquifer_pool::{Hooks, Pool, PoolOptions};
 
 use crate::errors;
-use crate::manage::{Farewell, Manager};
-use crate::tally::Tallies;
+use crate::manage::Manager;
 
 /// How long the only connection may take to recover: losing the data is worse than waiting.
 const RECOVER_ONE: Duration = Duration::from_secs(24 * 60 * 60);
@@ -45,24 +44,18 @@ pub(crate) struct Named {
 impl Source {
     /// The pools for a connector, as its layout and the limit allow.
     pub(crate) fn new(
-        connector: &Arc<dyn Connector>,
-        farewell: &Arc<Farewell>,
+        layout: Layout,
         options: &PoolOptions,
-        cancel_after: Duration,
-        check_query: Option<Arc<str>>,
-        tallies: &Arc<Tallies>,
+        manager: impl Fn(&Arc<str>, Access) -> Manager,
         hooks: impl Fn(&Arc<str>) -> Hooks<Manager>,
     ) -> Result<Self> {
         let pool = |name: &str, access, options: PoolOptions| -> Result<Named> {
             let name: Arc<str> = name.into();
-            let (check_query, tallies) = (check_query.clone(), Arc::clone(tallies));
-            let manager =
-                Manager::new(Arc::clone(farewell), access, cancel_after, check_query, tallies);
-            let pool =
-                Pool::new(Arc::new(manager), options, hooks(&name)).map_err(errors::options)?;
+            let manager = Arc::new(manager(&name, access));
+            let pool = Pool::new(manager, options, hooks(&name)).map_err(errors::options)?;
             Ok(Named { name, pool })
         };
-        match connector.layout() {
+        match layout {
             Layout::One => {
                 // Closing the connection would lose the data: it is opened once and kept, and cleaning
                 // it takes as long as it takes. Nobody else is on its other end, so there is nothing

@@ -2,10 +2,13 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use aquifer::driver::{Connector, Dsn, EmptyEnvironment};
+use aquifer::pool::Warning;
 use aquifer::postgres::{PostgresConnector, Secret};
-use aquifer::{Builder, Error, ErrorKind, Result};
+use aquifer::{Builder, Db, Error, ErrorKind, Observer, Result};
+use aquifer_testkit::pgbouncer::{PgBouncer, PoolMode};
 use aquifer_testkit::postgres::{Auth, Role, Server, Settings};
 
 #[tokio::test]
@@ -77,4 +80,77 @@ async fn a_hook_may_move_the_host() -> Result<()> {
     let db = Builder::from_connector(Arc::new(connector)).open()?;
     assert_eq!(db.get::<i32>("SELECT 1", ()).await?, 1);
     Ok(())
+}
+
+#[derive(Default)]
+struct Limits(Mutex<Vec<Warning>>);
+
+impl Observer for Limits {
+    fn warning(&self, pool: &str, warning: &Warning) {
+        assert_eq!(pool, "primary");
+        self.0.lock().unwrap().push(warning.clone());
+    }
+}
+
+impl Limits {
+    fn of(&self) -> Vec<Warning> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+#[tokio::test]
+async fn a_pool_that_is_larger_than_the_server_allows_is_warned_of_once() -> Result<()> {
+    let server = Server::start(
+        Settings::new().max_connections(20).log_statements().role(Role::new("few", Auth::Trust)),
+    )
+    .unwrap();
+    server.psql("ALTER ROLE few CONNECTION LIMIT 5").unwrap();
+    // Three are reserved to superusers.
+    for (url, max_open, expected) in [
+        (server.url(), 17, None),
+        (server.url(), 18, Some(17)),
+        (server.url_of("few", "", "aquifer"), 6, Some(5)),
+    ] {
+        let limits = Arc::new(Limits::default());
+        let observer: Arc<dyn Observer> = Arc::<Limits>::clone(&limits);
+        let before = asked(&server);
+        let db = Db::builder(&url)?.max_open(max_open).observer(observer).open()?;
+        db.warm_up(2).await?;
+        while asked(&server) == before || db.stats().in_use > 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let expected: Vec<_> =
+            expected.map(|server| Warning::ServerLimit { max_open, server }).into_iter().collect();
+        for _ in 0..3 {
+            db.get::<i32>("SELECT 1", ()).await?;
+        }
+        assert_eq!(limits.of(), expected);
+        assert!(db.close().await.is_clean());
+        assert_eq!(asked(&server), before + 1, "one question for the whole `Db`");
+    }
+    // Behind a pooler the limit is the pooler's.
+    let pooler = PgBouncer::start(&server, PoolMode::Transaction).unwrap();
+    let limits = Arc::new(Limits::default());
+    let observer: Arc<dyn Observer> = Arc::<Limits>::clone(&limits);
+    let url = format!("{}?default_query_exec_mode=cache_describe", pooler.url());
+    let before = asked(&server);
+    let db = Db::builder(&url)?.max_open(1000).observer(observer).open()?;
+    db.warm_up(1).await?;
+    while asked(&server) == before || db.stats().in_use > 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(limits.of(), []);
+    // Nobody would hear.
+    let db = Db::builder(&server.url())?.max_open(1000).open()?;
+    let before = asked(&server);
+    db.warm_up(2).await?;
+    assert!(db.close().await.is_clean());
+    assert_eq!(asked(&server), before);
+    Ok(())
+}
+
+/// How often the server was asked for its limit.
+fn asked(server: &Server) -> usize {
+    let statements = server.statements();
+    statements.iter().filter(|sql| sql.contains("superuser_reserved_connections")).count()
 }
