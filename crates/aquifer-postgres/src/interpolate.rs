@@ -1,9 +1,9 @@
 //! The simple protocol with arguments: they are written into the text as quoted literals.
 //!
 //! Every argument becomes a literal of unknown type, so that the server finds its type as it does for a
-//! parameter: `'5'`, `NULL`; bytes are `'\x..'::bytea`. Placeholders are found as the server's own scanner
-//! finds them: not in strings, quoted names, dollar quotes and comments. Quoting relies on
-//! `standard_conforming_strings`, which the caller checks.
+//! parameter: `'5'`, `NULL`; bytes are `'\x..'::bytea`, and arrays of them `'{..}'::bytea[]`. Placeholders are
+//! found as the server's own scanner finds them: not in strings, quoted names, dollar quotes and comments.
+//! Quoting relies on `standard_conforming_strings`, which the caller checks.
 
 use aquifer_driver::{Error, ErrorKind, ParamSink, Params, Result, ValueRef};
 
@@ -65,22 +65,10 @@ impl ParamSink for Literals {
     fn put(&mut self, value: ValueRef<'_>) -> Result<()> {
         let literal = match value {
             ValueRef::Null => "NULL".to_owned(),
-            ValueRef::Bytes(bytes) => {
-                let mut literal = String::with_capacity(2 * bytes.len() + 12);
-                literal.push_str("'\\x");
-                for byte in bytes {
-                    for nibble in [byte >> 4, byte & 15] {
-                        literal.push(char::from(b"0123456789abcdef"[usize::from(nibble)]));
-                    }
-                }
-                literal.push_str("'::bytea");
-                literal
-            }
             value => {
                 self.scratch.clear();
-                types::put(0, value, &mut self.scratch)?;
-                // Behind the length.
-                let text = self.scratch.get(4..).unwrap_or_default();
+                types::put_text(value, &mut self.scratch)?;
+                let text = &self.scratch;
                 if memchr::memchr(0, text).is_some() {
                     return Err(Error::new(
                         ErrorKind::Argument,
@@ -88,7 +76,16 @@ impl ParamSink for Literals {
                     )
                     .with_hint("PostgreSQL has no such text; pass bytes to a `bytea`"));
                 }
-                quote(std::str::from_utf8(text).map_err(|_| no_literal(&value))?)
+                let mut literal = quote(std::str::from_utf8(text).map_err(|_| no_literal(&value))?);
+                // As a first Parse declares it.
+                match types::name(types::declared(value)) {
+                    "" => {}
+                    declared => {
+                        literal.push_str("::");
+                        literal.push_str(&declared.to_ascii_lowercase());
+                    }
+                }
+                literal
             }
         };
         self.texts.push(literal);
@@ -227,6 +224,16 @@ mod tests {
         assert_eq!(
             text("SELECT $1,$2-$2, $3::int, $4", &params).unwrap(),
             r"SELECT  'it''s \ $2' , '-5' - '-5' ,  NULL ::int,  '\x00ff'::bytea "
+        );
+    }
+
+    #[test]
+    fn arrays_of_bytes_are_of_that_type_and_others_of_none() {
+        let array = |item: Value| Value::Array(vec![item, Value::Null]);
+        let params = [array(Value::Bytes(vec![0, 255])), array("it's".into())];
+        assert_eq!(
+            text("SELECT $1, $2", &params).unwrap(),
+            r#"SELECT  '{"\\x00ff",NULL}'::bytea[] ,  '{"it''s",NULL}' "#
         );
     }
 

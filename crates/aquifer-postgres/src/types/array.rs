@@ -1,9 +1,12 @@
 //! Arrays as arguments: binary if every element has a binary form, else a literal (`{1,NULL,"a b"}`).
+//!
+//! The literal's delimiter is a comma whatever the type: BOX, whose arrays want semicolons, would else be refused
+//! at a first use, when its type is not known, and taken at later ones.
 
 use aquifer_driver::{ArrayRef, Error, ErrorKind, Result, ValueRef};
 
 use super::catalogue::oid;
-use super::put::{binary as put_binary, bytes_refused, sized};
+use super::put::{binary as put_binary, bytes_refused, has_binary, sized};
 use super::{Format, Oid, declare, element, literal};
 
 /// How deep arrays may nest: more than the server's own limit, so that it is the one who refuses.
@@ -15,7 +18,8 @@ pub(super) fn put(oid: Oid, items: &dyn ArrayRef, out: &mut Vec<u8>) -> Result<F
     let oid = if oid == 0 { declare::declared(ValueRef::Array(items)) } else { oid };
     let element = element(oid).unwrap_or(0);
     let start = out.len();
-    if element != 0 {
+    // Also of no elements, or of NULLs: some types have no receive function.
+    if has_binary(element) {
         if binary(element, items, out)? {
             return Ok(Format::Binary);
         }
@@ -23,6 +27,12 @@ pub(super) fn put(oid: Oid, items: &dyn ArrayRef, out: &mut Vec<u8>) -> Result<F
     }
     text(element, items, out)?;
     Ok(Format::Text)
+}
+
+/// Appends an array's literal, for where nothing but text goes.
+pub(super) fn literal(items: &dyn ArrayRef, out: &mut Vec<u8>) -> Result<()> {
+    let oid = declare::declared(ValueRef::Array(items));
+    text(element(oid).unwrap_or(0), items, out)
 }
 
 /// Why a visit ended early.
@@ -182,23 +192,15 @@ impl Writer<'_> {
 }
 
 fn text(element: Oid, items: &dyn ArrayRef, out: &mut Vec<u8>) -> Result<()> {
-    // A box is the one built-in type whose elements are not parted by commas: it has them inside.
-    let delimiter = if element == oid::BOX { b';' } else { b',' };
     if has_leaf(items, 0) {
-        level(element, delimiter, items, 0, out)
+        level(element, items, 0, out)
     } else {
         out.extend_from_slice(b"{}");
         Ok(())
     }
 }
 
-fn level(
-    element: Oid,
-    delimiter: u8,
-    items: &dyn ArrayRef,
-    depth: usize,
-    out: &mut Vec<u8>,
-) -> Result<()> {
+fn level(element: Oid, items: &dyn ArrayRef, depth: usize, out: &mut Vec<u8>) -> Result<()> {
     if depth >= DEPTH_MAX {
         return Err(Error::new(
             ErrorKind::Argument,
@@ -209,12 +211,12 @@ fn level(
     let mut first = true;
     items.visit(&mut |item| {
         if !std::mem::take(&mut first) {
-            out.push(delimiter);
+            out.push(b',');
         }
         match item {
             ValueRef::Null => out.extend_from_slice(b"NULL"),
-            ValueRef::Array(items) => level(element, delimiter, items, depth + 1, out)?,
-            ValueRef::Elements(items) => level(element, delimiter, &items, depth + 1, out)?,
+            ValueRef::Array(items) => level(element, items, depth + 1, out)?,
+            ValueRef::Elements(items) => level(element, &items, depth + 1, out)?,
             ValueRef::Bytes(_) if element != oid::BYTEA => return Err(bytes_refused(element)),
             item => quoted(item, out)?,
         }

@@ -23,7 +23,7 @@ mod values;
 
 pub(crate) use column::{ResultType, binary_result, column};
 pub(crate) use declare::declared;
-pub(crate) use put::put;
+pub(crate) use put::{put, put_text};
 pub(crate) use transcode::Transcode;
 pub use values::{
     Bits, Composite, Hstore, IpNet, MacAddr, Malformed, Multirange, Point, Range, TimeTz,

@@ -69,6 +69,21 @@ fn put_other(oid: Oid, value: ValueRef<'_>, out: &mut Vec<u8>) -> Result<Format>
     done.map(|()| format)
 }
 
+/// Appends an argument as the server's input functions read it, without length; NULL has no such text, and
+/// appends nothing.
+///
+/// # Errors
+///
+/// If the value has no text form.
+pub(crate) fn put_text(value: ValueRef<'_>, out: &mut Vec<u8>) -> Result<()> {
+    match value {
+        ValueRef::Null => Ok(()),
+        ValueRef::Array(items) => array::literal(items, out),
+        ValueRef::Elements(items) => array::literal(&items, out),
+        value => literal::scalar(value, out),
+    }
+}
+
 /// What `write` appends, behind its length.
 pub(super) fn sized(
     out: &mut Vec<u8>,
@@ -138,6 +153,33 @@ pub(super) fn binary(oid: Oid, value: ValueRef<'_>, out: &mut Vec<u8>) -> Result
         _ => return Ok(false),
     }
     Ok(true)
+}
+
+/// Whether [`binary`] has a form for any value of this type.
+pub(super) fn has_binary(oid: Oid) -> bool {
+    matches!(
+        oid,
+        oid::BOOL
+            | oid::INT2
+            | oid::INT4
+            | oid::INT8
+            | oid::OID
+            | oid::FLOAT4
+            | oid::FLOAT8
+            | oid::NUMERIC
+            | oid::TEXT
+            | oid::VARCHAR
+            | oid::BPCHAR
+            | oid::JSON
+            | oid::JSONB
+            | oid::BYTEA
+            | oid::DATE
+            | oid::TIME
+            | oid::TIMESTAMP
+            | oid::TIMESTAMPTZ
+            | oid::INTERVAL
+            | oid::UUID
+    )
 }
 
 fn integer(oid: Oid, v: i64, out: &mut Vec<u8>) -> bool {
