@@ -84,6 +84,14 @@ fn a_begin_that_the_server_refuses_fails_the_first_statement_and_runs_nothing() 
             let locks = session.scalar("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'");
             assert_eq!(locks.await.unwrap(), Value::Int(0));
         }
+        // A statement that is kept would be run again after such an error, if it were its own.
+        session.query("SELECT pg_advisory_lock(1)", &()).await.unwrap();
+        session.query("SELECT pg_advisory_unlock(1)", &()).await.unwrap();
+        begin_with(&mut session, TxOptions::serializable()).await.unwrap();
+        let refused = session.query("SELECT pg_advisory_lock(1)", &()).await.unwrap_err();
+        assert_eq!(refused.sqlstate(), Some("0A000"), "{refused}");
+        let locks = session.scalar("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'");
+        assert_eq!(locks.await.unwrap(), Value::Int(0));
         let batch = one_each(&["SELECT pg_advisory_lock(1)", "SELECT pg_advisory_lock(2)"]);
         begin_with(&mut session, TxOptions::serializable()).await.unwrap();
         let sets = client::batch(&mut *session.connection, batch).await.unwrap();

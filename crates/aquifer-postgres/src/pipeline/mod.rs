@@ -114,6 +114,8 @@ struct Failure {
     error: Error,
     /// What the server said, if it was the server.
     server: Option<ServerError>,
+    /// It was said before the statement ran: while it was parsed, or planned anew.
+    planning: bool,
 }
 
 /// Commands that changed the session.
@@ -269,7 +271,7 @@ impl Pipeline {
         let committing = !untouched && self.works.iter().any(|work| work.role == Role::Commit);
         self.works.clear();
         let error = match self.failure.take() {
-            Some(Failure { error: said, server: Some(server) }) if server.is_fatal() => {
+            Some(Failure { error: said, server: Some(server), .. }) if server.is_fatal() => {
                 if said.kind() == ErrorKind::Database {
                     said.with_kind(ErrorKind::ConnectionLost)
                 } else {

@@ -143,7 +143,7 @@ impl Pipeline {
                 if let Some(work) = self.works.front_mut() {
                     work.want = Want::Outcome;
                 }
-                self.failure.get_or_insert(Failure { error, server: None });
+                self.failure.get_or_insert(Failure { error, server: None, planning: false });
                 Ok(())
             }
             taken => taken,
@@ -413,6 +413,7 @@ impl Pipeline {
 
     /// The server skips to the next Sync.
     fn failed(&mut self, server: ServerError) {
+        let planning = matches!(self.expected.front(), Some(Expect::Parse | Expect::Bind));
         while let Some(&expect) = self.expected.front() {
             if expect == Expect::Ready {
                 break;
@@ -460,7 +461,7 @@ impl Pipeline {
         {
             error = error.with_position(at.saturating_sub(prefix as u32));
         }
-        self.failure = Some(Failure { error, server: Some(server) });
+        self.failure = Some(Failure { error, server: Some(server), planning });
     }
 
     /// COPY needs calls of its own: here it is ended without data, and the statement fails.
@@ -470,7 +471,7 @@ impl Pipeline {
         if tag == b'W' {
             return Err(error.with_kind(ErrorKind::Protocol));
         }
-        self.failure.get_or_insert(Failure { error, server: None });
+        self.failure.get_or_insert(Failure { error, server: None, planning: false });
         if tag == b'G' {
             frontend::copy_fail(&mut self.out, "COPY was not started by a copy call");
             if expect == Expect::Execute {
@@ -490,7 +491,11 @@ impl Pipeline {
         while let Some(work) = self.works.pop_front() {
             let ends = work.ends_segment;
             if work.role == Role::Begin {
-                // Its failure is the failure of the statement that it was sent with.
+                // Its failure is the failure of the statement that it was sent with, which must not run
+                // again: it would do so outside of the transaction.
+                if let Some(failed) = &mut failure {
+                    failed.server = None;
+                }
             } else if let Some(failed) = failure.take() {
                 skipped = true;
                 match self.heal(work, failed) {
@@ -516,10 +521,14 @@ impl Pipeline {
         let is = |state| failed.server.as_ref().is_some_and(|server| is_state(server, state));
         let Some(statement) = work.statement.clone() else { return Some((work, failed.error)) };
         let gone = is(INVALID_STATEMENT_NAME);
-        if !gone && !is(FEATURE_NOT_SUPPORTED) {
+        // The types that were learnt may be gone, or be those of another schema: to be learnt anew, but not
+        // here, since the arguments are encoded already.
+        let stale = failed.planning && failed.server.as_ref().is_some_and(is_of_the_schema);
+        let changed = failed.planning && is(FEATURE_NOT_SUPPORTED);
+        if !(gone || stale || changed) {
             return Some((work, failed.error));
         }
-        // 0A000 has many reasons; only a kept plan makes it worth another try.
+        // Only a kept plan makes it worth another try.
         if !self.cache.remove(&statement) {
             return Some((work, failed.error));
         }
@@ -527,7 +536,8 @@ impl Pipeline {
         if !gone {
             self.close_later(&statement);
         }
-        let again = work.arguments.is_some()
+        let again = !stale
+            && work.arguments.is_some()
             && !work.gave_rows
             && !self.discarding
             && self.ready == Ready::Idle
@@ -612,6 +622,11 @@ fn wrong_count(work: &Work) -> Option<Error> {
 
 fn is_state(server: &ServerError, state: &str) -> bool {
     server.sqlstate().is_some_and(|given| given.as_str() == state)
+}
+
+/// True if the text and the types do not fit the schema (class 42), or a type is gone (an internal error).
+fn is_of_the_schema(server: &ServerError) -> bool {
+    server.sqlstate().is_some_and(|state| ["42", "XX"].contains(&state.class()))
 }
 
 #[cold]

@@ -29,6 +29,12 @@ pub(crate) fn connector(url: &str) -> PostgresConnector {
     PostgresConnector::from_dsn(&dsn, &EmptyEnvironment).expect("a configuration")
 }
 
+/// The URL of the superuser over the server's unix socket.
+pub(crate) fn socket_url(server: &Server) -> String {
+    let directory = server.socket_dir().display();
+    format!("postgres://aquifer@/aquifer?host={directory}&port={}", server.port())
+}
+
 /// Opens a session with this URL.
 pub(crate) async fn connect(url: &str) -> Result<Session> {
     let connector: Arc<dyn Connector> = Arc::new(connector(url));
