@@ -8,6 +8,8 @@ use std::fmt;
 pub enum Pinned {
     /// Everything runs on this CPU.
     To(usize),
+    /// This process runs on the first CPU, a server's on the second.
+    Split(usize, usize),
     /// The scheduler chooses among this many CPUs.
     Free(usize),
     /// Pinning was asked for and is not possible here.
@@ -19,6 +21,9 @@ impl fmt::Display for Pinned {
         match self {
             Self::To(cpu) => {
                 write!(f, "pinned to CPU {cpu}: this process with all its threads")
+            }
+            Self::Split(client, server) => {
+                write!(f, "this process pinned to CPU {client}, a server to CPU {server}")
             }
             Self::Free(cpus) => write!(f, "nothing pinned, {cpus} CPUs"),
             Self::Impossible => f.write_str("nothing pinned: this system does not let us"),
@@ -53,7 +58,22 @@ impl Affinity {
         Pinned::Impossible
     }
 
-    /// Undoes [`one`](Self::one).
+    /// Pins as [`one`](Self::one) does, but what `server` starts to another CPU: the last that it may use.
+    pub fn apart<T>(&self, server: impl FnOnce() -> T) -> (Pinned, T) {
+        #[cfg(target_os = "linux")]
+        if let Some((first, last)) =
+            self.initial.and_then(|set| linux::first(&set).zip(linux::last(&set)))
+            && first != last
+            && linux::set(&linux::only(last))
+        {
+            let started = server();
+            linux::set(&linux::only(first));
+            return (Pinned::Split(first, last), started);
+        }
+        (Pinned::Impossible, server())
+    }
+
+    /// Undoes [`one`](Self::one) and [`apart`](Self::apart).
     pub fn all(&self) -> Pinned {
         #[cfg(target_os = "linux")]
         if let Some(set) = self.initial {
@@ -94,7 +114,15 @@ mod linux {
     }
 
     pub(super) fn first(set: &cpu_set_t) -> Option<usize> {
+        members(set).next()
+    }
+
+    pub(super) fn last(set: &cpu_set_t) -> Option<usize> {
+        members(set).last()
+    }
+
+    fn members(set: &cpu_set_t) -> impl Iterator<Item = usize> + '_ {
         // SAFETY: the numbers asked about are below CPU_SETSIZE.
-        (0..CPU_SETSIZE as usize).find(|&cpu| unsafe { CPU_ISSET(cpu, set) })
+        (0..CPU_SETSIZE as usize).filter(move |&cpu| unsafe { CPU_ISSET(cpu, set) })
     }
 }

@@ -66,6 +66,10 @@ pub struct Arguments {
     /// How many operations `--once` does
     #[arg(long, value_name = "N")]
     operations: Option<u64>,
+
+    /// The server that `--once` uses, with the tables that a comparison made there
+    #[arg(long, value_name = "URL", requires = "once")]
+    server: Option<String>,
 }
 
 /// What was asked for.
@@ -99,6 +103,7 @@ impl Arguments {
                 operations,
                 threads: self.runtime,
                 file: self.file,
+                server: self.server.clone(),
             }));
         }
         let choices = workloads.into_iter().map(|workload| {

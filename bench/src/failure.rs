@@ -7,17 +7,25 @@ pub type Result<T, E = Failure> = std::result::Result<T, E>;
 
 /// A message that says what happened and where.
 #[derive(Debug)]
-pub struct Failure(String);
+pub struct Failure {
+    message: String,
+    /// A peer needs something that this machine does not have: the others run without it.
+    pub absent: bool,
+}
 
 impl Failure {
     pub fn new(message: impl fmt::Display) -> Self {
-        Self(message.to_string())
+        Self { message: message.to_string(), absent: false }
+    }
+
+    pub fn absent(message: impl fmt::Display) -> Self {
+        Self { message: message.to_string(), absent: true }
     }
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.message)
     }
 }
 
@@ -34,7 +42,7 @@ impl<E: std::error::Error> From<E> for Failure {
             }
             cause = error.source();
         }
-        Self(message)
+        Self::new(message)
     }
 }
 
@@ -46,5 +54,5 @@ pub fn ensure(right: bool, what: &'static str) -> Result<()> {
 
 #[cold]
 fn wrong(what: &'static str) -> Failure {
-    Failure(format!("a wrong answer: {what}"))
+    Failure::new(format!("a wrong answer: {what}"))
 }

@@ -11,6 +11,12 @@ pub enum Goal {
     Faster { ours: &'static str, peer: &'static str, at_least: f64 },
     /// Instructions per operation are at most so many times a peer's.
     Instructions { ours: &'static str, peer: &'static str, at_most: f64 },
+    /// Instructions per operation.
+    InstructionsEach { ours: &'static str, at_most: f64 },
+    /// Client CPU per operation is at most so many times a peer's.
+    Lighter { ours: &'static str, peer: &'static str, at_most: f64 },
+    /// The most memory held at once is at most so many times a peer's.
+    Memory { ours: &'static str, peer: &'static str, at_most: f64 },
     /// Allocations per operation.
     Allocations { ours: &'static str, at_most: f64 },
     /// The best served task got at most so many times what the worst served one got.
@@ -26,10 +32,12 @@ impl Goal {
     #[cfg(test)]
     pub fn peers(&self) -> Vec<&'static str> {
         match *self {
-            Self::Faster { ours, peer, .. } | Self::Instructions { ours, peer, .. } => {
-                vec![ours, peer]
-            }
-            Self::Allocations { ours, .. }
+            Self::Faster { ours, peer, .. }
+            | Self::Instructions { ours, peer, .. }
+            | Self::Lighter { ours, peer, .. }
+            | Self::Memory { ours, peer, .. } => vec![ours, peer],
+            Self::InstructionsEach { ours, .. }
+            | Self::Allocations { ours, .. }
             | Self::Fair { ours, .. }
             | Self::Ready { ours, .. }
             | Self::Resident { ours, .. } => vec![ours],
@@ -41,13 +49,26 @@ impl Goal {
         match *self {
             Self::Faster { ours, peer, at_least } => {
                 let ratio = match compared.by_cpu {
-                    true => compared.cpu_ratio(ours, peer)?,
+                    true => compared.work_ratio(ours, peer)?,
                     false => compared.ratio(ours, peer)?,
                 };
                 Some((ratio, ratio >= at_least))
             }
             Self::Instructions { ours, peer, at_most } => {
                 let of = |name| compared.get(name)?.instructions;
+                let ratio = of(ours)? / of(peer)?;
+                Some((ratio, ratio <= at_most))
+            }
+            Self::InstructionsEach { ours, at_most } => {
+                let figure = compared.get(ours)?.instructions?;
+                Some((figure, figure <= at_most))
+            }
+            Self::Lighter { ours, peer, at_most } => {
+                let ratio = compared.cpu_ratio(peer, ours)?;
+                Some((ratio, ratio <= at_most))
+            }
+            Self::Memory { ours, peer, at_most } => {
+                let of = |name| Some(compared.get(name)?.peak? as f64);
                 let ratio = of(ours)? / of(peer)?;
                 Some((ratio, ratio <= at_most))
             }
@@ -79,6 +100,15 @@ impl fmt::Display for Goal {
             }
             Self::Instructions { ours, peer, at_most } => {
                 write!(f, "{ours} <= {at_most} x the instructions of {peer}")
+            }
+            Self::InstructionsEach { ours, at_most } => {
+                write!(f, "{ours} <= {at_most} instructions each")
+            }
+            Self::Lighter { ours, peer, at_most } => {
+                write!(f, "{ours} <= {at_most} x the client CPU of {peer}")
+            }
+            Self::Memory { ours, peer, at_most } => {
+                write!(f, "{ours} <= {at_most} x the memory of {peer}")
             }
             Self::Allocations { ours, at_most } => {
                 write!(f, "{ours} <= {at_most} allocations each")

@@ -9,7 +9,8 @@ use crate::drive::Threads;
 use crate::failure::{Failure, Result};
 use crate::measure::{Plan, Watch};
 use crate::registry::{Choice, Mode, Scale, Workload};
-use crate::rounds::Compared;
+use crate::rounds::{Compared, Figures};
+use crate::server::Server;
 
 /// One peer, once: what runs under the profiler.
 #[derive(Debug)]
@@ -19,6 +20,8 @@ pub struct Once {
     pub operations: u64,
     pub threads: Threads,
     pub file: bool,
+    /// Where the server is, if one takes part.
+    pub server: Option<String>,
 }
 
 impl Once {
@@ -37,8 +40,12 @@ impl Once {
             Failure::new(format!("{} has no peer {}", self.workload.name, self.peer))
         })?;
         let folder = self.file.then(tempfile::tempdir).transpose()?;
-        let setting =
-            choice.setting(Scale::Counted, folder.as_ref().map(|folder| folder.path().to_owned()));
+        let server = match &self.server {
+            None if self.workload.served => Some(Server::shared(Scale::Counted)?.url().to_owned()),
+            given => given.clone(),
+        };
+        let path = folder.as_ref().map(|folder| folder.path().to_owned());
+        let setting = choice.setting(Scale::Counted, path, server);
         let mut subject = (peer.build)(&setting)?;
         // The shorter run warms up like the longer one.
         let (warm_up, _) = self.workload.counted;
@@ -74,16 +81,18 @@ pub fn available() -> Result<()> {
 /// A run that fails, or a profiler that does not answer as it should.
 pub fn count(choice: &Choice, compared: &mut Compared) -> Result<()> {
     let (short, long) = choice.workload.counted;
-    for figures in compared.figures.iter_mut().filter(|figures| !figures.peer.program) {
-        let few = run(choice, figures.peer.name, short)?;
-        let many = run(choice, figures.peer.name, long)?;
+    let server = compared.server.as_deref();
+    let inside = |figures: &&mut Figures| !figures.peer.program && !figures.peer.foreign;
+    for figures in compared.figures.iter_mut().filter(inside) {
+        let few = run(choice, figures.peer.name, short, server)?;
+        let many = run(choice, figures.peer.name, long, server)?;
         let difference = many.saturating_sub(few) as f64;
         figures.instructions = Some(difference / (long - short) as f64);
     }
     Ok(())
 }
 
-fn run(choice: &Choice, peer: &str, operations: u64) -> Result<u64> {
+fn run(choice: &Choice, peer: &str, operations: u64, server: Option<&str>) -> Result<u64> {
     let mut command = Command::new("valgrind");
     command.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]);
     command.arg(std::env::current_exe()?);
@@ -91,6 +100,9 @@ fn run(choice: &Choice, peer: &str, operations: u64) -> Result<u64> {
     command.args(["--runtime", choice.threads.name()]);
     if choice.file {
         command.arg("--file");
+    }
+    if let Some(server) = server {
+        command.args(["--server", server]);
     }
     command.arg(choice.workload.name);
     let output = command.output()?;

@@ -17,6 +17,7 @@ mod peer;
 mod registry;
 mod report;
 mod rounds;
+mod server;
 mod workload;
 
 use std::process::ExitCode;

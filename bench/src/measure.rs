@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::allocation;
+use crate::allocation::{self, Allocated};
 
 /// What a subject is asked to do.
 #[derive(Debug, Clone, Copy)]
@@ -33,8 +33,11 @@ pub enum Watch {
 pub struct Slot {
     pub operations: u64,
     pub elapsed: Duration,
+    /// Of this process, or of the program that is the peer.
     pub cpu: Duration,
-    pub allocations: u64,
+    /// Of the server's processes, where there is a server.
+    pub server: Duration,
+    pub allocated: Allocated,
     /// Latencies in nanoseconds, in no order.
     pub samples: Vec<u32>,
     /// The fewest and the most operations of one task, where tasks compete.
@@ -62,8 +65,9 @@ impl Meter {
     pub fn stop(self, operations: u64, samples: Vec<u32>) -> Slot {
         let elapsed = self.started.elapsed();
         let cpu = cpu().saturating_sub(self.cpu);
-        let allocations = if self.watch == Watch::Allocations { allocation::stop() } else { 0 };
-        Slot { operations, elapsed, cpu, allocations, samples, service: None, resident: None }
+        let counted = self.watch == Watch::Allocations;
+        let allocated = if counted { allocation::stop() } else { Allocated::default() };
+        Slot { operations, elapsed, cpu, allocated, samples, ..Slot::default() }
     }
 }
 

@@ -27,6 +27,8 @@ pub struct Workload {
     pub counted: (u64, u64),
     /// Whether it can also run over a file (`--file`).
     pub stored: bool,
+    /// Whether a PostgreSQL server takes part.
+    pub served: bool,
     /// Ours first: the table's ratios are to that one.
     pub peers: &'static [Peer],
     pub goals: &'static [Goal],
@@ -40,6 +42,8 @@ pub struct Peer {
     pub runtime: bool,
     /// Whether it is a process of its own, which neither our allocator nor our profiler sees.
     pub program: bool,
+    /// Whether it is such a process, but one that does the operations and tells what they took.
+    pub foreign: bool,
     pub build: fn(&Setting) -> Result<Box<dyn Subject>>,
 }
 
@@ -48,21 +52,28 @@ impl Peer {
         name: &'static str,
         build: fn(&Setting) -> Result<Box<dyn Subject>>,
     ) -> Self {
-        Self { name, runtime: true, program: false, build }
+        Self { name, runtime: true, program: false, foreign: false, build }
     }
 
     pub const fn blocking(
         name: &'static str,
         build: fn(&Setting) -> Result<Box<dyn Subject>>,
     ) -> Self {
-        Self { name, runtime: false, program: false, build }
+        Self { name, runtime: false, program: false, foreign: false, build }
     }
 
     pub const fn program(
         name: &'static str,
         build: fn(&Setting) -> Result<Box<dyn Subject>>,
     ) -> Self {
-        Self { name, runtime: false, program: true, build }
+        Self { name, runtime: false, program: true, foreign: false, build }
+    }
+
+    pub const fn foreign(
+        name: &'static str,
+        build: fn(&Setting) -> Result<Box<dyn Subject>>,
+    ) -> Self {
+        Self { name, runtime: false, program: false, foreign: true, build }
     }
 }
 
@@ -71,6 +82,8 @@ impl Peer {
 pub enum Mode {
     /// Everything on one CPU: steady, and what ratios are quoted from.
     Same,
+    /// A server on one CPU, this process on another; without a server as `same`.
+    Split,
     /// Nothing pinned.
     Free,
 }
@@ -79,15 +92,21 @@ impl Mode {
     pub fn name(self) -> &'static str {
         match self {
             Self::Same => "same",
+            Self::Split => "split",
             Self::Free => "free",
         }
     }
 
-    /// Pins the calling thread, and so the threads that it starts later.
-    pub fn pin(self, affinity: &Affinity) -> Pinned {
+    /// Pins the calling thread, and so the threads and processes that it starts later; `server` starts
+    /// those of a server.
+    pub fn pin<T>(self, affinity: &Affinity, server: impl FnOnce() -> T) -> (Pinned, T) {
         match self {
-            Self::Same => affinity.one(),
-            Self::Free => affinity.all(),
+            Self::Same => {
+                let pinned = affinity.one();
+                (pinned, server())
+            }
+            Self::Split => affinity.apart(server),
+            Self::Free => (affinity.all(), server()),
         }
     }
 }
@@ -108,6 +127,8 @@ pub struct Setting {
     pub scale: Scale,
     /// A folder for database files; `None` for databases in memory.
     pub folder: Option<PathBuf>,
+    /// Where a PostgreSQL server is that has the tables.
+    pub server: Option<String>,
 }
 
 /// One workload in one setting: one table.
@@ -136,8 +157,13 @@ impl Choice {
         self.workload.peers.iter().filter(wanted).collect()
     }
 
-    pub fn setting(&self, scale: Scale, folder: Option<PathBuf>) -> Setting {
-        Setting { threads: self.threads, scale, folder }
+    pub fn setting(
+        &self,
+        scale: Scale,
+        folder: Option<PathBuf>,
+        server: Option<String>,
+    ) -> Setting {
+        Setting { threads: self.threads, scale, folder, server }
     }
 }
 

@@ -10,6 +10,9 @@ use crate::failure::{Failure, Result};
 use crate::registry::Choice;
 use crate::rounds::Compared;
 
+/// Memory of less than this, in bytes, is not worth a line.
+const PEAK_SHOWN: u64 = 1 << 20;
+
 /// Prints one table: a row per peer, and what was promised.
 pub fn print(choice: &Choice, compared: &Compared) {
     let workload = choice.workload;
@@ -31,6 +34,7 @@ pub fn print(choice: &Choice, compared: &Compared) {
             "p50 us",
             "p99 us",
             "CPU us",
+            "server us",
             "ours / it by CPU",
             "allocs",
             "instr",
@@ -47,6 +51,7 @@ pub fn print(choice: &Choice, compared: &Compared) {
             or_dash(figures.p50_us, 2),
             or_dash(figures.p99_us, 2),
             or_dash(Some(figures.cpu_us_op), 3),
+            or_dash(figures.server_us_op, 3),
             or_dash(compared.cpu_ratio(ours.peer.name, figures.peer.name), 2),
             or_dash(figures.allocations, 3),
             or_dash(figures.instructions, 0),
@@ -67,9 +72,13 @@ pub fn print(choice: &Choice, compared: &Compared) {
         if let Some(mib) = figures.resident_mib() {
             println!("  {}: {mib:.1} MiB resident when idle", figures.peer.name);
         }
+        if let Some(peak) = figures.peak.filter(|&peak| peak > PEAK_SHOWN) {
+            let mib = peak as f64 / f64::from(1 << 20);
+            println!("  {}: {mib:.1} MiB allocated at most at a time", figures.peer.name);
+        }
     }
     if compared.by_cpu {
-        println!("  goals are judged by CPU time: all that works here is this process, on one CPU");
+        println!("  goals of speed are judged by all CPU time: all that works here shares one CPU");
     }
     for goal in workload.goals {
         match goal.judge(compared) {
@@ -115,6 +124,10 @@ struct Line<'a> {
     p50_us: Option<f64>,
     p99_us: Option<f64>,
     cpu_us_op: f64,
+    /// CPU time of the server's processes.
+    server_us_op: Option<f64>,
+    /// The most bytes that the peer had allocated at a time.
+    peak_bytes: Option<u64>,
     allocs_op: Option<f64>,
     instructions_op: Option<f64>,
     rounds: usize,
@@ -130,6 +143,8 @@ struct Line<'a> {
     ours_ratio: Option<f64>,
     /// The same per second of client CPU.
     ours_ratio_cpu: Option<f64>,
+    /// The same per second of CPU time, the server's included.
+    ours_ratio_work: Option<f64>,
 }
 
 impl Json {
@@ -158,6 +173,8 @@ impl Json {
                 p50_us: figures.p50_us,
                 p99_us: figures.p99_us,
                 cpu_us_op: figures.cpu_us_op,
+                server_us_op: figures.server_us_op,
+                peak_bytes: figures.peak,
                 allocs_op: figures.allocations,
                 instructions_op: figures.instructions,
                 rounds: figures.rates.len(),
@@ -167,6 +184,7 @@ impl Json {
                 resident_bytes: figures.resident,
                 ours_ratio: ours.and_then(|ours| compared.ratio(ours, figures.peer.name)),
                 ours_ratio_cpu: ours.and_then(|ours| compared.cpu_ratio(ours, figures.peer.name)),
+                ours_ratio_work: ours.and_then(|ours| compared.work_ratio(ours, figures.peer.name)),
             };
             let line = serde_json::to_string(&line)?;
             writeln!(self.file, "{line}")?;

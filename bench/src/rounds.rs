@@ -8,6 +8,7 @@ use crate::failure::{Failure, Result};
 use crate::measure::{Plan, Slot, Watch, median, percentile};
 use crate::peer::program;
 use crate::registry::{Choice, Peer, Scale};
+use crate::server::Server;
 
 /// How long to measure.
 #[derive(Debug, Clone, Copy)]
@@ -23,9 +24,12 @@ pub struct Effort {
 pub struct Compared {
     pub pinned: Pinned,
     pub figures: Vec<Figures>,
-    /// Whether goals are about client CPU instead of the wall clock: where everything that works is
-    /// this process on one CPU, the two are the same, but for what other processes take.
+    /// Whether goals about speed are judged by CPU time, the server's included, instead of by the wall
+    /// clock: where everything that works shares one CPU, the two are the same, but for what other
+    /// processes take.
     pub by_cpu: bool,
+    /// Where the server is that took part.
+    pub server: Option<String>,
 }
 
 /// One peer's figures: medians over the rounds.
@@ -36,10 +40,16 @@ pub struct Figures {
     pub rates: Vec<f64>,
     /// Operations per second of client CPU, of each round.
     pub cpu_rates: Vec<f64>,
+    /// Operations per second of CPU time, the server's included, of each round.
+    pub work_rates: Vec<f64>,
     pub ops_s: f64,
     pub p50_us: Option<f64>,
     pub p99_us: Option<f64>,
     pub cpu_us_op: f64,
+    /// The server's CPU time, where there is a server.
+    pub server_us_op: Option<f64>,
+    /// The most bytes that were held at once while allocations were counted.
+    pub peak: Option<u64>,
     pub allocations: Option<f64>,
     pub instructions: Option<f64>,
     /// The most operations of one task over the fewest of one; infinite if a task got none.
@@ -67,6 +77,12 @@ impl Compared {
         beside(&ours.rates, &peer.rates)
     }
 
+    /// The same per second of CPU time, the server's included.
+    pub fn work_ratio(&self, ours: &str, peer: &str) -> Option<f64> {
+        let (ours, peer) = (self.get(ours)?, self.get(peer)?);
+        beside(&ours.work_rates, &peer.work_rates)
+    }
+
     /// The same per second of client CPU.
     pub fn cpu_ratio(&self, ours: &str, peer: &str) -> Option<f64> {
         let (ours, peer) = (self.get(ours)?, self.get(peer)?);
@@ -80,12 +96,14 @@ fn beside(ours: &[f64], theirs: &[f64]) -> Option<f64> {
 
 struct Contestant {
     peer: &'static Peer,
+    server: Option<&'static Server>,
     subject: Box<dyn Subject>,
     operations: u64,
     /// The number of the next operation.
     next: u64,
     slots: Vec<Slot>,
     allocations: Option<f64>,
+    peak: Option<u64>,
     resident: Option<u64>,
 }
 
@@ -94,7 +112,10 @@ impl Contestant {
         let plan = Plan { operations, first: self.next, watch };
         let named = |error| Failure::new(format!("{}: {error}", self.peer.name));
         self.subject.prepare().map_err(named)?;
-        let slot = self.subject.run(&plan).map_err(named)?;
+        let server = || self.server.map_or(Duration::ZERO, Server::cpu);
+        let before = server();
+        let mut slot = self.subject.run(&plan).map_err(named)?;
+        slot.server = server().saturating_sub(before);
         self.next += operations;
         Ok(slot)
     }
@@ -129,7 +150,10 @@ pub fn compare(choice: &Choice, effort: &Effort) -> Result<Compared> {
         program::executable()?;
     }
     let affinity = Affinity::initial();
-    let pinned = choice.mode.pin(&affinity);
+    let start = || workload.served.then(|| Server::shared(effort.scale)).transpose();
+    let (pinned, server) = choice.mode.pin(&affinity, start);
+    let server = server?;
+    let url = server.map(|server| server.url().to_owned());
     let folder = choice.file.then(tempfile::tempdir).transpose()?;
     let granule = (workload.granule)(effort.scale);
     let watch = Watch::Time { sample: workload.sample };
@@ -143,16 +167,24 @@ pub fn compare(choice: &Choice, effort: &Effort) -> Result<Compared> {
             }
             None => None,
         };
-        let setting = choice.setting(effort.scale, folder);
-        let subject = (peer.build)(&setting)
-            .map_err(|error| Failure::new(format!("{}: {error}", peer.name)))?;
+        let setting = choice.setting(effort.scale, folder, url.clone());
+        let subject = match (peer.build)(&setting) {
+            Ok(subject) => subject,
+            Err(error) if error.absent => {
+                println!("{}: {} is left out: {error}", choice.name(), peer.name);
+                continue;
+            }
+            Err(error) => return Err(Failure::new(format!("{}: {error}", peer.name))),
+        };
         let mut contestant = Contestant {
             peer,
+            server,
             subject,
             operations: 0,
             next: 0,
             slots: Vec::new(),
             allocations: None,
+            peak: None,
             resident: None,
         };
         contestant.calibrate(effort.slot, granule, watch)?;
@@ -170,25 +202,31 @@ pub fn compare(choice: &Choice, effort: &Effort) -> Result<Compared> {
     for contestant in &mut contestants {
         let operations = contestant.operations.min(granule.max(10_000));
         let slot = contestant.run(operations, Watch::Allocations)?;
-        let allocations = slot.allocations as f64 / slot.operations as f64;
-        contestant.allocations = (!contestant.peer.program).then_some(allocations);
+        let allocations = slot.allocated.count as f64 / slot.operations as f64;
+        let seen = !contestant.peer.program && !contestant.peer.foreign;
+        contestant.allocations = seen.then_some(allocations);
+        contestant.peak = seen.then_some(slot.allocated.peak);
         contestant.resident = slot.resident;
     }
     let figures = contestants.into_iter().map(summary).collect();
     affinity.all();
     let by_cpu = matches!(pinned, Pinned::To(_)) && !choice.file && !is_program;
-    Ok(Compared { pinned, figures, by_cpu })
+    Ok(Compared { pinned, figures, by_cpu, server: url })
 }
 
 /// Fewer samples than this have no 99th percentile.
 const P99_SAMPLES: usize = 100;
 
 fn summary(contestant: Contestant) -> Figures {
-    let Contestant { peer, mut slots, allocations, resident, .. } = contestant;
+    let Contestant { peer, server, mut slots, allocations, peak, resident, .. } = contestant;
     let rates: Vec<f64> =
         slots.iter().map(|slot| slot.operations as f64 / slot.elapsed.as_secs_f64()).collect();
     let cpu_rates: Vec<f64> =
         slots.iter().map(|slot| slot.operations as f64 / slot.cpu.as_secs_f64()).collect();
+    let work = |slot: &Slot| slot.operations as f64 / (slot.cpu + slot.server).as_secs_f64();
+    let work_rates: Vec<f64> = slots.iter().map(work).collect();
+    let server_us = |slot: &Slot| slot.server.as_secs_f64() * 1e6 / slot.operations as f64;
+    let server_us_op = server.and_then(|_| median(slots.iter().map(server_us)));
     let mut latency = |share, needed| {
         let of_rounds = slots.iter_mut().filter(|slot| slot.samples.len() >= needed);
         let of_rounds = of_rounds.filter_map(|slot| percentile(&mut slot.samples, share));
@@ -201,6 +239,9 @@ fn summary(contestant: Contestant) -> Figures {
         rates,
         cpu_us_op: median(cpu_rates.iter().map(|rate| 1e6 / rate)).unwrap_or(f64::NAN),
         cpu_rates,
+        work_rates,
+        server_us_op,
+        peak,
         p50_us,
         p99_us,
         allocations,

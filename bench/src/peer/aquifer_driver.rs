@@ -6,9 +6,11 @@
 use std::future::poll_fn;
 use std::sync::Arc;
 
+use ::aquifer::drivers;
 use ::aquifer::sqlite::SqliteConnection;
-use ::aquifer::{Mapping, ProcessEnvironment, drivers};
-use aquifer_driver::{Access, Command, Connection, Dsn, Params, RowBatch, Step, Want};
+use aquifer_driver::{
+    Access, Command, Connection, Dsn, Mapping, Params, ProcessEnvironment, RowBatch, Step, Want,
+};
 
 use super::aquifer::url;
 use crate::drive::{Client, Request, Sequential, Subject};

@@ -1,10 +1,12 @@
 //! What is measured: a file per family, each with its table of workloads.
 
 pub mod pool;
+pub mod postgres;
 pub mod serve;
 pub mod sqlite;
 
 use crate::registry::Workload;
 
 /// Every family's table, in the order they are run.
-pub const FAMILIES: &[&[Workload]] = &[pool::WORKLOADS, sqlite::WORKLOADS, serve::WORKLOADS];
+pub const FAMILIES: &[&[Workload]] =
+    &[pool::WORKLOADS, sqlite::WORKLOADS, postgres::WORKLOADS, serve::WORKLOADS];

@@ -25,6 +25,7 @@ pub const WORKLOADS: &[Workload] = &[
         granule: |_| 1_000,
         counted: (1_000, 3_000),
         stored: true,
+        served: false,
         peers: &[
             Peer::on_runtime("aquifer", aquifer::point),
             Peer::on_runtime("aquifer_tuple", aquifer::point_tuple),
@@ -52,6 +53,7 @@ pub const WORKLOADS: &[Workload] = &[
         granule: |_| 6_400,
         counted: (2_000, 6_000),
         stored: true,
+        served: false,
         peers: &[
             Peer::on_runtime("aquifer_shared", aquifer::point_64_shared),
             Peer::on_runtime("aquifer_worker", aquifer::point_64_worker),
@@ -74,6 +76,7 @@ pub const WORKLOADS: &[Workload] = &[
         granule: rows,
         counted: (5_000, 20_000),
         stored: true,
+        served: false,
         peers: &[
             Peer::on_runtime("aquifer", aquifer::scan),
             Peer::on_runtime("aquifer_borrowed", aquifer::scan_borrowed),
@@ -103,6 +106,7 @@ pub const WORKLOADS: &[Workload] = &[
         granule: rows,
         counted: (5_000, 20_000),
         stored: true,
+        served: false,
         peers: &[
             Peer::on_runtime("aquifer", aquifer::select),
             Peer::blocking("rusqlite", rusqlite::select),
@@ -122,6 +126,7 @@ pub const WORKLOADS: &[Workload] = &[
         granule: |_| INSERTS,
         counted: (INSERTS, 3 * INSERTS),
         stored: true,
+        served: false,
         peers: &[
             Peer::on_runtime("aquifer", aquifer::insert),
             Peer::blocking("rusqlite", rusqlite::insert),

@@ -1,0 +1,222 @@
+//! The floor: sockets and the protocol by hand, into the same structs, checked in the same way.
+
+use std::io::{Read as _, Write as _};
+use std::net::SocketAddr;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::runtime::Runtime;
+
+use super::wire::{Read, Wire};
+use crate::drive::{Blocking, Client, Request, Sequential, Subject};
+use crate::failure::{Failure, Result, ensure};
+use crate::registry::Setting;
+use crate::server::url;
+use crate::workload::postgres::{FLIGHT, POINT, SCAN, scanned};
+use crate::workload::sqlite::{Scan, Station, key};
+
+fn address(setting: &Setting) -> Result<SocketAddr> {
+    let url = url(setting)?;
+    let host = url.split('@').nth(1).and_then(|rest| rest.split('/').next());
+    Ok(host.ok_or_else(|| Failure::new("the URL has no host"))?.parse()?)
+}
+
+/// Nothing but an end is expected.
+fn no_rows(_: Station) -> Result<()> {
+    Err(Failure::new("a row that nobody asked for"))
+}
+
+struct Async {
+    wire: Wire,
+    stream: TcpStream,
+}
+
+impl Async {
+    fn open(setting: &Setting, sql: &str) -> Result<(Runtime, Self)> {
+        let runtime = setting.threads.runtime()?;
+        let address = address(setting)?;
+        let this = runtime.block_on(async {
+            let stream = TcpStream::connect(address).await?;
+            stream.set_nodelay(true)?;
+            let mut this = Self { wire: Wire::new(), stream };
+            this.wire.startup("aquifer", "aquifer");
+            this.exchange(no_rows).await?;
+            this.wire.prepare(sql);
+            this.exchange(no_rows).await?;
+            Ok::<_, Failure>(this)
+        })?;
+        Ok((runtime, this))
+    }
+
+    /// Writes what waits and reads up to ReadyForQuery.
+    #[inline]
+    async fn exchange(&mut self, mut row: impl FnMut(Station) -> Result<()>) -> Result<()> {
+        self.stream.write_all(&self.wire.out).await?;
+        self.wire.out.clear();
+        loop {
+            let len = self.stream.read(self.wire.room()).await?;
+            if let Read::Ready = self.wire.filled(len, &mut row)? {
+                return Ok(());
+            }
+        }
+    }
+}
+
+struct Sync {
+    wire: Wire,
+    stream: std::net::TcpStream,
+}
+
+impl Sync {
+    fn open(setting: &Setting, sql: &str) -> Result<Self> {
+        let stream = std::net::TcpStream::connect(address(setting)?)?;
+        stream.set_nodelay(true)?;
+        let mut this = Self { wire: Wire::new(), stream };
+        this.wire.startup("aquifer", "aquifer");
+        this.exchange(no_rows)?;
+        this.wire.prepare(sql);
+        this.exchange(no_rows)?;
+        Ok(this)
+    }
+
+    #[inline]
+    fn exchange(&mut self, mut row: impl FnMut(Station) -> Result<()>) -> Result<()> {
+        self.stream.write_all(&self.wire.out)?;
+        self.wire.out.clear();
+        loop {
+            let len = self.stream.read(self.wire.room())?;
+            if let Read::Ready = self.wire.filled(len, &mut row)? {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// Encodes the selects of a request behind one Sync.
+#[inline]
+fn selects(wire: &mut Wire, request: Request) {
+    for operation in request.first..request.first + request.count {
+        wire.execute(key(operation));
+    }
+    wire.sync();
+}
+
+/// Checks the answers to [`selects`].
+struct Answers {
+    request: Request,
+    seen: u64,
+}
+
+impl Answers {
+    fn to(request: Request) -> Self {
+        Self { request, seen: 0 }
+    }
+
+    #[inline]
+    fn row(&mut self, station: Station) -> Result<()> {
+        let operation = self.request.first + self.seen;
+        self.seen += 1;
+        station.check(key(operation))
+    }
+
+    #[inline]
+    fn done(self) -> Result<()> {
+        ensure(self.seen == self.request.count, "another number of rows than of selects")
+    }
+}
+
+struct Selects(Async);
+
+impl Client for Selects {
+    async fn call(&mut self, request: Request) -> Result<()> {
+        selects(&mut self.0.wire, request);
+        let mut answers = Answers::to(request);
+        self.0.exchange(|station| answers.row(station)).await?;
+        answers.done()
+    }
+}
+
+fn selecting(setting: &Setting, per_call: u64) -> Result<Box<dyn Subject>> {
+    let (runtime, socket) = Async::open(setting, POINT)?;
+    Ok(Box::new(Sequential::new(runtime, Selects(socket), per_call)))
+}
+
+fn selecting_blocking(setting: &Setting, per_call: u64) -> Result<Box<dyn Subject>> {
+    let mut socket = Sync::open(setting, POINT)?;
+    Ok(Box::new(Blocking::new(per_call, move |request| {
+        selects(&mut socket.wire, request);
+        let mut answers = Answers::to(request);
+        socket.exchange(|station| answers.row(station))?;
+        answers.done()
+    })))
+}
+
+pub fn point(setting: &Setting) -> Result<Box<dyn Subject>> {
+    selecting(setting, 1)
+}
+
+pub fn point_blocking(setting: &Setting) -> Result<Box<dyn Subject>> {
+    selecting_blocking(setting, 1)
+}
+
+pub fn pipeline(setting: &Setting) -> Result<Box<dyn Subject>> {
+    selecting(setting, FLIGHT)
+}
+
+pub fn pipeline_blocking(setting: &Setting) -> Result<Box<dyn Subject>> {
+    selecting_blocking(setting, FLIGHT)
+}
+
+struct Scanner(Async);
+
+impl Client for Scanner {
+    async fn call(&mut self, request: Request) -> Result<()> {
+        self.0.wire.execute(request.count as i64);
+        self.0.wire.sync();
+        let mut scan = Scan::default();
+        self.0.exchange(|station| station.check(scan.next())).await?;
+        scan.done(request)
+    }
+}
+
+pub fn scan(setting: &Setting) -> Result<Box<dyn Subject>> {
+    let (runtime, socket) = Async::open(setting, SCAN)?;
+    Ok(Box::new(Sequential::new(runtime, Scanner(socket), scanned(setting))))
+}
+
+pub fn scan_blocking(setting: &Setting) -> Result<Box<dyn Subject>> {
+    let mut socket = Sync::open(setting, SCAN)?;
+    Ok(Box::new(Blocking::new(scanned(setting), move |request| {
+        socket.wire.execute(request.count as i64);
+        socket.wire.sync();
+        let mut scan = Scan::default();
+        socket.exchange(|station| station.check(scan.next()))?;
+        scan.done(request)
+    })))
+}
+
+struct Collector(Async);
+
+impl Client for Collector {
+    async fn call(&mut self, request: Request) -> Result<()> {
+        self.0.wire.execute(request.count as i64);
+        self.0.wire.sync();
+        let mut stations = Vec::new();
+        self.0
+            .exchange(|station| {
+                stations.push(station);
+                Ok(())
+            })
+            .await?;
+        let mut scan = Scan::default();
+        for station in &stations {
+            station.check(scan.next())?;
+        }
+        scan.done(request)
+    }
+}
+
+pub fn collect(setting: &Setting) -> Result<Box<dyn Subject>> {
+    let (runtime, socket) = Async::open(setting, SCAN)?;
+    Ok(Box::new(Sequential::new(runtime, Collector(socket), scanned(setting))))
+}

@@ -1,0 +1,116 @@
+//! The PostgreSQL server of the workloads that need one: started once, ended with the process.
+//!
+//! Nothing is made durable and nothing runs beside the clients (`fsync`, `autovacuum` and `jit` are off), so
+//! that a round differs from the next by its clients only.
+
+use std::fs::read_to_string;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use aquifer_testkit::postgres::{self, Auth, Role, Settings};
+
+use crate::failure::{Failure, Result};
+use crate::registry::Scale;
+use crate::workload::postgres::{Login, SETTLE, schema, stations};
+
+/// A running server that has the tables.
+#[derive(Debug)]
+pub struct Server {
+    server: postgres::Server,
+    url: String,
+}
+
+impl Server {
+    /// The server of this process; the first caller starts it, and its CPUs become the server's.
+    ///
+    /// # Errors
+    ///
+    /// If PostgreSQL is not installed or does not start.
+    pub fn shared(scale: Scale) -> Result<&'static Self> {
+        static STARTED: OnceLock<Server> = OnceLock::new();
+        match STARTED.get() {
+            Some(server) => Ok(server),
+            None => {
+                let server = Self::start(scale)?;
+                Ok(STARTED.get_or_init(|| server))
+            }
+        }
+    }
+
+    fn start(scale: Scale) -> Result<Self> {
+        let settings = Settings::new()
+            .role(Role::new(Login::ROLE, Auth::Scram).password(Login::PASSWORD))
+            .set("jit", "off")
+            .set("shared_buffers", "256MB")
+            // Every scan begins with the first row.
+            .set("synchronize_seqscans", "off")
+            .set("max_parallel_workers_per_gather", "0");
+        let server = postgres::Server::start(settings)?;
+        server.psql(&schema(stations(scale)))?;
+        server.psql(SETTLE)?;
+        // Peers differ in whether they would ask for TLS first.
+        let url = format!("{}?sslmode=disable", server.url());
+        Ok(Self { server, url })
+    }
+
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// CPU time of all its processes so far, of those that have ended, too. Zero where the system does not
+    /// tell.
+    pub fn cpu(&self) -> Duration {
+        self.server.pid().and_then(cpu_of_family).unwrap_or_default()
+    }
+}
+
+fn cpu_of_family(parent: u32) -> Option<Duration> {
+    let mut all = cpu_of(parent)? + cpu_of_ended_children(parent)?;
+    let children = read_to_string(format!("/proc/{parent}/task/{parent}/children")).ok()?;
+    for child in children.split_whitespace().filter_map(|child| child.parse().ok()) {
+        // One that has ended meanwhile is counted with its parent the next time.
+        all += cpu_of(child).unwrap_or_default();
+    }
+    Some(all)
+}
+
+fn cpu_of(process: u32) -> Option<Duration> {
+    let text = read_to_string(format!("/proc/{process}/schedstat")).ok()?;
+    Some(Duration::from_nanos(text.split(' ').next()?.parse().ok()?))
+}
+
+fn cpu_of_ended_children(parent: u32) -> Option<Duration> {
+    ended_children_ticks(&read_to_string(format!("/proc/{parent}/stat")).ok()?)
+        .map(|ticks| Duration::from_millis(ticks * 1_000 / TICKS_PER_SECOND))
+}
+
+/// What `/proc` counts in: `USER_HZ`, which Linux does not change.
+const TICKS_PER_SECOND: u64 = 100;
+
+/// `cutime` and `cstime`, the 16th and the 17th field; the second one is in parentheses and may hold spaces.
+fn ended_children_ticks(stat: &str) -> Option<u64> {
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(13);
+    let user: u64 = fields.next()?.parse().ok()?;
+    let system: u64 = fields.next()?.parse().ok()?;
+    Some(user + system)
+}
+
+/// The server that a peer is to use.
+///
+/// # Errors
+///
+/// If the workload has none: a mistake in its table.
+pub fn url(setting: &crate::registry::Setting) -> Result<&str> {
+    setting.server.as_deref().ok_or_else(|| Failure::new("the workload is not marked as served"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_of_ended_children_is_read_past_a_name_with_spaces() {
+        let stat = "7 (post (x) gres) S 1 7 7 0 -1 0 1 2 3 4 10 20 30 40 20 0 1 0";
+        assert_eq!(ended_children_ticks(stat), Some(70));
+    }
+}
