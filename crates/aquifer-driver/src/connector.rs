@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::{BoxFuture, Connection, Dialect, Dsn, Environment, Result};
+use crate::{BoxFuture, Connection, Dialect, Dsn, Environment, Result, ServerObserver};
 
 /// An engine's entry in a [`Registry`](crate::Registry). A third party's driver implements this and is
 /// registered beside the built-in ones.
@@ -83,6 +83,22 @@ pub trait Connector: Send + Sync + 'static {
     /// may help: [`Retry::Safe`](crate::Retry::Safe) for a refused or timed-out dial or a server that is
     /// starting or full, [`Retry::Never`](crate::Retry::Never) for a wrong password or a missing file.
     fn connect(self: Arc<Self>, access: Access) -> BoxFuture<'static, Result<Box<dyn Connection>>>;
+
+    /// As [`connect`](Self::connect), with someone who hears what the server says besides answers, from the
+    /// log-in on. Called instead of `connect` where anybody wants to hear. Engines that say nothing need
+    /// not implement it.
+    ///
+    /// # Errors
+    ///
+    /// As `connect`.
+    fn connect_observed(
+        self: Arc<Self>,
+        access: Access,
+        observer: Arc<dyn ServerObserver>,
+    ) -> BoxFuture<'static, Result<Box<dyn Connection>>> {
+        let _ = observer;
+        self.connect(access)
+    }
 
     /// How this engine's SQL text differs.
     fn dialect(&self) -> &Dialect;

@@ -37,6 +37,7 @@ mod from_value;
 mod named;
 mod params;
 mod registry;
+mod server_observer;
 pub mod suggest;
 mod transaction;
 mod types;
@@ -60,6 +61,7 @@ pub use from_value::{ConversionError, FromValue};
 pub use named::{Argument, ToParams};
 pub use params::{Array, ParamBuf, ParamSink, Params, ToValue};
 pub use registry::Registry;
+pub use server_observer::{ServerNotice, ServerObserver};
 pub use transaction::{Isolation, TxOptions};
 #[cfg(feature = "serde_json")]
 pub use types::Json;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use aquifer_driver::{
     Access, BoxFuture, Command, Connection, Connector, Dialect, Dsn, Environment, Error, ErrorKind,
-    Grammar, Layout, Placeholder, Result, Retry, RowBatch, Step, Want,
+    Grammar, Layout, Placeholder, Result, Retry, RowBatch, ServerObserver, Step, Want,
 };
 
 use crate::auth::{Authenticator, Identity, NONCE_BYTES, Password, Policy, SaltedPasswords};
@@ -16,7 +16,7 @@ use crate::connection::PostgresConnection;
 use crate::dial::plan::{Attempt, Plan, suits};
 use crate::dial::{self, Failure};
 use crate::pipeline::{ARGUMENTS_MAX, Pipeline, Settings, StatementMode};
-use crate::session_observer::SessionObserver;
+use crate::session_observer::{Both, SessionObserver};
 use crate::startup::{self, Startup};
 use crate::stop::Stop;
 use crate::tls::Tls;
@@ -46,7 +46,7 @@ struct Dialing<'a> {
     policy: &'a Policy,
     tls: Tls,
     salted: &'a Arc<SaltedPasswords>,
-    observer: Option<&'a Arc<dyn SessionObserver>>,
+    observer: Option<Arc<dyn SessionObserver>>,
 }
 
 static DIALECT: Dialect = Dialect::new("postgresql", Grammar::Postgres)
@@ -128,12 +128,17 @@ impl PostgresConnector {
         &self.config
     }
 
-    async fn open(&self) -> Result<PostgresConnection> {
+    async fn open(&self, observer: Option<Arc<dyn ServerObserver>>) -> Result<PostgresConnection> {
+        let observer = match observer {
+            Some(general) => {
+                let both = Both { own: self.observer.clone(), general };
+                Some(Arc::new(both) as Arc<dyn SessionObserver>)
+            }
+            None => self.observer.clone(),
+        };
         let Some(hook) = &self.before_connect else {
-            return self
-                .dialing(&self.config, &self.policy, self.tls.get(&SystemFiles)?)
-                .open()
-                .await;
+            let tls = self.tls.get(&SystemFiles)?;
+            return self.dialing(&self.config, &self.policy, tls, observer).open().await;
         };
         let config = hook(self.config.clone()).await?;
         if config.hosts.is_empty() {
@@ -146,12 +151,31 @@ impl PostgresConnector {
             true => self.tls.get(&SystemFiles)?,
             false => Tls::load(&config.ssl, &SystemFiles)?,
         };
-        self.dialing(&config, &config.policy()?, tls).open().await
+        self.dialing(&config, &config.policy()?, tls, observer).open().await
     }
 
-    fn dialing<'a>(&'a self, config: &'a Config, policy: &'a Policy, tls: Tls) -> Dialing<'a> {
-        let (salted, observer) = (&self.salted, self.observer.as_ref());
-        Dialing { config, policy, tls, salted, observer }
+    fn dialing<'a>(
+        &'a self,
+        config: &'a Config,
+        policy: &'a Policy,
+        tls: Tls,
+        observer: Option<Arc<dyn SessionObserver>>,
+    ) -> Dialing<'a> {
+        Dialing { config, policy, tls, salted: &self.salted, observer }
+    }
+
+    async fn connect_with(
+        self: Arc<Self>,
+        observer: Option<Arc<dyn ServerObserver>>,
+    ) -> Result<Box<dyn Connection>> {
+        if tokio::runtime::Handle::try_current().is_err() {
+            return Err(Error::new(
+                ErrorKind::Runtime,
+                "a connection to PostgreSQL needs a tokio runtime, and there is none",
+            ));
+        }
+        let connection = self.open(observer).await?;
+        Ok(Box::new(connection))
     }
 }
 
@@ -206,7 +230,7 @@ impl Dialing<'_> {
         let authenticator = Authenticator::new(self.policy.clone(), identity, salted, nonce);
         let versions =
             (self.config.min_protocol_version.number(), self.config.max_protocol_version.number());
-        let startup = Startup::new(authenticator, self.observer.cloned(), versions);
+        let startup = Startup::new(authenticator, self.observer.clone(), versions);
         let parameters = self.config.startup_parameters();
         let session = startup::log_in(&mut stream, startup, parameters)
             .await
@@ -234,7 +258,7 @@ impl Dialing<'_> {
             mode,
             statements_max: self.config.statement_cache_capacity,
             name_prefix: name_prefix().map_err(|error| (Failure::Final, error))?,
-            observer: self.observer.cloned(),
+            observer: self.observer.clone(),
         };
         let pipeline = Pipeline::new(settings, session.parameters);
         let mut connection = PostgresConnection::new(stream, pipeline, stop);
@@ -286,19 +310,20 @@ impl fmt::Debug for PostgresConnector {
 }
 
 impl Connector for PostgresConnector {
-    fn connect(self: Arc<Self>, access: Access) -> BoxFuture<'static, Result<Box<dyn Connection>>> {
-        // Equal connections: the pool never asks for one that refuses writes.
-        let _ = access;
-        Box::pin(async move {
-            if tokio::runtime::Handle::try_current().is_err() {
-                return Err(Error::new(
-                    ErrorKind::Runtime,
-                    "a connection to PostgreSQL needs a tokio runtime, and there is none",
-                ));
-            }
-            let connection = self.open().await?;
-            Ok(Box::new(connection) as Box<dyn Connection>)
-        })
+    // Connections are equal: the pool never asks for one that refuses writes.
+    fn connect(
+        self: Arc<Self>,
+        _access: Access,
+    ) -> BoxFuture<'static, Result<Box<dyn Connection>>> {
+        Box::pin(self.connect_with(None))
+    }
+
+    fn connect_observed(
+        self: Arc<Self>,
+        _access: Access,
+        observer: Arc<dyn ServerObserver>,
+    ) -> BoxFuture<'static, Result<Box<dyn Connection>>> {
+        Box::pin(self.connect_with(Some(observer)))
     }
 
     fn dialect(&self) -> &Dialect {

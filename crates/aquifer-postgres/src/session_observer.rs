@@ -1,6 +1,9 @@
 //! [`SessionObserver`]: hears what servers say besides answers.
 
 use std::fmt;
+use std::sync::Arc;
+
+use aquifer_driver::{ServerNotice, ServerObserver};
 
 use crate::protocol::backend::Notified;
 use crate::server_error::Notice;
@@ -41,6 +44,39 @@ pub trait SessionObserver: Send + Sync + 'static {
     /// A setting that the server reports has changed.
     fn parameter(&self, name: &str, value: &str) {
         let _ = (name, value);
+    }
+}
+
+/// What the program hears of PostgreSQL, and what anybody hears of any server.
+pub(crate) struct Both {
+    pub(crate) own: Option<Arc<dyn SessionObserver>>,
+    pub(crate) general: Arc<dyn ServerObserver>,
+}
+
+impl SessionObserver for Both {
+    fn notice(&self, notice: &Notice) {
+        if let Some(own) = &self.own {
+            own.notice(notice);
+        }
+        let code = notice.sqlstate();
+        self.general.notice(
+            &ServerNotice::new(notice.severity().as_str(), notice.message())
+                .code(code.as_ref().map(|code| code.as_str()))
+                .more(notice.detail(), notice.hint()),
+        );
+    }
+
+    fn notification(&self, notification: &Notification) {
+        if let Some(own) = &self.own {
+            own.notification(notification);
+        }
+    }
+
+    fn parameter(&self, name: &str, value: &str) {
+        if let Some(own) = &self.own {
+            own.parameter(name, value);
+        }
+        self.general.parameter(name, value);
     }
 }
 

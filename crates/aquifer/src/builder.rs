@@ -10,8 +10,8 @@ use crate::db::{Db, Shared};
 use crate::errors;
 use crate::hooks::Hooks;
 use crate::lane::Lane;
-use crate::manage::{Farewell, Manager};
-use crate::observe::{Book, Observer};
+use crate::manage::{Curious, Farewell, Manager};
+use crate::observe::{Book, Ear, Observer};
 use crate::options::DbOptions;
 use crate::server_limit::ServerLimit;
 use crate::source::Source;
@@ -298,12 +298,16 @@ impl Builder {
         ));
         let farewell = Arc::new(Farewell::new(Arc::clone(&connector)));
         let limit = book.is_watched().then(|| Arc::new(ServerLimit::default()));
-        let manager = |_name: &Arc<str>, access| {
+        let manager = |name: &Arc<str>, access| {
             let check_query = self.check_query.clone();
             let cancel_after = options.calls.cancel_after;
             let tallies = Arc::clone(book.tallies());
+            let curious = limit.clone().map(|limit| {
+                let ear = Ear { book: Arc::clone(&book), pool: Arc::clone(name) };
+                Curious { ear: Arc::new(ear), limit }
+            });
             Manager::new(Arc::clone(&farewell), access, cancel_after, check_query, tallies)
-                .asking(limit.clone())
+                .heard_by(curious)
         };
         let hooks = |name: &Arc<str>| self.hooks.watched(name, &book);
         let source = Source::new(connector.layout(), &options.pool, manager, hooks)?;

@@ -10,6 +10,7 @@ use aquifer_pool::{BoxFuture, CloseReason, Fate, Manage};
 
 use crate::deadline::within;
 use crate::link::DriverConn;
+use crate::observe::Ear;
 use crate::server_limit::ServerLimit;
 use crate::tally::Tallies;
 
@@ -44,6 +45,12 @@ impl std::fmt::Debug for Farewell {
     }
 }
 
+/// Who hears what servers say besides answers, and how many connections they have.
+pub(crate) struct Curious {
+    pub(crate) ear: Arc<Ear>,
+    pub(crate) limit: Arc<ServerLimit>,
+}
+
 /// The pool's view of one connector.
 pub(crate) struct Manager {
     connector: Arc<dyn Connector>,
@@ -53,8 +60,8 @@ pub(crate) struct Manager {
     /// What a check runs instead of the driver's own ping.
     check_query: Option<Arc<str>>,
     tallies: Arc<Tallies>,
-    /// Who wants to know how many connections the server has.
-    limit: Option<Arc<ServerLimit>>,
+    /// Who hears more than answers.
+    curious: Option<Curious>,
     /// Lives as long as any connection, lent or not: whoever has one holds the pool.
     _farewell: Arc<Farewell>,
 }
@@ -74,14 +81,14 @@ impl Manager {
             cancel_after,
             check_query,
             tallies,
-            limit: None,
+            curious: None,
             _farewell: farewell,
         }
     }
 
-    /// The manager, with someone who wants to know how many connections the server has.
-    pub(crate) fn asking(self, limit: Option<Arc<ServerLimit>>) -> Self {
-        Self { limit, ..self }
+    /// The manager, with someone who hears more than answers.
+    pub(crate) fn heard_by(self, curious: Option<Curious>) -> Self {
+        Self { curious, ..self }
     }
 }
 
@@ -101,10 +108,15 @@ impl Manage for Manager {
     fn connect(self: Arc<Self>) -> BoxFuture<Result<DriverConn>> {
         let connector = Arc::clone(&self.connector);
         Box::pin(async move {
-            let connection = connector.connect(self.access).await?;
-            if let Some(limit) = &self.limit {
-                limit.connected(&*connection);
-            }
+            let connection = match &self.curious {
+                None => connector.connect(self.access).await?,
+                Some(Curious { ear, limit }) => {
+                    let ear = Arc::<Ear>::clone(ear);
+                    let connection = connector.connect_observed(self.access, ear).await?;
+                    limit.connected(&*connection);
+                    connection
+                }
+            };
             Ok(DriverConn::new(connection, self.tallies.tally()))
         })
     }

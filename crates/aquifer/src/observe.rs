@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use aquifer_driver::{Error, ErrorKind};
+use aquifer_driver::{Error, ErrorKind, ServerNotice, ServerObserver};
 use aquifer_pool::{Histogram, PoolEvent, Warning};
 
 use crate::tally::{Tallies, Tally};
@@ -38,6 +38,19 @@ pub trait Observer: Send + Sync + 'static {
     /// The pool of that name warns: in use beyond its share, long waits, a leak.
     fn warning(&self, pool: &str, warning: &Warning) {
         let _ = (pool, warning);
+    }
+
+    /// A server said something besides its answers, on a connection of the pool of that name: a warning, or
+    /// the text of `RAISE NOTICE`. Its texts are the server's and may quote data; its severity and code do
+    /// not. What arrives while a connection is idle is heard at its next use.
+    fn notice(&self, pool: &str, notice: &ServerNotice<'_>) {
+        let _ = (pool, notice);
+    }
+
+    /// A setting that the server reports by itself has changed on a connection of the pool of that name:
+    /// PostgreSQL's `in_hot_standby` at a promotion, `TimeZone` after a `SET`.
+    fn parameter(&self, pool: &str, name: &str, value: &str) {
+        let _ = (pool, name, value);
     }
 
     /// A background error that no caller sees: a dial that failed, a check that failed.
@@ -296,6 +309,22 @@ impl Book {
 impl fmt::Debug for Book {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Book").field("observers", &self.observers.len()).finish_non_exhaustive()
+    }
+}
+
+/// The observers of a `Db`, as the driver meets them: under the name of one pool.
+pub(crate) struct Ear {
+    pub(crate) book: Arc<Book>,
+    pub(crate) pool: Arc<str>,
+}
+
+impl ServerObserver for Ear {
+    fn notice(&self, notice: &ServerNotice<'_>) {
+        self.book.tell(|observer| observer.notice(&self.pool, notice));
+    }
+
+    fn parameter(&self, name: &str, value: &str) {
+        self.book.tell(|observer| observer.parameter(&self.pool, name, value));
     }
 }
 
