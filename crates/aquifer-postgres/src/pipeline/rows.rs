@@ -23,7 +23,9 @@ impl Pipeline {
     /// If a row does not have the form that was described: the session cannot go on.
     pub(super) fn take_rows(&mut self, first: Frame, batch: &mut RowBatch) -> Result<()> {
         let Some(work) = self.works.front_mut() else { return Err(undescribed()) };
+        // Rows of a statement that has failed already are nobody's either.
         let skip = self.discarding
+            || self.failure.is_some()
             || work.want == Want::Outcome
             || (work.want == Want::First && work.gave_rows);
         if skip {
