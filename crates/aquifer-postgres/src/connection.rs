@@ -17,6 +17,7 @@ use crate::dial::Stream;
 use crate::pipeline::Pipeline;
 use crate::protocol::frontend;
 use crate::stop::Stop;
+use crate::types::Codecs;
 
 /// A session with a PostgreSQL server.
 ///
@@ -37,6 +38,10 @@ pub struct PostgresConnection {
 impl PostgresConnection {
     pub(crate) fn new(stream: Stream, pipeline: Pipeline, stop: Arc<Stop>) -> Self {
         Self { stream, pipeline, stop, unflushed: false, held: None, scratch: RowBatch::new() }
+    }
+
+    pub(crate) fn set_codecs(&mut self, codecs: Codecs) {
+        self.pipeline.set_codecs(codecs);
     }
 
     /// The server's process that serves this session (`pg_backend_pid()`); behind a pooler, what the

@@ -21,6 +21,8 @@ use crate::startup::{self, Startup};
 use crate::stop::Stop;
 use crate::tls::Tls;
 use crate::tls::reload::TlsSource;
+use crate::types::{Registered, TypeCodec};
+use crate::user_types;
 
 /// A parsed connection string: opens sessions with one of its hosts.
 ///
@@ -34,6 +36,7 @@ pub struct PostgresConnector {
     before_connect: Option<BeforeConnect>,
     salted: Arc<SaltedPasswords>,
     observer: Option<Arc<dyn SessionObserver>>,
+    codecs: Vec<Registered>,
     target: String,
 }
 
@@ -78,6 +81,7 @@ impl PostgresConnector {
             before_connect: None,
             salted: Arc::new(SaltedPasswords::new(SaltedPasswords::ENTRIES)),
             observer: None,
+            codecs: Vec::new(),
             target: config.target(),
             config,
         })
@@ -122,6 +126,20 @@ impl PostgresConnector {
         self
     }
 
+    /// Has `codec` read and write the values of the type of this name in their binary form.
+    ///
+    /// The name is as SQL has it, found by the session's `search_path`: `vector`, `public.geometry`,
+    /// `"Mixed"`. Each new session asks for the types' numbers, which is one round trip more; where a
+    /// database does not have the type, the codec waits. The later of two codecs of one type counts. A name
+    /// that is none in SQL fails the connect with `Configuration`.
+    ///
+    /// See [`TypeCodec`] for an example of one, and for what it must keep to.
+    #[must_use]
+    pub fn with_codec(mut self, name: &str, codec: impl TypeCodec) -> Self {
+        self.codecs.push(Registered { name: name.into(), codec: Arc::new(codec) });
+        self
+    }
+
     /// The configuration.
     #[must_use]
     pub fn config(&self) -> &Config {
@@ -129,6 +147,12 @@ impl PostgresConnector {
     }
 
     async fn open(&self, observer: Option<Arc<dyn ServerObserver>>) -> Result<PostgresConnection> {
+        let mut connection = self.dial(observer).await?;
+        user_types::learn(&mut connection, &self.codecs).await?;
+        Ok(connection)
+    }
+
+    async fn dial(&self, observer: Option<Arc<dyn ServerObserver>>) -> Result<PostgresConnection> {
         let observer = match observer {
             Some(general) => {
                 let both = Both { own: self.observer.clone(), general };

@@ -30,6 +30,7 @@ mod statement;
 mod stop;
 mod tls;
 mod types;
+mod user_types;
 
 pub use config::{
     ChannelBinding, Config, HostSpec, LoadBalanceHosts, PemSource, ProtocolVersion, QueryMode,
@@ -44,5 +45,5 @@ pub use server_error::{Notice, ServerError, Severity};
 pub use session_observer::{Notification, SessionObserver};
 pub use sqlstate::SqlState;
 pub use types::{
-    Bits, Composite, Hstore, IpNet, MacAddr, Malformed, Multirange, Point, Range, TimeTz,
+    Bits, Composite, Hstore, IpNet, MacAddr, Malformed, Multirange, Point, Range, TimeTz, TypeCodec,
 };

@@ -8,13 +8,15 @@ use hashlink::LruCache;
 
 use crate::protocol::backend::Field;
 use crate::session_change;
-use crate::types::{self, Format, Oid, Transcode};
+use crate::types::{self, Codecs, Format, Oid, Transcode};
 
 /// How the cells of one result lie on the wire, and what they become.
 #[derive(Debug)]
 pub(crate) struct Shape {
     pub(crate) columns: Arc<Columns>,
     pub(crate) cells: Box<[CellShape]>,
+    /// Who reads the cells of types that are not built in.
+    pub(crate) codecs: Codecs,
     /// No cell has to be moved: all are read where they lie.
     pub(crate) plain: bool,
 }
@@ -28,10 +30,16 @@ pub(crate) struct CellShape {
 }
 
 impl Shape {
-    fn new(fields: &[Field], format: impl Fn(&Field) -> Format) -> Self {
+    fn new(fields: &[Field], codecs: &Codecs, format: impl Fn(&Field) -> Format) -> Self {
         let mut columns = Vec::with_capacity(fields.len());
         let mut cells = Vec::with_capacity(fields.len());
         for field in fields {
+            if let Some((user, encoding, name)) = codecs.column(field.oid, format(field)) {
+                let column = Column::new(field.name.clone(), encoding);
+                columns.push(column.with_type_name(name).with_type_id(field.oid));
+                cells.push(CellShape { skip: 0, transcode: Some(Transcode::User(user)) });
+                continue;
+            }
             let read = types::column(field.oid, field.modifier, format(field));
             let column = Column::new(field.name.clone(), read.encoding)
                 .with_type_name(types::name(field.oid))
@@ -40,17 +48,22 @@ impl Shape {
             cells.push(CellShape { skip: read.skip, transcode: read.transcode });
         }
         let plain = cells.iter().all(|cell| cell.skip == 0 && cell.transcode.is_none());
-        Self { columns: Arc::new(Columns::new(columns)), cells: cells.into(), plain }
+        let columns = Arc::new(Columns::new(columns));
+        Self { columns, cells: cells.into(), codecs: codecs.clone(), plain }
     }
 
     /// As the fields themselves say: for results that were described together with their formats.
-    pub(crate) fn as_described(fields: &[Field]) -> Self {
-        Self::new(fields, |field| if field.format == 1 { Format::Binary } else { Format::Text })
+    pub(crate) fn as_described(fields: &[Field], codecs: &Codecs) -> Self {
+        Self::new(
+            fields,
+            codecs,
+            |field| if field.format == 1 { Format::Binary } else { Format::Text },
+        )
     }
 
     /// Every cell as text: the simple protocol, and the first use of a statement.
-    pub(crate) fn text(fields: &[Field]) -> Self {
-        Self::new(fields, |_| Format::Text)
+    pub(crate) fn text(fields: &[Field], codecs: &Codecs) -> Self {
+        Self::new(fields, codecs, |_| Format::Text)
     }
 }
 
@@ -85,6 +98,7 @@ pub(crate) struct Statement {
     pub(crate) changes_session: bool,
     /// The formats that are asked for from the second use on.
     pub(crate) formats: Box<[Format]>,
+    codecs: Codecs,
     binary: OnceLock<Arc<Shape>>,
 }
 
@@ -95,8 +109,10 @@ impl Statement {
         parameters: Box<[Oid]>,
         declared: Box<[Oid]>,
         fields: Vec<Field>,
+        codecs: &Codecs,
     ) -> Self {
-        let mut formats: Vec<Format> = fields.iter().map(|field| format_of(field.oid)).collect();
+        let mut formats: Vec<Format> =
+            fields.iter().map(|field| format_of(field.oid, codecs)).collect();
         // One code stands for all columns, and none for text: shorter to send.
         if formats.iter().all(|format| *format == Format::Text) {
             formats.clear();
@@ -111,6 +127,7 @@ impl Statement {
             declared,
             formats: formats.into(),
             fields: fields.into(),
+            codecs: codecs.clone(),
             binary: OnceLock::new(),
         }
     }
@@ -118,7 +135,10 @@ impl Statement {
     /// How results lie from the second use on.
     #[inline]
     pub(crate) fn shape(&self) -> &Arc<Shape> {
-        self.binary.get_or_init(|| Arc::new(Shape::new(&self.fields, |field| format_of(field.oid))))
+        self.binary.get_or_init(|| {
+            let format = |field: &Field| format_of(field.oid, &self.codecs);
+            Arc::new(Shape::new(&self.fields, &self.codecs, format))
+        })
     }
 
     /// True if another description names the same columns of the same types.
@@ -153,8 +173,8 @@ fn wrong_count(given: usize, statement: &Statement) -> aquifer_driver::Error {
     )
 }
 
-fn format_of(oid: Oid) -> Format {
-    if types::binary_result(oid) { Format::Binary } else { Format::Text }
+fn format_of(oid: Oid, codecs: &Codecs) -> Format {
+    if types::binary_result(oid) || codecs.reads(oid) { Format::Binary } else { Format::Text }
 }
 
 /// The statements of one connection, by their full text.
@@ -248,7 +268,15 @@ mod tests {
     use super::*;
 
     fn statement(text: &str) -> Arc<Statement> {
-        Arc::new(Statement::new(text.into(), text.into(), [].into(), [].into(), Vec::new()))
+        let codecs = Codecs::default();
+        Arc::new(Statement::new(
+            text.into(),
+            text.into(),
+            [].into(),
+            [].into(),
+            Vec::new(),
+            &codecs,
+        ))
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 mod support;
 
+#[path = "types/codecs.rs"]
+mod codecs;
 #[path = "types/paths.rs"]
 mod paths;
 #[path = "types/same.rs"]

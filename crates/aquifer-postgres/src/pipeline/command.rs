@@ -17,7 +17,7 @@ use crate::protocol::backend::Ready;
 use crate::protocol::frontend::{self, Formats, Object};
 use crate::session_change;
 use crate::statement::Statement;
-use crate::types::{self, Oid};
+use crate::types::{self, Codecs, Oid};
 
 /// Most arguments of one statement: their number has 16 bits.
 pub(crate) const ARGUMENTS_MAX: usize = 65_535;
@@ -280,7 +280,8 @@ impl Pipeline {
     ) -> Result<Range<usize>> {
         let count = params.count();
         frontend::bind(&mut self.out, "", name, count, results, |out, formats| {
-            let mut sink = Arguments { out, formats, oids, first, index: 0 };
+            let codecs = &self.codecs;
+            let mut sink = Arguments { out, formats, oids, codecs, first, index: 0 };
             params.bind(&mut sink)?;
             if sink.index == count { Ok(()) } else { Err(unequal(sink.index, count)) }
         })
@@ -540,6 +541,7 @@ struct Arguments<'a> {
     out: &'a mut Vec<u8>,
     formats: Formats,
     oids: &'a [Oid],
+    codecs: &'a Codecs,
     /// The types are not known: all but bytes goes as text.
     first: bool,
     index: usize,
@@ -549,7 +551,7 @@ impl ParamSink for Arguments<'_> {
     #[inline]
     fn put(&mut self, value: ValueRef<'_>) -> Result<()> {
         let oid = if self.first { 0 } else { self.oids.get(self.index).copied().unwrap_or(0) };
-        let format = types::put(oid, value, self.out).map_err(|error| self.at(error))?;
+        let format = self.codecs.put(oid, value, self.out).map_err(|error| self.at(error))?;
         self.formats.set(self.out, self.index, format);
         self.index += 1;
         Ok(())

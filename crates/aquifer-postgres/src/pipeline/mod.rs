@@ -27,7 +27,7 @@ use crate::protocol::backend::Ready;
 use crate::server_error::ServerError;
 use crate::session_observer::SessionObserver;
 use crate::statement::{Cache, Shape, Statement};
-use crate::types::Oid;
+use crate::types::{Codecs, Oid};
 
 pub(crate) use command::ARGUMENTS_MAX;
 use cursor::Input;
@@ -87,6 +87,7 @@ pub(crate) struct Pipeline {
     /// A BEGIN that goes with the first statement.
     held_begin: Option<Box<str>>,
     cache: Cache,
+    codecs: Codecs,
     /// Statements that the server still keeps and we do not: closed at the head of the next flight, and
     /// forgotten when the server has said so.
     closing: VecDeque<Box<str>>,
@@ -154,6 +155,7 @@ impl Pipeline {
     pub(crate) fn new(settings: Settings, parameters: Parameters) -> Self {
         Self {
             cache: Cache::new(settings.statements_max),
+            codecs: Codecs::default(),
             settings,
             input: Input::default(),
             out: Vec::new(),
@@ -230,6 +232,11 @@ impl Pipeline {
                 Ready::Failed => Status::FailedTransaction,
             }
         }
+    }
+
+    /// Who reads and writes the types that are not built in; for a session that has run nothing of its owner's.
+    pub(crate) fn set_codecs(&mut self, codecs: Codecs) {
+        self.codecs = codecs;
     }
 
     pub(crate) fn parameters(&self) -> &Parameters {

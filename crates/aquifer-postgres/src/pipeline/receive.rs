@@ -199,7 +199,7 @@ impl Pipeline {
             (b'T', Expect::Query) => {
                 let fields = backend::row_description(body)?;
                 if let Some(work) = self.works.front_mut() {
-                    work.shape = Some(Arc::new(Shape::text(&fields)));
+                    work.shape = Some(Arc::new(Shape::text(&fields, &self.codecs)));
                     work.gave_rows = false;
                 }
             }
@@ -284,9 +284,11 @@ impl Pipeline {
     fn described(&mut self, fields: Vec<backend::Field>) {
         let Some(work) = self.works.front_mut() else { return };
         if let Some(Learning { name, text, declared, parameters }) = work.learning.take() {
-            let shape = Arc::new(Shape::text(&fields));
+            let shape = Arc::new(Shape::text(&fields, &self.codecs));
             let parameters = parameters.unwrap_or_default();
-            let statement = Arc::new(Statement::new(name, text, parameters, declared, fields));
+            let codecs = &self.codecs;
+            let statement =
+                Arc::new(Statement::new(name, text, parameters, declared, fields, codecs));
             work.shape = Some(Arc::clone(&shape));
             work.statement = Some(Arc::clone(&statement));
             if let Some(sibling) = work.follows.and_then(|place| self.siblings.get_mut(place)) {
@@ -306,6 +308,7 @@ impl Pipeline {
                         statement.parameters.clone(),
                         statement.declared.clone(),
                         fields,
+                        &self.codecs,
                     ));
                     self.cache.remove(&statement);
                     work.statement = Some(Arc::clone(&anew));
@@ -313,7 +316,7 @@ impl Pipeline {
                 }
             }
             (statement, _) => {
-                let shape = Shape::as_described(&fields);
+                let shape = Shape::as_described(&fields, &self.codecs);
                 if let Some(statement) = statement.clone()
                     && !statement.has_fields(&fields)
                 {

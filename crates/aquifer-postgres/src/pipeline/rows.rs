@@ -5,6 +5,7 @@ use aquifer_driver::{Error, ErrorKind, Result, RowBatch, Want};
 use super::Pipeline;
 use crate::protocol::frame::{self, Found, Frame};
 use crate::statement::Shape;
+use crate::types::Transcode;
 
 /// A batch is handed over when its rows pass this many bytes.
 const BATCH_BYTES: usize = 128 * 1024;
@@ -112,7 +113,11 @@ fn locate_with(batch: &mut RowBatch, shape: &Shape, scratch: &mut Vec<u8>) -> Re
                 None => slots.push((start + skip) as u32, len - skip as u32),
                 Some(transcode) => {
                     let from = scratch.len();
-                    transcode.run(&bytes[start + skip..cell], scratch)?;
+                    let value = &bytes[start + skip..cell];
+                    match transcode {
+                        Transcode::User(user) => shape.codecs.read(user, value, scratch)?,
+                        transcode => transcode.run(value, scratch)?,
+                    }
                     let place = u32::try_from(bytes.len() + from).map_err(|_| too_large())?;
                     slots.push(place, (scratch.len() - from) as u32);
                 }

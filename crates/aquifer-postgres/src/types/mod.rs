@@ -11,6 +11,7 @@ mod array;
 #[allow(dead_code, reason = "the catalogue is generated whole")]
 mod catalogue;
 mod clock;
+mod codec;
 mod column;
 mod declare;
 mod literal;
@@ -21,6 +22,8 @@ mod text;
 mod transcode;
 mod values;
 
+pub use codec::TypeCodec;
+pub(crate) use codec::{Codecs, Registered, lookup};
 pub(crate) use column::{ResultType, binary_result, column};
 pub(crate) use declare::declared;
 pub(crate) use put::{put, put_text};

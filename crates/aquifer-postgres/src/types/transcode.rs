@@ -4,6 +4,7 @@ use aquifer_driver::civil::DAY_MICROS;
 use aquifer_driver::{Encoding, Error, ErrorKind, Result, notation};
 
 use super::catalogue::oid;
+use super::codec::UserType;
 use super::{Format, Oid, clock, column, name, numeric, shown, text};
 
 /// How the cells of a column are rewritten. NULLs are not.
@@ -53,6 +54,8 @@ pub(crate) enum Transcode {
     TextInterval,
     /// The text of a `"char"`.
     TextChar,
+    /// Either form of a type that has a codec: [`Codecs::read`](super::Codecs::read) does it.
+    User(UserType),
 }
 
 impl Transcode {
@@ -122,6 +125,7 @@ impl Transcode {
                 [byte] => text::char(*byte, out),
                 _ => out.extend_from_slice(cell),
             },
+            Self::User(_) => return None,
         }
         Some(())
     }
@@ -156,6 +160,7 @@ impl Transcode {
             Self::TextTimestamp => dated("TIMESTAMP"),
             Self::TextTimestampTz => dated("TIMESTAMPTZ"),
             Self::TextInterval => error("INTERVAL"),
+            Self::User(_) => error("that has a codec"),
         }
     }
 }
