@@ -421,3 +421,13 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_percent_sign_that_begins_no_escape_is_refused_without_showing_it() {
+    for url in ["postgres://u:hun%zzter2@h/db", "postgres://u:hunter2%@h/db", "postgres://u%4:x@h"]
+    {
+        refused(url, "begins no escape");
+        assert!(!read(url).unwrap_err().to_string().contains("hun"), "{url}");
+    }
+    assert_eq!(read("postgres://u:100%25@h/db").unwrap().password.unwrap().expose(), "100%");
+}

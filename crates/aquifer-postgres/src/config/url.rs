@@ -28,10 +28,10 @@ pub(crate) fn pairs(dsn: &Dsn) -> Result<Vec<(String, String)>> {
                 None => (login, None),
             };
             if !user.is_empty() {
-                pairs.push(("user".to_owned(), Dsn::decode(user, "the user")?));
+                pairs.push(("user".to_owned(), decode(user, "the user")?));
             }
             if let Some(password) = password {
-                pairs.push(("password".to_owned(), Dsn::decode(password, "the password")?));
+                pairs.push(("password".to_owned(), decode(password, "the password")?));
             }
             hosts
         }
@@ -46,7 +46,7 @@ pub(crate) fn pairs(dsn: &Dsn) -> Result<Vec<(String, String)>> {
     };
     hosts_and_ports(hosts, &mut pairs)?;
     if let Some(dbname) = path.filter(|path| !path.is_empty()) {
-        pairs.push(("dbname".to_owned(), Dsn::decode(dbname, "the database's name")?));
+        pairs.push(("dbname".to_owned(), decode(dbname, "the database's name")?));
     }
     for (key, value) in dsn.params() {
         // What JDBC's URLs say for `sslmode=require`; libpq takes it, too.
@@ -86,11 +86,11 @@ fn hosts_and_ports(text: &str, pairs: &mut Vec<(String, String)>) -> Result<()> 
                 None => (item, ""),
             },
         };
-        let host = Dsn::decode(host, "a host")?;
+        let host = decode(host, "a host")?;
         if host.contains(',') {
             return Err(malformed("has a comma inside a host"));
         }
-        let port = Dsn::decode(port, "a port")?;
+        let port = decode(port, "a port")?;
         if port.contains([':', ',']) {
             return Err(malformed("has a port that is not a number").with_hint(
                 "an IPv6 address stands in brackets: `[::1]:5432`; a `:`, `/` or `@` in a user or password is percent-encoded",
@@ -106,6 +106,17 @@ fn hosts_and_ports(text: &str, pairs: &mut Vec<(String, String)>) -> Result<()> 
         pairs.push(("port".to_owned(), ports.join(",")));
     }
     Ok(())
+}
+
+/// A percent sign must be followed by two hexadecimal digits, as in libpq: `hun%zzter` is a password that
+/// somebody forgot to encode, and would otherwise be refused by the server without a reason.
+fn decode(text: &str, what: &str) -> Result<String> {
+    let encoded = |rest: &str| matches!(rest.as_bytes(), [a, b, ..] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit());
+    if text.split('%').skip(1).any(|rest| !encoded(rest)) {
+        return Err(malformed(&format!("has a `%` in {what} that begins no escape"))
+            .with_hint("write a percent sign as `%25`"));
+    }
+    Dsn::decode(text, what)
 }
 
 #[cold]
