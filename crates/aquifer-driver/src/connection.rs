@@ -233,6 +233,12 @@ impl<'a> BatchItem<'a> {
         if index < self.count { self.params.get(self.first + index) } else { None }
     }
 
+    /// The arguments, in order, each as [`get`](Self::get) gives it.
+    #[inline]
+    pub fn values(&self) -> impl ExactSizeIterator<Item = Option<ValueRef<'a>>> + use<'a> {
+        self.params.views(self.first..self.first + self.count)
+    }
+
     /// Gives the arguments to the sink.
     ///
     /// # Errors
@@ -274,7 +280,13 @@ impl Batch {
     /// # Errors
     ///
     /// The first one that an argument gives; the batch is then as it was.
-    pub fn push(&mut self, sql: &Arc<str>, params: &dyn Params, want: Want) -> Result<()> {
+    #[inline]
+    pub fn push(
+        &mut self,
+        sql: &Arc<str>,
+        params: &(impl Params + ?Sized),
+        want: Want,
+    ) -> Result<()> {
         let first = self.params.len();
         if let Err(error) = params.bind(&mut self.params) {
             self.params.truncate(first);
@@ -291,6 +303,11 @@ impl Batch {
         Ok(())
     }
 
+    /// [`ParamBuf::has_special`] of all arguments.
+    pub fn has_special(&self) -> bool {
+        self.params.has_special()
+    }
+
     /// How many statements there are.
     pub fn len(&self) -> usize {
         self.items.len()
@@ -302,6 +319,7 @@ impl Batch {
     }
 
     /// The statement at `index`.
+    #[inline]
     pub fn get(&self, index: usize) -> Option<BatchItem<'_>> {
         let item = self.items.get(index)?;
         Some(BatchItem {
@@ -390,6 +408,14 @@ pub trait Connection: Send + 'static {
     ///
     /// The command's error. The command is over then; [`status`](Self::status) says what can follow.
     fn poll_next(&mut self, cx: &mut Context<'_>, batch: &mut RowBatch) -> Poll<Result<Step>>;
+
+    /// Adds to `to` the outcomes of a batch's statements that come next, are here already and gave no
+    /// columns, each instead of the [`Step::EndOfSet`] that [`poll_next`](Self::poll_next) would have
+    /// given for it. Called, if at all, right after an `EndOfSet`. Drivers whose answers come many at a
+    /// time save a call for each; others add nothing, which is always right.
+    fn take_outcomes(&mut self, to: &mut Vec<Outcome>) {
+        let _ = to;
+    }
 
     /// The owner wants no more rows of the command under way. Ends it if that takes no waiting; the
     /// status that results is returned, [`Status::Busy`] if replies are still owed. Called at most once

@@ -257,6 +257,8 @@ pub struct ParamBuf {
     text: String,
     /// Bytes, and arrays in their encoded form.
     bytes: Vec<u8>,
+    /// See [`has_special`](Self::has_special).
+    special: bool,
 }
 
 /// One stored argument.
@@ -328,6 +330,7 @@ impl ParamBuf {
         self.slots.clear();
         self.text.clear();
         self.bytes.clear();
+        self.special = false;
     }
 
     /// Forgets the arguments and gives back memory beyond `keep` bytes.
@@ -373,11 +376,34 @@ impl ParamBuf {
         self.slots.is_empty()
     }
 
+    /// Whether a value that some engine lacks may be among the arguments: an unsigned integer beyond
+    /// `i64`, NaN, a time of day, an array. A driver need not look at each argument if there is none.
+    ///
+    /// It stays true until [`clear`](Self::clear), also if such an argument has been taken back.
+    #[inline]
+    pub fn has_special(&self) -> bool {
+        self.special
+    }
+
     /// The argument at `index`; `None` beyond the last one, and for an array, which is only given to a
     /// sink.
     #[inline(always)]
     pub fn get(&self, index: usize) -> Option<ValueRef<'_>> {
-        Some(match *self.slots.get(index)? {
+        self.view(self.slots.get(index)?)
+    }
+
+    /// The arguments in a range, each as [`get`](Self::get) gives it; none if the range is out of bounds.
+    #[inline]
+    pub(crate) fn views(
+        &self,
+        range: std::ops::Range<usize>,
+    ) -> impl ExactSizeIterator<Item = Option<ValueRef<'_>>> {
+        self.slots.get(range).unwrap_or_default().iter().map(|slot| self.view(slot))
+    }
+
+    #[inline(always)]
+    fn view(&self, slot: &Slot) -> Option<ValueRef<'_>> {
+        Some(match *slot {
             Slot::Null => ValueRef::Null,
             Slot::Bool(v) => ValueRef::Bool(v),
             Slot::Int(v) => ValueRef::Int(v),
@@ -426,6 +452,17 @@ impl ParamBuf {
         Ok(())
     }
 
+    #[inline(never)]
+    fn array(&mut self, value: &ValueRef<'_>) -> Result<Slot> {
+        self.special = true;
+        let start = self.bytes.len();
+        if let Err(error) = encode(&mut self.bytes, value, 0) {
+            self.bytes.truncate(start);
+            return Err(error);
+        }
+        Ok(Slot::Array(start))
+    }
+
     #[inline]
     fn text(&mut self, text: &str) -> (usize, usize) {
         let start = self.text.len();
@@ -442,16 +479,26 @@ impl fmt::Debug for ParamBuf {
 }
 
 impl ParamSink for ParamBuf {
-    #[inline]
+    // Where the kind of an argument is known, what is left of this is one arm.
+    #[inline(always)]
     fn put(&mut self, value: ValueRef<'_>) -> Result<()> {
         let slot = match value {
             ValueRef::Null => Slot::Null,
             ValueRef::Bool(v) => Slot::Bool(v),
             ValueRef::Int(v) => Slot::Int(v),
-            ValueRef::UInt(v) => Slot::UInt(v),
-            ValueRef::Float(v) => Slot::Float(v),
+            ValueRef::UInt(v) => {
+                self.special = true;
+                Slot::UInt(v)
+            }
+            ValueRef::Float(v) => {
+                self.special |= v.is_nan();
+                Slot::Float(v)
+            }
             ValueRef::Date(v) => Slot::Date(v),
-            ValueRef::Time(v) => Slot::Time(v),
+            ValueRef::Time(v) => {
+                self.special = true;
+                Slot::Time(v)
+            }
             ValueRef::Timestamp(v) => Slot::Timestamp(v),
             ValueRef::TimestampTz(v) => Slot::TimestampTz(v),
             ValueRef::Interval(v) => Slot::Interval(v),
@@ -473,14 +520,7 @@ impl ParamSink for ParamBuf {
                 self.bytes.extend_from_slice(v);
                 Slot::Bytes(start, self.bytes.len())
             }
-            ValueRef::Array(_) | ValueRef::Elements(_) => {
-                let start = self.bytes.len();
-                if let Err(error) = encode(&mut self.bytes, &value, 0) {
-                    self.bytes.truncate(start);
-                    return Err(error);
-                }
-                Slot::Array(start)
-            }
+            ValueRef::Array(_) | ValueRef::Elements(_) => self.array(&value)?,
         };
         self.slots.push(slot);
         Ok(())
@@ -731,6 +771,24 @@ mod tests {
         let mut buf = ParamBuf::of(&(1,)).unwrap();
         assert!(buf.put(deep.as_ref()).is_err());
         assert_eq!(collected(&buf), vec![Value::Int(1)]);
+    }
+
+    #[test]
+    fn values_that_an_engine_may_lack_are_remembered() {
+        let special = |params: &dyn Params| ParamBuf::of(params).unwrap().has_special();
+        let usual = (1, "x", 0.5, None::<i64>, vec![1u8], true, Value::Uuid([1; 16]));
+        assert!(!special(&usual));
+        assert!(special(&(1, u64::MAX)));
+        assert!(special(&(f64::NAN,)));
+        assert!(special(&(f32::NAN, 1)));
+        assert!(special(&(Value::Time(1),)));
+        assert!(special(&(Value::Array(vec![]),)));
+        assert!(special(&vec![Value::Int(1), Value::Float(f64::NAN)]));
+        let mut buf = ParamBuf::of(&(u64::MAX,)).unwrap();
+        buf.truncate(0);
+        assert!(buf.has_special());
+        buf.clear();
+        assert!(!buf.has_special());
     }
 
     #[test]

@@ -17,6 +17,9 @@ use crate::raw::Borrowed;
 ///
 /// `Argument` for a value that SQLite does not have.
 pub(crate) fn check_all(batch: &Batch) -> Result<()> {
+    if !batch.has_special() {
+        return Ok(());
+    }
     for item in batch.iter() {
         for index in 0..item.count() {
             match item.get(index) {
@@ -53,9 +56,9 @@ pub(crate) fn bind_to<'a>(
     if item.count() != parameters {
         return Err(wrong_count(parameters, item.count()));
     }
-    for before in 0..parameters {
+    for (before, value) in item.values().enumerate() {
         let index = before + 1;
-        match item.get(before) {
+        match value {
             Some(ValueRef::Text(v) | ValueRef::Json(v) | ValueRef::Decimal(v)) => {
                 borrowed.bind_text(index, v)
             }

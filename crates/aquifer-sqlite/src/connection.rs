@@ -396,6 +396,14 @@ impl Connection for SqliteConnection {
         }
     }
 
+    fn take_outcomes(&mut self, to: &mut Vec<Outcome>) {
+        if matches!(self.state, State::Away { .. })
+            && let Some(worker) = &mut self.worker
+        {
+            worker.take_plain(to);
+        }
+    }
+
     fn abandon(&mut self) -> Status {
         match &self.state {
             State::Ready => {}

@@ -146,6 +146,7 @@ fn batch(engine: &mut Engine, batch: &Batch, out: &mut Outbox<'_>) -> Ended {
             }
             Ok(Found::Plain(place)) => {
                 let end = same_until(batch, index);
+                out.expect_plain(end - index);
                 let plain = |outcome| out.plain(outcome);
                 engine.run_plain(place, batch, index..end, plain).map(|()| end)
             }

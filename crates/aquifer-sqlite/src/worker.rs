@@ -216,6 +216,11 @@ impl Worker {
         self.plain.next()
     }
 
+    /// All outcomes of that row of statements that are left.
+    pub(crate) fn take_plain(&mut self, to: &mut Vec<Outcome>) {
+        to.extend(std::mem::take(&mut self.plain));
+    }
+
     /// The next answer. Rows are swapped into `batch`, whose buffer goes back to the worker.
     /// A set without columns gives `none`.
     pub(crate) fn poll(
@@ -445,6 +450,11 @@ impl<'a> Outbox<'a> {
         while mail.ahead >= AHEAD_MAX && !mail.discard && !mail.closed {
             mail = self.shared.sleep(mail);
         }
+    }
+
+    /// Takes room for so many outcomes of statements without columns.
+    pub(crate) fn expect_plain(&mut self, statements: usize) {
+        self.plain.reserve(statements);
     }
 
     /// Notes that a statement without columns is over.

@@ -108,6 +108,59 @@ fn a_batch_takes_one_hop() {
 }
 
 #[test]
+fn outcomes_taken_many_at_a_time_are_those_of_the_steps_in_their_order() {
+    run(async {
+        let mut told = Vec::new();
+        for at_a_time in [false, true] {
+            let mut c = with_table("").await;
+            let mut items = Batch::new();
+            for _ in 0..300 {
+                items
+                    .push(&"INSERT INTO t (code) VALUES (?)".into(), &("x",), Want::Outcome)
+                    .unwrap();
+            }
+            items.push(&"SELECT count(*) FROM t".into(), &(), Want::All).unwrap();
+            for id in [9_001, 9_002, 9_001, 9_003, 9_004] {
+                items.push(&"INSERT INTO t (id) VALUES (?)".into(), &(id,), Want::Outcome).unwrap();
+            }
+            let all = items.len();
+            c.start(Command::Batch(Arc::new(items))).unwrap();
+            let (mut results, mut taken) = (Vec::new(), 0);
+            let mut rows = RowBatch::new();
+            loop {
+                let step = poll_fn(|cx| c.poll_next(cx, &mut rows)).await.unwrap();
+                let (result, over) = match step {
+                    Step::EndOfSet(outcome) => (format!("{} {outcome:?}", rows.len()), false),
+                    Step::End(outcome) => (format!("{} {outcome:?}", rows.len()), true),
+                    Step::Failed(error) => (format!("{:?}", error.kind()), false),
+                    other => panic!("{other:?}"),
+                };
+                results.push(result);
+                if over {
+                    break;
+                }
+                if at_a_time && !results.last().unwrap().starts_with("Unique") {
+                    let mut outcomes = Vec::new();
+                    c.take_outcomes(&mut outcomes);
+                    taken += outcomes.len();
+                    results.extend(outcomes.iter().map(|outcome| format!("0 {outcome:?}")));
+                }
+            }
+            assert_eq!(results.len(), all);
+            assert_eq!(results.iter().filter(|result| !result.starts_with(['0', '1'])).count(), 1);
+            if at_a_time {
+                assert!(taken > 250, "{taken} were taken at a time");
+            }
+            let mut none = Vec::new();
+            c.take_outcomes(&mut none);
+            assert!(none.is_empty());
+            told.push(results);
+        }
+        assert_eq!(told[0], told[1]);
+    });
+}
+
+#[test]
 fn a_transaction_that_only_reads_takes_no_hop() {
     run(async {
         let mut c = with_table("").await;

@@ -110,8 +110,9 @@ impl<T> fmt::Debug for Ticket<T> {
 #[derive(Debug, Default)]
 pub(crate) struct Ready {
     outcome: Outcome,
-    /// Its rows, in order; empty for statements that give none.
-    rows: Vec<RowBatch>,
+    /// Its rows, in order; most of what comes by the thousand has none.
+    #[expect(clippy::box_collection, reason = "a result without rows is to be small")]
+    rows: Option<Box<Vec<RowBatch>>>,
 }
 
 impl<'e> Batch<'e> {
@@ -408,17 +409,22 @@ pub(crate) async fn run(
     let mut results = Vec::with_capacity(count);
     link.start(Command::Batch(statements))?;
     let mut current = Ready::default();
+    let mut outcomes = Vec::new();
     let reading = poll_fn(|cx| {
         loop {
             let step = ready!(link.poll_step(cx))?;
             if !matches!(step, Step::Failed(_)) && !link.batch().is_empty() {
-                current.rows.push(link.take_batch());
+                current.rows.get_or_insert_default().push(link.take_batch());
             }
             match step {
                 Step::Rows => {}
                 Step::EndOfSet(outcome) => {
                     current.outcome = outcome;
                     results.push(Ok(std::mem::take(&mut current)));
+                    link.take_outcomes(&mut outcomes);
+                    results.extend(
+                        outcomes.drain(..).map(|outcome| Ok(Ready { outcome, rows: None })),
+                    );
                 }
                 Step::Failed(error) => {
                     current = Ready::default();
@@ -445,9 +451,13 @@ pub(crate) fn missing() -> Error {
 }
 
 impl Ready {
+    fn rows(&self) -> &[RowBatch] {
+        self.rows.as_ref().map_or(&[], |rows| rows)
+    }
+
     /// How many rows there are.
     pub(crate) fn len(&self) -> usize {
-        self.rows.iter().map(RowBatch::len).sum()
+        self.rows().iter().map(RowBatch::len).sum()
     }
 
     /// The first row.
@@ -455,7 +465,7 @@ impl Ready {
     where
         T: for<'r> FromRow<'r>,
     {
-        match self.rows.first().and_then(|batch| batch.row(0)) {
+        match self.rows().first().and_then(|batch| batch.row(0)) {
             Some(row) => row.columns().plan::<T>(mapping)?.read(row).map(Some),
             None => Ok(None),
         }
@@ -465,9 +475,9 @@ impl Ready {
     where
         T: for<'r> FromRow<'r>,
     {
-        let Some(first) = self.rows.first() else { return Ok(Vec::new()) };
+        let Some(first) = self.rows().first() else { return Ok(Vec::new()) };
         let plan = first.columns().plan::<T>(mapping)?;
-        self.rows.iter().flat_map(RowBatch::rows).map(|row| plan.read(row)).collect()
+        self.rows().iter().flat_map(RowBatch::rows).map(|row| plan.read(row)).collect()
     }
 }
 

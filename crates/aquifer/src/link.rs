@@ -123,6 +123,11 @@ impl DriverConn {
         inner.connection.poll_next(cx, &mut inner.batch)
     }
 
+    /// See [`Connection::take_outcomes`].
+    pub(crate) fn take_outcomes(&mut self, to: &mut Vec<Outcome>) {
+        self.inner.connection.take_outcomes(to);
+    }
+
     pub(crate) async fn step(&mut self) -> Result<Step> {
         poll_fn(|cx| self.poll_step(cx)).await
     }
