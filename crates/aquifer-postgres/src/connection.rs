@@ -14,7 +14,7 @@ use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio_util::io::poll_read_buf;
 
 use crate::dial::Stream;
-use crate::pipeline::Pipeline;
+use crate::pipeline::{CopyStep, Direction, Pipeline};
 use crate::protocol::frontend;
 use crate::stop::Stop;
 use crate::types::Codecs;
@@ -80,14 +80,19 @@ impl PostgresConnection {
         let Some(batch) = batch else {
             // An empty batch costs an allocation, so this is not for every poll.
             let mut scratch = std::mem::take(&mut self.scratch);
-            let polled = self.poll_flow(cx, &mut scratch);
+            let polled = self.poll_flow(cx, |pipeline| pipeline.advance(&mut scratch));
             self.scratch = scratch;
             return polled;
         };
-        self.poll_flow(cx, batch)
+        self.poll_flow(cx, |pipeline| pipeline.advance(batch))
     }
 
-    fn poll_flow(&mut self, cx: &mut Context<'_>, batch: &mut RowBatch) -> Poll<Result<Step>> {
+    #[inline]
+    fn poll_flow<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut advance: impl FnMut(&mut Pipeline) -> Result<Option<T>>,
+    ) -> Poll<Result<T>> {
         if self.pipeline.owes() && self.pipeline.untouched() {
             self.poll_liveness(cx)?;
             if !self.stop.may_send() {
@@ -97,7 +102,7 @@ impl PostgresConnection {
         }
         loop {
             let blocked = self.poll_write(cx)?.is_pending();
-            match self.pipeline.advance(batch) {
+            match advance(&mut self.pipeline) {
                 Ok(Some(step)) => return Poll::Ready(Ok(step)),
                 Ok(None) => {}
                 Err(error) => return Poll::Ready(Err(error)),
@@ -109,6 +114,104 @@ impl PostgresConnection {
                 return Poll::Pending;
             }
         }
+    }
+
+    /// Starts a COPY, of which [`poll_copy`](Self::poll_copy) tells how far it has come.
+    pub(crate) fn start_copy(&mut self, sql: &str, direction: Direction) -> Result<()> {
+        if self.held.is_some() {
+            return Err(useless());
+        }
+        self.pipeline.start_copy(sql, direction)?;
+        if !self.stop.command_begins() {
+            self.pipeline.abandon();
+            return Err(useless());
+        }
+        Ok(())
+    }
+
+    pub(crate) fn pipeline(&mut self) -> &mut Pipeline {
+        &mut self.pipeline
+    }
+
+    /// Drives a COPY until it has started, data has come, or it is over.
+    pub(crate) fn poll_copy(
+        &mut self,
+        cx: &mut Context<'_>,
+        data: &mut Vec<u8>,
+    ) -> Poll<Result<CopyStep>> {
+        let step = match self.held.take() {
+            Some(Ok(Step::End(outcome))) => Ok(CopyStep::End(outcome)),
+            Some(Err(error)) => Err(error),
+            _ => match self.poll_flow(cx, |pipeline| pipeline.advance_copy(data)) {
+                Poll::Ready(step) => step,
+                Poll::Pending => return Poll::Pending,
+            },
+        };
+        self.poll_copy_over(cx, step)
+    }
+
+    /// Ready when what was sent of a COPY is written; with a step if the server has something to say
+    /// meanwhile, which must be heard, because it may wait for that itself.
+    pub(crate) fn poll_copy_written(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<CopyStep>>> {
+        if self.held.is_some() {
+            return self.poll_copy(cx, &mut Vec::new()).map_ok(Some);
+        }
+        loop {
+            let blocked = self.poll_write(cx)?.is_pending();
+            match self.pipeline.advance_copy(&mut Vec::new()) {
+                Ok(None) => {}
+                Ok(Some(step)) => return self.poll_copy_over(cx, Ok(step)).map_ok(Some),
+                Err(error) => return self.poll_copy_over(cx, Err(error)).map_ok(Some),
+            }
+            if self.poll_fill(cx)?.is_ready() {
+                continue;
+            }
+            return if blocked { Poll::Pending } else { Poll::Ready(Ok(None)) };
+        }
+    }
+
+    fn poll_copy_over(
+        &mut self,
+        cx: &mut Context<'_>,
+        step: Result<CopyStep>,
+    ) -> Poll<Result<CopyStep>> {
+        let held = match &step {
+            Ok(CopyStep::Started(_) | CopyStep::Data) => return Poll::Ready(step),
+            _ if self.stop.poll_command_ends(cx).is_ready() => return Poll::Ready(step),
+            _ => step.map(|step| match step {
+                CopyStep::End(outcome) => Step::End(outcome),
+                CopyStep::Started(_) | CopyStep::Data => Step::Rows,
+            }),
+        };
+        self.held = Some(held);
+        Poll::Pending
+    }
+
+    /// The owner of a COPY is gone.
+    pub(crate) fn give_up(&mut self) {
+        self.held = None;
+        self.pipeline.abandon();
+    }
+
+    /// Runs what a dropped call has left to its end; an open transaction stays open.
+    pub(crate) async fn read_off(&mut self) -> Result<()> {
+        if self.status() != Status::Busy {
+            return Ok(());
+        }
+        self.abandon();
+        while self.pipeline.owes() {
+            let step = std::future::poll_fn(|cx| self.poll_step(cx, None)).await;
+            if let Err(error) = step
+                && self.pipeline.status() == Status::Broken
+            {
+                return Err(error);
+            }
+        }
+        std::future::poll_fn(|cx| self.stop.poll_command_ends(cx)).await;
+        Ok(())
     }
 
     /// Before the first byte of a flight: whether the server has said goodbye meanwhile. Costs a system

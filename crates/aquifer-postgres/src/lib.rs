@@ -2,7 +2,7 @@
 //!
 //! The pieces, from the wire up: `protocol` turns bytes into messages and back, `auth` answers the
 //! server's questions, `types` turns cells and arguments into the contract's terms, `connection` counts
-//! what is owed and decides what is sent. None of these does I/O. `dial` and `connector` open sockets and
+//! what is owed and decides what is sent. None of these does I/O. `copy` carries bulk data. `dial` and `connector` open sockets and
 //! `connection`'s shell reads and writes them, in the task of whoever polls.
 #![forbid(unsafe_code)]
 // The pieces land one by one; what connects them lands last.
@@ -13,6 +13,7 @@ mod cancel_request;
 mod config;
 mod connection;
 mod connector;
+mod copy;
 mod dial;
 mod driver;
 #[doc(hidden)]
@@ -39,6 +40,7 @@ pub use config::{
 };
 pub use connection::PostgresConnection;
 pub use connector::PostgresConnector;
+pub use copy::{CopyFormat, CopyIn, CopyInRows, CopyOut, CopyOutRows, CopyRowWriter};
 pub use dial::ConnectErrors;
 pub use driver::PostgresDriver;
 pub use server_error::{Notice, ServerError, Severity};

@@ -141,6 +141,19 @@ impl Statement {
         })
     }
 
+    /// The format of a COPY of these columns, which is the same for all: binary if it can be read for each of
+    /// them. And how the cells lie then.
+    pub(crate) fn uniform(&self) -> (Format, Shape) {
+        let binary = |field: &Field| format_of(field.oid, &self.codecs) == Format::Binary;
+        let format = if self.fields.iter().all(binary) { Format::Binary } else { Format::Text };
+        (format, Shape::new(&self.fields, &self.codecs, |_| format))
+    }
+
+    /// Those who read and write types that are not built in.
+    pub(crate) fn codecs(&self) -> &Codecs {
+        &self.codecs
+    }
+
     /// True if another description names the same columns of the same types.
     pub(crate) fn has_fields(&self, fields: &[Field]) -> bool {
         self.fields.len() == fields.len()

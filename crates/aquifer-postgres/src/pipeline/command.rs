@@ -11,7 +11,7 @@ use aquifer_driver::{
 
 use super::work::Settled;
 use super::work::{Expect, Learning, Role, Work};
-use super::{Pipeline, Sibling, StatementMode};
+use super::{Phase, Pipeline, Sibling, StatementMode};
 use crate::interpolate::interpolate;
 use crate::protocol::backend::Ready;
 use crate::protocol::frontend::{self, Formats, Object};
@@ -32,6 +32,18 @@ impl Pipeline {
     ///
     /// If it cannot be sent as it is; nothing is then to be sent, and the session is as it was.
     pub(crate) fn start(&mut self, command: Command<'_>) -> Result<()> {
+        self.check_free()?;
+        self.begin_flight();
+        self.encode(command).inspect_err(|_| self.take_back())?;
+        self.running = true;
+        if !self.expected.is_empty() {
+            self.counters.rounds += 1;
+        }
+        Ok(())
+    }
+
+    /// A command can start.
+    pub(super) fn check_free(&self) -> Result<()> {
         if self.broken {
             return Err(Error::new(ErrorKind::ConnectionLost, "the connection is broken")
                 .with_nothing_sent(true));
@@ -43,16 +55,10 @@ impl Pipeline {
             )
             .with_nothing_sent(true));
         }
-        self.begin_flight();
-        self.encode(command).inspect_err(|_| self.take_back())?;
-        self.running = true;
-        if !self.expected.is_empty() {
-            self.counters.rounds += 1;
-        }
         Ok(())
     }
 
-    fn begin_flight(&mut self) {
+    pub(super) fn begin_flight(&mut self) {
         self.out.clear();
         self.out.shrink_to(KEPT_BYTES);
         self.sent = 0;
@@ -65,12 +71,15 @@ impl Pipeline {
         self.failure = None;
         self.siblings.clear();
         self.description = None;
+        self.described = None;
+        self.copy = Phase::None;
+        self.copy_begun = None;
     }
 
     fn encode(&mut self, command: Command<'_>) -> Result<()> {
         match command {
             Command::Execute { sql, params, want } => self.execute(sql, params, want),
-            Command::Script { sql } => self.script(sql),
+            Command::Script { sql } => self.simple_query(Role::Script, sql),
             Command::Prepare { sql } => self.prepare(sql),
             Command::Batch(batch) => self.batch(&batch),
             Command::Begin(options) => self.begin(options),
@@ -168,7 +177,7 @@ impl Pipeline {
             .with_nothing_sent(true));
         }
         let text = interpolate(sql, params)?;
-        self.script(&text)?;
+        self.simple_query(Role::Script, &text)?;
         if let Some(work) = self.works.back_mut() {
             work.want = want;
             work.sibling = sibling;
@@ -287,11 +296,12 @@ impl Pipeline {
         })
     }
 
-    fn script(&mut self, sql: &str) -> Result<()> {
+    /// A text as a simple query.
+    pub(super) fn simple_query(&mut self, role: Role, sql: &str) -> Result<()> {
         frontend::check_sql(sql)?;
         self.flight_head();
         self.session_changed |= session_change::in_text(sql);
-        let mut work = Work::new(Role::Script);
+        let mut work = Work::new(role);
         match self.held_begin.take() {
             // In one query: if BEGIN fails, nothing of the script may run.
             Some(begin) => {

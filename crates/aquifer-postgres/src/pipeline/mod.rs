@@ -9,6 +9,7 @@
 //! can serve several, because nothing assumes that only one command is owed.
 
 mod command;
+mod copy;
 mod cursor;
 mod receive;
 mod rows;
@@ -23,13 +24,15 @@ use std::sync::Arc;
 use aquifer_driver::{Columns, Counters, Description, Error, ErrorKind, Retry, Status};
 
 use crate::parameters::Parameters;
-use crate::protocol::backend::Ready;
+use crate::protocol::backend::{CopyFormat, Ready};
 use crate::server_error::ServerError;
 use crate::session_observer::SessionObserver;
 use crate::statement::{Cache, Shape, Statement};
 use crate::types::{Codecs, Oid};
 
 pub(crate) use command::ARGUMENTS_MAX;
+use copy::Phase;
+pub(crate) use copy::{CopyStep, Direction};
 use cursor::Input;
 use work::{Expect, Role, Settled, Work};
 
@@ -83,6 +86,10 @@ pub(crate) struct Pipeline {
     /// Nobody reads the rest: rows are skipped.
     discarding: bool,
     broken: bool,
+    /// Where the COPY under way stands.
+    copy: Phase,
+    /// The server's answer to a COPY, until it is given.
+    copy_begun: Option<CopyFormat>,
     ready: Ready,
     /// A BEGIN that goes with the first statement.
     held_begin: Option<Box<str>>,
@@ -93,6 +100,8 @@ pub(crate) struct Pipeline {
     closing: VecDeque<Box<str>>,
     names: u64,
     description: Option<Description>,
+    /// The statement that was described last.
+    described: Option<Arc<Statement>>,
     parameters: Parameters,
     counters: Counters,
     session_changed: bool,
@@ -170,11 +179,14 @@ impl Pipeline {
             holding_first: false,
             discarding: false,
             broken: false,
+            copy: Phase::None,
+            copy_begun: None,
             ready: Ready::Idle,
             held_begin: None,
             closing: VecDeque::new(),
             names: 0,
             description: None,
+            described: None,
             parameters,
             counters: Counters::default(),
             session_changed: false,
@@ -253,6 +265,11 @@ impl Pipeline {
         self.description.take()
     }
 
+    /// The statement that was described last, since it was taken.
+    pub(crate) fn take_described(&mut self) -> Option<Arc<Statement>> {
+        self.described.take()
+    }
+
     pub(crate) fn session_changed(&self) -> bool {
         self.session_changed
     }
@@ -311,6 +328,7 @@ impl Pipeline {
                     // Ends the portal along with its segment.
                     self.end_segment();
                 }
+                self.abandon_copy();
                 self.discarding = !self.expected.is_empty();
             }
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use aquifer_driver::{Error, ErrorKind, Outcome, Result, RowBatch, Step, Want};
 
 use super::work::{Expect, Learning, Role, Settled, Work};
-use super::{Failure, Pipeline};
+use super::{Failure, Phase, Pipeline};
 use crate::protocol::backend::{self, Ready};
 use crate::protocol::frame::{self, Found, Frame};
 use crate::protocol::frontend;
@@ -31,6 +31,10 @@ impl Pipeline {
             batch.clear();
         }
         loop {
+            // A command is not over before it is written: only a COPY can be answered before.
+            if self.copy != Phase::None && !self.steps.is_empty() && !self.output().is_empty() {
+                return Ok(None);
+            }
             if let Some(settled) = self.steps.pop_front() {
                 if let Some(columns) = &settled.columns {
                     batch.set_columns(columns);
@@ -126,7 +130,7 @@ impl Pipeline {
         }
     }
 
-    fn finish_command(&mut self) {
+    pub(super) fn finish_command(&mut self) {
         self.running = false;
         self.discarding = false;
         self.input.settle();
@@ -168,7 +172,7 @@ impl Pipeline {
         Some(Step::EndOfSet(outcome))
     }
 
-    fn receive(&mut self, tag: u8, body: &[u8]) -> Result<()> {
+    pub(super) fn receive(&mut self, tag: u8, body: &[u8]) -> Result<()> {
         if matches!(tag, b'N' | b'S' | b'A') {
             return self.asynchronous(tag, body);
         }
@@ -221,8 +225,11 @@ impl Pipeline {
             }
             (b'E', _) => self.failed(ServerError::parse(body)?),
             (b'G' | b'H' | b'W', Expect::Execute | Expect::Query) => {
-                self.refuse_copy(tag, expect)?
+                self.copy_begins(tag, body, expect)?;
             }
+            (b'c', Expect::Query) if self.copy == Phase::Out => self.copy_ended(),
+            // Data that nobody wants any more.
+            (b'd', Expect::Query) if self.copy == Phase::Out && self.discarding => {}
             // Data of a COPY that was refused.
             (b'd' | b'c', Expect::Execute | Expect::Query) if self.failure.is_some() => {}
             _ => return Err(unexpected(tag)),
@@ -347,6 +354,14 @@ impl Pipeline {
         let outcome = Outcome::new(tag.rows, None);
         let Some(work) = self.works.front_mut() else { return Err(unexpected(b'C')) };
         work.committed = tag.command == "COMMIT";
+        let copies = matches!(work.role, Role::CopyIn | Role::CopyOut);
+        if copies && work.begin.is_none() {
+            // Of a text with several statements, the COPY counts.
+            if tag.command != "COPY" {
+                return Ok(());
+            }
+            self.copy = Phase::Over;
+        }
         let users = matches!(work.role, Role::Statement | Role::Script);
         if users {
             let by_tag = session_change::in_tag(tag.command, work.sql());
@@ -465,16 +480,16 @@ impl Pipeline {
             error = error.with_position(at.saturating_sub(prefix as u32));
         }
         self.failure = Some(Failure { error, server: Some(server), planning });
+        self.copy_ended();
     }
 
     /// COPY needs calls of its own: here it is ended without data, and the statement fails.
-    fn refuse_copy(&mut self, tag: u8, expect: Expect) -> Result<()> {
-        let error = Error::new(ErrorKind::Unsupported, "COPY cannot run as an ordinary statement")
-            .with_hint("use the driver's copy_in and copy_out");
+    pub(super) fn refuse_copy(&mut self, tag: u8, expect: Expect) -> Result<()> {
+        let failure = Failure::stray_copy(tag, self.copy);
         if tag == b'W' {
-            return Err(error.with_kind(ErrorKind::Protocol));
+            return Err(failure.error.with_kind(ErrorKind::Protocol));
         }
-        self.failure.get_or_insert(Failure { error, server: None, planning: false });
+        self.failure.get_or_insert(failure);
         if tag == b'G' {
             frontend::copy_fail(&mut self.out, "COPY was not started by a copy call");
             if expect == Expect::Execute {
@@ -564,6 +579,7 @@ impl Pipeline {
         }
         if work.role == Role::Prepare && result.is_ok() {
             self.description = work.statement.as_ref().map(|statement| statement.description());
+            self.described = work.statement.clone();
         }
         let last = self.works.is_empty() && self.expected.is_empty();
         let columns = if work.gave_rows || work.role == Role::Prepare {

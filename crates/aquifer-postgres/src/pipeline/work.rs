@@ -36,6 +36,9 @@ pub(super) enum Role {
     Statement,
     /// A text of several statements.
     Script,
+    /// A COPY from the client, and one to it.
+    CopyIn,
+    CopyOut,
     /// A statement that is only described.
     Prepare,
     /// The BEGIN that was held back.

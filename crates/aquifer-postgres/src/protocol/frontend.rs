@@ -237,14 +237,22 @@ pub(crate) fn terminate(out: &mut Vec<u8>) {
     out.extend_from_slice(b"X\0\0\0\x04");
 }
 
-/// CopyData.
-pub(crate) fn copy_data(out: &mut Vec<u8>, data: &[u8]) {
-    message(out, b'd', |out| out.extend_from_slice(data));
+/// Begins a CopyData message: the data follows.
+pub(crate) fn begin_copy_data(out: &mut Vec<u8>) {
+    out.extend_from_slice(b"d\0\0\0\0");
 }
+
+/// Ends the CopyData message that is all of `out`.
+pub(crate) fn end_copy_data(out: &mut [u8]) {
+    end(out, 1);
+}
+
+/// CopyDone, whole.
+pub(crate) const COPY_DONE: &[u8] = b"c\0\0\0\x04";
 
 /// CopyDone.
 pub(crate) fn copy_done(out: &mut Vec<u8>) {
-    out.extend_from_slice(b"c\0\0\0\x04");
+    out.extend_from_slice(COPY_DONE);
 }
 
 /// CopyFail, with the reason that the server's error will quote.

@@ -119,6 +119,23 @@ impl ServerError {
             || self.message().contains("transaction timeout")
     }
 
+    /// The message, with the row of a COPY that it is about.
+    fn placed(&self, message: String) -> String {
+        match self.copy_place() {
+            Some(place) => format!("{message} ({place})"),
+            None => message,
+        }
+    }
+
+    /// `COPY readings, line 7, column level_m`: what the context says of a COPY, up to the data that it
+    /// quotes.
+    fn copy_place(&self) -> Option<&str> {
+        const BYTES_MAX: usize = 256;
+        let line = self.context()?.lines().find(|line| line.starts_with("COPY "))?;
+        let place = line.split(": ").next().unwrap_or(line);
+        (place.len() <= BYTES_MAX && place.contains(", ")).then_some(place)
+    }
+
     /// Everything but kind and retry advice.
     fn describe(&self, kind: ErrorKind, shown: Shown<'_>) -> Error {
         let fields = &self.0;
@@ -128,8 +145,8 @@ impl ServerError {
             details.push(self.message());
             details.extend(self.detail());
             details.extend(self.hint());
-            Error::new(kind, "a function or trigger of the database raised an error")
-                .with_hint("`detail()` has its text")
+            let message = "a function or trigger of the database raised an error";
+            Error::new(kind, self.placed(message.into())).with_hint("`detail()` has its text")
         } else {
             let message = shown::message(fields, shown);
             let whole = message == self.message();
@@ -137,7 +154,7 @@ impl ServerError {
                 details.push(self.message());
             }
             details.extend(self.detail());
-            let error = Error::new(kind, message.into_owned());
+            let error = Error::new(kind, self.placed(message.into_owned()));
             match self.hint() {
                 Some(hint) => error.with_hint(hint.to_owned()),
                 None if !whole => error.with_hint("`detail()` has the whole message"),

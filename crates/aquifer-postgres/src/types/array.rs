@@ -191,7 +191,7 @@ impl Writer<'_> {
     }
 }
 
-fn text(element: Oid, items: &dyn ArrayRef, out: &mut Vec<u8>) -> Result<()> {
+pub(super) fn text(element: Oid, items: &dyn ArrayRef, out: &mut Vec<u8>) -> Result<()> {
     if has_leaf(items, 0) {
         level(element, items, 0, out)
     } else {

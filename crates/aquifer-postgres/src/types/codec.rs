@@ -175,7 +175,13 @@ impl Codecs {
         super::put(oid, value, out)
     }
 
-    fn put_binary(&self, oid: Oid, value: ValueRef<'_>, out: &mut Vec<u8>) -> Result<bool> {
+    /// As [`super::put_binary`], for arguments that a codec writes.
+    pub(crate) fn put_binary(
+        &self,
+        oid: Oid,
+        value: ValueRef<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<bool> {
         let takes = !matches!(
             value,
             ValueRef::Null | ValueRef::Bytes(_) | ValueRef::Array(_) | ValueRef::Elements(_)

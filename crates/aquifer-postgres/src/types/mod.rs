@@ -14,6 +14,7 @@ mod clock;
 mod codec;
 mod column;
 mod declare;
+mod exact;
 mod literal;
 mod numeric;
 mod put;
@@ -26,6 +27,7 @@ pub use codec::TypeCodec;
 pub(crate) use codec::{Codecs, Registered, lookup};
 pub(crate) use column::{ResultType, binary_result, column};
 pub(crate) use declare::declared;
+pub(crate) use exact::{put_binary, put_column_text, takes_binary};
 pub(crate) use put::{put, put_text};
 pub(crate) use transcode::Transcode;
 pub use values::{
