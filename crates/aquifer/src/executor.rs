@@ -90,6 +90,17 @@ pub trait Executor: Send {
         self.target().select(sql, params)
     }
 
+    /// As [`Db::explain_with`].
+    #[cfg(feature = "explain")]
+    fn explain_with(
+        &mut self,
+        explain: crate::Explain,
+        sql: &str,
+        params: impl Params + Send,
+    ) -> impl Future<Output = Result<crate::QueryPlan>> + Send {
+        self.target().explain(explain, sql, params)
+    }
+
     /// As [`Db::exec_named`].
     fn exec_named(
         &mut self,

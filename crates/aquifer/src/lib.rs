@@ -50,6 +50,8 @@ mod deadline;
 mod done;
 mod errors;
 mod executor;
+#[cfg(feature = "explain")]
+mod explain;
 mod file;
 mod hooks;
 mod lane;
@@ -88,6 +90,8 @@ pub use conn::Conn;
 pub use db::Db;
 pub use done::Done;
 pub use executor::Executor;
+#[cfg(feature = "explain")]
+pub use explain::{Actual, Buffers, Explain, PlanNode, QueryPlan};
 pub use hooks::Hooks;
 pub use list::{List, list};
 pub use map::{Map, Record};

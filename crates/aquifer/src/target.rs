@@ -434,6 +434,38 @@ macro_rules! calls {
             $crate::NamedStmt::prepare($self.target(), sql).await
         }
 
+        /// How the engine would go about a statement, with these arguments. Runs nothing but the planner.
+        ///
+        /// # Errors
+        ///
+        /// As [`query`](Self::query); [`Unsupported`](crate::ErrorKind::Unsupported) for an engine whose
+        /// plans are not read.
+        #[cfg(feature = "explain")]
+        pub async fn explain(
+            $($receiver)+,
+            sql: &str,
+            params: impl $crate::Params,
+        ) -> $crate::Result<$crate::QueryPlan> {
+            $self.target().explain($crate::Explain::new(), sql, params).await
+        }
+
+        /// As [`explain`](Self::explain), with options; with [`analyze`](crate::Explain::analyze) the
+        /// statement is run.
+        ///
+        /// # Errors
+        ///
+        /// As `explain`, and for an option that the engine lacks. A statement that writes is not run
+        /// unless it is to be [rolled back](crate::Explain::rolled_back).
+        #[cfg(feature = "explain")]
+        pub async fn explain_with(
+            $($receiver)+,
+            explain: $crate::Explain,
+            sql: &str,
+            params: impl $crate::Params,
+        ) -> $crate::Result<$crate::QueryPlan> {
+            $self.target().explain(explain, sql, params).await
+        }
+
         /// Collects statements to be sent in as few flights as the driver can. On a `Db` each commits by
         /// itself; on a transaction they are part of it.
         pub fn batch($($receiver)+) -> $crate::Batch<'_> {

@@ -15,6 +15,24 @@ macro_rules! blocking_calls {
             select_named<T>(args: NamedArgs) -> Vec<T>;
         }
         blocking_calls! { @file ($visibility) $self $receiver }
+        blocking_calls! { @explain ($visibility) $self $receiver }
+    };
+    (@explain ($visibility:vis) $self:ident ($($receiver:tt)+)) => {
+        /// As [`Db::explain`](crate::Db::explain), with options.
+        ///
+        /// # Errors
+        ///
+        /// As `Db::explain_with`, and inside an async task.
+        #[cfg(feature = "explain")]
+        $visibility fn explain_with(
+            $($receiver)+,
+            explain: $crate::Explain,
+            sql: &str,
+            params: impl $crate::blocking::calls::Params,
+        ) -> $crate::Result<$crate::QueryPlan> {
+            let place = $self.place();
+            place.runtime.run(place.target.explain(explain, sql, params))
+        }
     };
     (@file ($visibility:vis) $self:ident ($($receiver:tt)+)) => {
         /// As [`Db::exec_file`](crate::Db::exec_file).
