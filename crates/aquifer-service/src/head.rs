@@ -9,11 +9,12 @@ use aquifer_driver::suggest;
 use crate::diagnostic::Diagnostic;
 use crate::parameter::{Parameter, ParameterType};
 use crate::route::{Method, Path, Route, is_name};
+use crate::slip::{self, Slip};
 
 /// The keys that a head may have.
-const KEYS: [&str; 5] = ["name", "http", "doc", "param", "limit"];
+pub(crate) const KEYS: [&str; 5] = ["name", "http", "doc", "param", "limit"];
 /// Keys that later versions will know; using one must not look as if it worked.
-const LATER: [&str; 9] =
+pub(crate) const LATER: [&str; 9] =
     ["cache", "auth", "mcp", "invalidates", "grpc", "tx", "idempotency-key", "source", "timeout"];
 /// The largest bound that a floating-point number holds exactly with all smaller whole numbers.
 const BOUND_MAX: f64 = 9_007_199_254_740_992.0;
@@ -105,6 +106,16 @@ impl<'a> Line<'a> {
         }
     }
 
+    /// What the line was meant as, if it is a line of a head without its colon.
+    pub(crate) fn slip(self) -> Option<Slip> {
+        if self.kind() == LineKind::Plain { slip::find(self.text) } else { None }
+    }
+
+    /// Where its first character stands that is no blank.
+    pub(crate) fn text_at(self) -> usize {
+        self.at + self.text.len() - self.text.trim_start().len()
+    }
+
     /// True if this is a line that only a head has, rightly spelt.
     pub(crate) fn is_known_key(self) -> bool {
         matches!(self.kind(), LineKind::Key(key) if KEYS.contains(&key))
@@ -166,6 +177,8 @@ pub(crate) fn read(
     for line in lines {
         if let LineKind::Key(key) = line.kind() {
             reader.line(key, *line);
+        } else if let Some(slip) = line.slip() {
+            reader.error(line.text_at(), slip.message, slip.hint);
         }
     }
     let parts = reader.finish(lines);
@@ -415,18 +428,7 @@ impl Reader<'_> {
         }
         let ty = ParameterType::named(name);
         if ty.is_none() {
-            let lower = name.to_ascii_lowercase();
-            let known = match &*lower {
-                "int" | "integer" | "bigint" | "int4" | "int8" | "i64" | "number" => Some("int64"),
-                "float" | "double" | "real" | "f64" => Some("float64"),
-                "string" | "varchar" | "str" => Some("text"),
-                "boolean" => Some("bool"),
-                "datetime" => Some("timestamp"),
-                "numeric" => Some("decimal"),
-                "blob" | "bytea" => Some("bytes"),
-                "jsonb" => Some("json"),
-                _ => suggest::nearest(name, ParameterType::NAMES),
-            };
+            let known = ParameterType::meant(name);
             let hint = match known {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => format!("known are {}", ParameterType::NAMES.join(", ")),
@@ -669,6 +671,15 @@ mod tests {
             ("-- name: :one", "1:10", "no name", "write"),
             ("-- name: a :one\n-- htp: x", "2:4", "unknown head key `htp`", "`http`"),
             ("-- name: a :one\n-- wibble: x", "2:4", "unknown head key", "`---`"),
+            ("-- name: a :many\n-- limit 50 max 500", "2:4", "without its colon", "`-- limit: 50"),
+            ("-- name: a :many\n--  limt 50", "2:5", "looks like `limit:`", "`-- limit: 50`"),
+            (
+                "-- name: a :one\n-- param x int64",
+                "2:4",
+                "without its colon",
+                "`-- param x: int64`",
+            ),
+            ("-- name: a :one\n-- auth scope x", "2:4", "without its colon", "not supported"),
             ("-- name: a :one\n-- cache: 30s", "2:4", "not supported in this version", "remove"),
             ("-- name: a :one\n-- name: b :one", "2:10", "second `name`", "`;`"),
             ("-- name: a :one\n-- param id int64: x", "2:4", "malformed `param`", "write"),

@@ -33,6 +33,7 @@ mod route;
 mod run;
 mod server;
 mod service;
+mod slip;
 mod stall;
 
 pub use catalog::{Catalog, Source};

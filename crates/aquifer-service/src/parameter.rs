@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use aquifer_driver::{Value, civil, notation};
+use aquifer_driver::{Value, civil, notation, suggest};
 
 use crate::base64;
 
@@ -77,6 +77,21 @@ impl ParameterType {
             "json" => Self::Json,
             _ => return None,
         })
+    }
+
+    /// The name that was meant by another one: an engine's name for the type, or a misspelling.
+    pub(crate) fn meant(name: &str) -> Option<&'static str> {
+        match &*name.to_ascii_lowercase() {
+            "int" | "integer" | "bigint" | "int4" | "int8" | "i64" | "number" => Some("int64"),
+            "float" | "double" | "real" | "f64" => Some("float64"),
+            "string" | "varchar" | "str" => Some("text"),
+            "boolean" => Some("bool"),
+            "datetime" => Some("timestamp"),
+            "numeric" => Some("decimal"),
+            "blob" | "bytea" => Some("bytes"),
+            "jsonb" => Some("json"),
+            _ => suggest::nearest(name, Self::NAMES),
+        }
     }
 }
 

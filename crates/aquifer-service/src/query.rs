@@ -176,8 +176,8 @@ fn statement(
     let Some(name_line) = lines.iter().position(|line| line.kind() == LineKind::Key("name")) else {
         if errors.len() == before {
             let near = lines.iter().find_map(|line| match line.kind() {
-                LineKind::Key(key) if suggest::nearest(key, ["name"]).is_some() => Some(line.at),
-                _ => None,
+                LineKind::Key(key) => suggest::nearest(key, ["name"]).map(|_| line.at),
+                LineKind::Plain => line.slip().filter(|slip| slip.key == "name").map(|_| line.at),
             });
             errors.push(
                 Diagnostic::at(
@@ -196,6 +196,14 @@ fn statement(
             Diagnostic::at(file, text, early.at, "a line of a head before its `name` line")
                 .with_hint("`-- name:` comes first"),
         );
+    }
+    for line in &lines[..name_line] {
+        // What introduces a file is prose, and may begin with any word.
+        if let Some(slip) = line.slip().filter(|slip| slip.has_value) {
+            errors.push(
+                Diagnostic::at(file, text, line.text_at(), slip.message).with_hint(slip.hint),
+            );
+        }
     }
     let head = head::read(file, text, &lines[name_line..], errors);
     let sql = &text[sql_at..end];
@@ -397,6 +405,27 @@ mod tests {
             assert!(errors[0].starts_with(&format!("q.sql:{place}: ")), "{text}\n{errors:#?}");
             assert!(errors[0].contains(says), "{text}\n{errors:#?}");
         }
+    }
+
+    #[test]
+    fn a_line_of_a_head_without_its_colon_does_not_pass_for_a_comment() {
+        for (text, place) in [
+            (format!("{LIST}-- limit 50 max 500\nSELECT 1;"), "3:4"),
+            (format!("{LIST}-- param x int64\nSELECT 1;"), "3:4"),
+            (format!("-- limit 50\n{LIST}SELECT 1;"), "1:4"),
+            (format!("{GET}SELECT :id;\n{LIST}  --limit : 5\nSELECT 1;"), "7:5"),
+            ("-- name a.list :many\n-- http: GET /a\nSELECT 1;".to_owned(), "1:3"),
+        ] {
+            let errors = parsed(&text).unwrap_err();
+            assert_eq!(errors.len(), 1, "{text}\n{errors:#?}");
+            assert!(errors[0].starts_with(&format!("q.sql:{place}: ")), "{text}\n{errors:#?}");
+        }
+        // Introductions, comments of three dashes and the statement's own comments are free.
+        let free = format!(
+            "-- Name and route stand in each head.\n-- limit what you read\n\n{LIST}\
+             --- limit 50\n-- Sorted.\nSELECT 1\n-- limit 50\n;"
+        );
+        assert_eq!(parsed(&free).unwrap()[0].limit, None);
     }
 
     #[test]

@@ -17,6 +17,9 @@ pub(super) const WORDS: &[&str] = &[
     "text?",
     " = ",
     "-- limit: 50 max 500\n",
+    "-- limit 50 max 500\n",
+    "-- param x int64\n",
+    "-- http GET /a\n",
     "-- doc: ",
     "SELECT :id",
     ";\n",
@@ -34,6 +37,7 @@ pub(super) fn run(bytes: &[u8]) {
         Ok(queries) => {
             for query in &queries {
                 assert!(!query.name.is_empty(), "{text:?}");
+                head_is_read(text, query);
             }
         }
         Err(diagnostics) => {
@@ -46,6 +50,28 @@ pub(super) fn run(bytes: &[u8]) {
                 );
                 assert!(diagnostic.column >= 1, "{diagnostic:?} in {text:?}");
                 assert!(!diagnostic.message.is_empty(), "{text:?}");
+            }
+        }
+    }
+}
+
+/// A key at the start of a line of an accepted head has its colon: without one it would be a comment.
+fn head_is_read(text: &str, query: &aquifer_service::Query) {
+    if text.contains("/*") {
+        // A line inside of a block comment is no line of the head.
+        return;
+    }
+    let (first, last) = (query.location.name.0, query.location.sql.0);
+    for line in text.split('\n').take(last - 1).skip(first - 1) {
+        let blank = |c: char| matches!(c, ' ' | '\t' | '\u{feff}');
+        let Some(comment) = line.trim_start_matches(blank).strip_prefix("--") else {
+            continue;
+        };
+        for key in ["name", "http", "doc", "param", "limit"] {
+            if let Some(rest) = comment.trim_start().strip_prefix(key)
+                && !rest.starts_with(|c: char| c.is_ascii_alphanumeric() || "-_".contains(c))
+            {
+                assert!(rest.contains(':'), "`{key}` passes for a comment: {text:?}");
             }
         }
     }
