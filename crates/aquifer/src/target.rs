@@ -119,8 +119,18 @@ impl<'e> Target<'e> {
 
     #[inline]
     pub(crate) async fn query<P: Params>(self, sql: &str, params: P) -> Result<Rows<'e>> {
+        self.query_as(sql, params, Want::All).await
+    }
+
+    #[inline]
+    pub(crate) async fn query_as<P: Params>(
+        self,
+        sql: &str,
+        params: P,
+        want: Want,
+    ) -> Result<Rows<'e>> {
         let mut held = None;
-        self.open(sql, params, Want::All, &mut held).await?;
+        self.open(sql, params, want, &mut held).await?;
         Rows::lend(held)
     }
 
@@ -506,6 +516,16 @@ macro_rules! borrowing_calls {
             args: impl $crate::NamedArgs,
         ) -> $crate::Result<$crate::Rows<'_>> {
             self.target().query_named(sql, args).await
+        }
+
+        /// A query whose rows the engine gives a page at a time, and waits in between: see
+        /// [`Cursor`](crate::Cursor). Lazy: nothing is sent before it is awaited.
+        pub fn cursor<'q, P: $crate::Params + Send + 'q>(
+            &'q mut self,
+            sql: &'q str,
+            params: P,
+        ) -> $crate::Cursor<'q, P> {
+            $crate::Cursor::new(self.target(), sql, params)
         }
 
         /// The rows of a query as a `Stream` of owned values. Lazy.

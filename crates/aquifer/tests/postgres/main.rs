@@ -1,6 +1,7 @@
 //! What users do with a `Db`, over a real PostgreSQL server.
 
 mod connecting;
+mod cursors;
 mod notices;
 
 use std::sync::LazyLock;
