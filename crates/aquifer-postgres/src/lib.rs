@@ -5,8 +5,6 @@
 //! what is owed and decides what is sent. None of these does I/O. `copy` carries bulk data. `dial` and `connector` open sockets and
 //! `connection`'s shell reads and writes them, in the task of whoever polls.
 #![forbid(unsafe_code)]
-// The pieces land one by one; what connects them lands last.
-#![allow(dead_code)]
 
 mod auth;
 mod cancel_request;
