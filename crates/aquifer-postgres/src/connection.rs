@@ -93,9 +93,11 @@ impl PostgresConnection {
         cx: &mut Context<'_>,
         mut advance: impl FnMut(&mut Pipeline) -> Result<Option<T>>,
     ) -> Poll<Result<T>> {
-        if self.pipeline.owes() && self.pipeline.untouched() {
+        // A transaction is not begun on a session that is known to be over, though its BEGIN waits.
+        let sends = self.pipeline.owes();
+        if self.pipeline.untouched() && (sends || self.pipeline.holds_begin()) {
             self.poll_liveness(cx)?;
-            if !self.stop.may_send() {
+            if sends && !self.stop.may_send() {
                 self.pipeline.abandon();
                 return Poll::Ready(Err(stopped()));
             }

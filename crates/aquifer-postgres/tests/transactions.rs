@@ -194,6 +194,19 @@ fn a_session_that_was_ended_while_idle_says_so_at_its_next_use_and_has_sent_noth
 }
 
 #[test]
+fn no_transaction_begins_on_a_session_that_is_over() {
+    let database = SERVER.fresh_database().unwrap();
+    run(async {
+        let mut session = connect(database.url()).await.unwrap();
+        terminate(&mut session, &database).await;
+        let lost = begin_with(&mut session, TxOptions::new()).await.unwrap_err();
+        assert_eq!((lost.kind(), lost.sqlstate()), (ErrorKind::ConnectionLost, Some("57P01")));
+        assert!(lost.nothing_sent());
+        assert_eq!((lost.retry(), session.status()), (Retry::Safe, Status::Broken));
+    });
+}
+
+#[test]
 fn a_session_that_is_ended_in_the_middle_keeps_the_servers_words() {
     let database = SERVER.fresh_database().unwrap();
     run(async {

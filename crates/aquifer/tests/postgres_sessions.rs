@@ -1,1 +1,308 @@
+//! What a `Db` makes of PostgreSQL's sessions: savepoints, lost connections, dropped futures, and what each
+//! call costs on the wire.
 
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use aquifer::{Db, ErrorKind, Result, TxOptions};
+use aquifer_testkit::pgbouncer::{Options, PgBouncer, PoolMode};
+use aquifer_testkit::postgres::{Database, Proxy, Server, Settings};
+
+static SERVER: LazyLock<Server> = LazyLock::new(|| Server::start(Settings::new()).unwrap());
+
+const ONE: &str = "pool_max_open=1";
+
+fn fresh(options: &str) -> (Database, Db) {
+    let database = SERVER.fresh_database().unwrap();
+    database.psql("CREATE TABLE t (id int PRIMARY KEY)").unwrap();
+    let db = Db::open(&format!("{}?{options}", database.url())).unwrap();
+    (database, db)
+}
+
+/// Waits for a state that another process reaches soon; the runtime hears of it, too.
+async fn until(mut reached: impl FnMut() -> bool) {
+    let waited = async {
+        while !reached() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    };
+    tokio::time::timeout(Duration::from_secs(60), waited).await.expect("it does not come about");
+}
+
+/// A database with one session, through a proxy that counts.
+async fn watched() -> (Database, Proxy, Db) {
+    let database = SERVER.fresh_database().unwrap();
+    database.psql("CREATE TABLE t (id int PRIMARY KEY)").unwrap();
+    let proxy = Proxy::start(SERVER.address()).unwrap();
+    let url = proxy.url_of("aquifer", "aquifer", database.name());
+    let db = Db::open(&format!("{url}&{ONE}")).unwrap();
+    db.ping().await.unwrap();
+    proxy.take();
+    (database, proxy, db)
+}
+
+fn flights(proxy: &Proxy) -> Vec<String> {
+    let mut traffic = proxy.take();
+    assert!(traffic.len() <= 1, "{traffic:?}");
+    traffic.pop().map(|traffic| traffic.client_flights()).unwrap_or_default()
+}
+
+#[tokio::test]
+async fn calls_cost_what_the_driver_costs_and_lending_a_connection_nothing() -> Result<()> {
+    let (_database, proxy, db) = watched().await;
+    let sql = "SELECT id FROM t WHERE id = ?";
+    for flight in ["PDBES", "BES", "BES"] {
+        let none: Option<i32> = db.get_optional(sql, (1,)).await?;
+        assert_eq!(none, None);
+        assert_eq!(flights(&proxy), [flight]);
+    }
+    drop(db.acquire().await?);
+    assert_eq!(flights(&proxy), [""; 0], "an idle connection is lent without a word");
+    db.ping().await?;
+    assert_eq!(flights(&proxy), ["S"]);
+    let mut tx = db.begin().await?;
+    assert_eq!(flights(&proxy), [""; 0]);
+    let none: Option<i32> = tx.get_optional(sql, (1,)).await?;
+    assert_eq!(none, None);
+    tx.commit().await?;
+    assert_eq!(flights(&proxy), ["PBEBES", "Q"]);
+    db.transaction(async |tx| tx.exec("DELETE FROM t", ()).await).await?;
+    assert_eq!(flights(&proxy), ["PBEPDBES", "Q"]);
+    drop(db.begin().await?);
+    db.begin().await?.rollback().await?;
+    assert_eq!(flights(&proxy), [""; 0]);
+    let stmt = db.prepare("SELECT count(*) FROM t").await?;
+    assert_eq!(flights(&proxy), ["PDS"]);
+    assert_eq!(stmt.get::<i64>(()).await?, 0);
+    assert_eq!(flights(&proxy), ["BES"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn savepoints_undo_their_part_and_let_the_transaction_go_on() -> Result<()> {
+    let (database, db) = fresh("");
+    let mut tx = db.begin().await?;
+    tx.exec("INSERT INTO t VALUES (1)", ()).await?;
+    let mut savepoint = tx.savepoint().await?;
+    savepoint.exec("INSERT INTO t VALUES (2)", ()).await?;
+    let mut inner = savepoint.savepoint().await?;
+    inner.exec("INSERT INTO t VALUES (3)", ()).await?;
+    let twice = inner.exec("INSERT INTO t VALUES (1)", ()).await.unwrap_err();
+    assert_eq!(twice.kind(), ErrorKind::UniqueViolation);
+    inner.rollback().await?;
+    savepoint.exec("INSERT INTO t VALUES (4)", ()).await?;
+    savepoint.release().await?;
+    let mut dropped = tx.savepoint().await?;
+    dropped.exec("INSERT INTO t VALUES (5)", ()).await?;
+    drop(dropped);
+    tx.exec("INSERT INTO t VALUES (6)", ()).await?;
+    tx.commit().await?;
+    let ids = "SELECT string_agg(id::text, ' ' ORDER BY id) FROM t";
+    assert_eq!(database.psql(ids).unwrap(), "1 2 4 6\n");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_begin_that_is_refused_runs_nothing_outside_of_a_transaction() -> Result<()> {
+    let standby = Server::start(Settings::new().standby()).unwrap();
+    let db = Db::open(&format!("{}?{ONE}", standby.url()))?;
+    let lock = "SELECT pg_advisory_lock(?)";
+    db.exec(lock, (1,)).await?;
+    db.exec("SELECT pg_advisory_unlock(?)", (1,)).await?;
+    let mut tx = db.begin_with(TxOptions::serializable()).await?;
+    let refused = tx.exec(lock, (1,)).await.unwrap_err();
+    assert_eq!(refused.sqlstate(), Some("0A000"), "{refused}");
+    for _ in 0..2 {
+        let over = tx.exec(lock, (1,)).await.unwrap_err();
+        assert!(matches!(over.kind(), ErrorKind::TxFailed | ErrorKind::TxDone), "{over:?}");
+    }
+    assert!(tx.commit().await.is_err());
+    let locks = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'";
+    assert_eq!(db.get::<i64>(locks, ()).await?, 0);
+    Ok(())
+}
+
+async fn terminate(database: &Database) {
+    let others = "FROM pg_stat_activity WHERE datname = current_database() AND usename = 'aquifer'";
+    database.psql(&format!("SELECT pg_terminate_backend(pid) {others}")).unwrap();
+    until(|| database.psql(&format!("SELECT count(*) {others}")).unwrap() == "0\n").await;
+}
+
+#[tokio::test]
+async fn a_session_that_was_ended_while_idle_is_replaced_without_a_word() -> Result<()> {
+    let (database, db) = fresh("pool_max_open=3");
+    db.warm_up(3).await?;
+    for n in 0..2 {
+        terminate(&database).await;
+        db.exec("INSERT INTO t VALUES (?)", (n,)).await?;
+        terminate(&database).await;
+        let mut tx = db.begin().await?;
+        assert_eq!(tx.get::<i64>("SELECT count(*) FROM t", ()).await?, i64::from(n) + 1);
+        tx.commit().await?;
+        terminate(&database).await;
+        let mut rows = db.query("SELECT id FROM t", ()).await?;
+        assert!(rows.next().await?.is_some());
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_server_that_was_started_again_is_used_again() -> Result<()> {
+    let server = Server::start(Settings::new()).unwrap();
+    let db = Db::open(&server.url())?;
+    assert_eq!(db.get::<i32>("SELECT 1", ()).await?, 1);
+    server.restart().unwrap();
+    until(|| true).await;
+    assert_eq!(db.get::<i32>("SELECT 1", ()).await?, 1);
+    server.stop().unwrap();
+    until(|| true).await;
+    let away = db.timeout(Duration::from_secs(1)).get::<i32>("SELECT 1", ()).await.unwrap_err();
+    assert!(
+        matches!(away.kind(), ErrorKind::Connect | ErrorKind::PoolTimeout | ErrorKind::Timeout),
+        "{away:?}"
+    );
+    server.restart().unwrap();
+    until(|| true).await;
+    assert_eq!(db.get::<i32>("SELECT 1", ()).await?, 1);
+    Ok(())
+}
+
+/// How many statements sleep in this database.
+fn sleeping(database: &Database) -> String {
+    let sql = "SELECT count(*) FROM pg_stat_activity \
+               WHERE datname = current_database() AND wait_event = 'PgSleep'";
+    database.psql(sql).unwrap()
+}
+
+#[tokio::test]
+async fn a_dropped_call_is_stopped_at_the_server_and_its_connection_goes_on() -> Result<()> {
+    let (database, db) = fresh(ONE);
+    let process: i32 = db.get("SELECT pg_backend_pid()", ()).await?;
+    for _ in 0..3 {
+        let call = db.exec("SELECT pg_sleep(3600)", ());
+        tokio::select! {
+            biased;
+            done = call => panic!("{done:?}"),
+            () = until(|| sleeping(&database) == "1\n") => {}
+        }
+        until(|| sleeping(&database) == "0\n").await;
+        assert_eq!(db.get::<i32>("SELECT pg_backend_pid()", ()).await?, process);
+    }
+    let mut tx = db.begin().await?;
+    tx.exec("INSERT INTO t VALUES (1)", ()).await?;
+    {
+        let call = tx.exec("SELECT pg_sleep(3600)", ());
+        tokio::select! {
+            biased;
+            done = call => panic!("{done:?}"),
+            () = until(|| sleeping(&database) == "1\n") => {}
+        }
+    }
+    drop(tx);
+    until(|| sleeping(&database) == "0\n").await;
+    assert_eq!(db.get::<i64>("SELECT count(*) FROM t", ()).await?, 0);
+    assert_eq!(db.get::<i32>("SELECT pg_backend_pid()", ()).await?, process);
+    Ok(())
+}
+
+#[tokio::test]
+async fn rows_that_nobody_reads_on_are_stopped_and_the_connection_goes_on() -> Result<()> {
+    let (_database, db) = fresh(ONE);
+    let process: i32 = db.get("SELECT pg_backend_pid()", ()).await?;
+    for _ in 0..3 {
+        let many = "SELECT generate_series(1, 2000000000), repeat('x', 100)";
+        let mut rows = db.query(many, ()).await?;
+        assert!(rows.next().await?.is_some());
+        drop(rows);
+        assert_eq!(db.get::<i32>("SELECT pg_backend_pid()", ()).await?, process);
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_commit_whose_answer_is_lost_is_unknown_and_is_not_tried_again() -> Result<()> {
+    let (database, proxy, db) = watched().await;
+    let mut tx = db.begin().await?;
+    tx.exec("INSERT INTO t VALUES (1)", ()).await?;
+    proxy.hold_answers();
+    let lost = async {
+        until(|| database.psql("SELECT count(*) FROM t").unwrap() == "1\n").await;
+        proxy.cut();
+        proxy.release_answers();
+    };
+    let (committed, ()) = tokio::join!(tx.commit(), lost);
+    assert_eq!(committed.unwrap_err().kind(), ErrorKind::CommitUnknown);
+    assert_eq!(db.get::<i64>("SELECT count(*) FROM t", ()).await?, 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_deferred_constraint_fails_the_transaction_at_its_commit() -> Result<()> {
+    let (database, db) = fresh("");
+    database.psql("CREATE TABLE child (t int REFERENCES t DEFERRABLE INITIALLY DEFERRED)").unwrap();
+    let mut tx = db.begin().await?;
+    tx.exec("INSERT INTO child VALUES (?)", (1,)).await?;
+    assert_eq!(tx.commit().await.unwrap_err().kind(), ErrorKind::ForeignKeyViolation);
+    let alone = db.exec("INSERT INTO child VALUES (?)", (1,)).await.unwrap_err();
+    assert_eq!(alone.kind(), ErrorKind::ForeignKeyViolation);
+    let fine = db
+        .transaction(async |tx| {
+            tx.exec("INSERT INTO child VALUES (?)", (1,)).await?;
+            tx.exec("INSERT INTO t VALUES (?)", (1,)).await
+        })
+        .await?;
+    assert_eq!(fine.rows_affected(), 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_borrower_leaves_no_settings_behind() -> Result<()> {
+    let (_database, db) = fresh(ONE);
+    let before: String = db.get("SHOW work_mem", ()).await?;
+    let mut conn = db.acquire().await?;
+    conn.exec("SET work_mem = '1234kB'", ()).await?;
+    assert_eq!(conn.get::<String>("SHOW work_mem", ()).await?, "1234kB");
+    drop(conn);
+    assert_eq!(db.get::<String>("SHOW work_mem", ()).await?, before);
+    Ok(())
+}
+
+async fn work_behind_a_pooler(db: Db, task: i64) -> Result<()> {
+    for n in 0..10_i64 {
+        let sum: i64 = db.get("SELECT ?::int8 + ?::int8", (task, n)).await?;
+        assert_eq!(sum, task + n);
+        db.transaction(async |tx| {
+            tx.exec("INSERT INTO t VALUES (?)", (task,)).await?;
+            let mut inner = tx.savepoint().await?;
+            inner.exec("INSERT INTO t VALUES (?)", (-1,)).await?;
+            inner.rollback().await
+        })
+        .await?;
+        let mut batch = db.batch();
+        let first = batch.get::<i64>("SELECT ?::int8", (n,));
+        let second = batch.exec("INSERT INTO t VALUES (?)", (task,));
+        let mut done = batch.send().await?;
+        assert_eq!(done.take(first)?, n);
+        assert_eq!(done.take(second)?.rows_affected(), 1);
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn behind_a_pooler_of_transactions_a_pool_serves_many_tasks() -> Result<()> {
+    let server = Server::start(Settings::new()).unwrap();
+    server.psql("CREATE TABLE t (id int8)").unwrap();
+    let options = Options::new(PoolMode::Transaction).pool_size(2);
+    let bouncer = PgBouncer::start(&server, options).unwrap();
+    let mode = "default_query_exec_mode=cache_describe&pool_max_open=6";
+    let db = Db::open(&format!("{}?{mode}", bouncer.url()))?;
+    let tasks: Vec<_> =
+        (0..20).map(|task| tokio::spawn(work_behind_a_pooler(db.clone(), task))).collect();
+    for task in tasks {
+        task.await.unwrap()?;
+    }
+    assert_eq!(db.get::<i64>("SELECT count(*) FROM t WHERE id >= 0", ()).await?, 400);
+    assert_eq!(db.get::<i64>("SELECT count(*) FROM t WHERE id < 0", ()).await?, 0);
+    Ok(())
+}

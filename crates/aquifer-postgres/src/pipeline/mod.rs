@@ -218,6 +218,12 @@ impl Pipeline {
         !self.touched
     }
 
+    /// True while a BEGIN waits for the first statement.
+    #[inline]
+    pub(crate) fn holds_begin(&self) -> bool {
+        self.held_begin.is_some()
+    }
+
     /// Where bytes that were read go.
     #[inline]
     pub(crate) fn input(&mut self) -> &mut Input {
