@@ -67,6 +67,13 @@ pub(crate) const REQUIREMENTS: &[Requirement] = &[
         ],
         why: "the PostgreSQL driver is tested through it",
     },
+    Requirement {
+        name: "strace",
+        probe: Probe::Program { any_of: &["strace"], also_in: &[] },
+        packages: &["strace"],
+        before: &[],
+        why: "a test counts the PostgreSQL driver's system calls with it",
+    },
 ];
 
 /// What matters about the machine for the decision.
