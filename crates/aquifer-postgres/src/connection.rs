@@ -18,6 +18,7 @@ use crate::pipeline::{CopyStep, Direction, Pipeline};
 use crate::protocol::frontend;
 use crate::stop::Stop;
 use crate::types::Codecs;
+use crate::user_types::TypeNames;
 
 /// A session with a PostgreSQL server.
 ///
@@ -33,11 +34,28 @@ pub struct PostgresConnection {
     held: Option<Result<Step>>,
     /// Takes what nobody reads during a recovery.
     scratch: RowBatch,
+    names: TypeNames,
 }
 
 impl PostgresConnection {
     pub(crate) fn new(stream: Stream, pipeline: Pipeline, stop: Arc<Stop>) -> Self {
-        Self { stream, pipeline, stop, unflushed: false, held: None, scratch: RowBatch::new() }
+        Self {
+            stream,
+            pipeline,
+            stop,
+            unflushed: false,
+            held: None,
+            scratch: RowBatch::new(),
+            names: TypeNames::default(),
+        }
+    }
+
+    pub(crate) fn names(&self) -> &TypeNames {
+        &self.names
+    }
+
+    pub(crate) fn names_mut(&mut self) -> &mut TypeNames {
+        &mut self.names
     }
 
     pub(crate) fn set_codecs(&mut self, codecs: Codecs) {

@@ -1,13 +1,83 @@
-//! Asks a new session which numbers the types that codecs are registered for have.
+//! Types that are not built in: their numbers, for codecs, and their names, for those who ask.
 //!
-//! Each session is asked, in one round trip of its own before it is used, and only if there are codecs: an
-//! extension that was created again has other numbers, and so have other hosts and databases. Nothing is
-//! ever looked up while a statement is under way.
+//! Reading and writing values of such types needs no lookup: their text is enough. So a lookup happens at
+//! two places only, each a command of its own that its caller waits for, and none behind rows that nobody
+//! reads.
+//!
+//! For the codecs each session is asked, in one round trip of its own before it is used, and only if there are codecs: an
+//! extension that was created again has other numbers, and so have other hosts and databases.
+
+use std::collections::HashMap;
 
 use aquifer_driver::{Command, Connection, Error, ErrorKind, Result, RowBatch, Step};
 
 use crate::connection::PostgresConnection;
-use crate::types::{self, Codecs, Registered};
+use crate::types::{self, Codecs, Oid, Registered};
+
+/// Names that one session keeps, at most.
+const NAMES_MAX: usize = 1024;
+
+/// The names that were asked for.
+#[derive(Debug, Default)]
+pub(crate) struct TypeNames(HashMap<Oid, Box<str>>);
+
+impl PostgresConnection {
+    /// The names of the types with these numbers ([`Column::type_id`](aquifer_driver::Column::type_id)):
+    /// for built-in types as [`Column::type_name`](aquifer_driver::Column::type_name) has them (`INT4`,
+    /// `TEXT[]`), for others as SQL writes them (`mood`, `mood[]`, `shop."Odd"`), which columns do not know.
+    /// `None` where the database has no such type.
+    ///
+    /// Asks the server, in one round trip, for what this session has not been asked before; a type that is
+    /// renamed meanwhile keeps its old name here. A domain's columns have the number of the type below it.
+    /// The future may be dropped, as any command's.
+    ///
+    /// # Errors
+    ///
+    /// `Protocol`, with nothing sent, while rows of a command are still to be read; the server's errors
+    /// (a failed transaction takes no query), and the connection's.
+    pub async fn type_names(&mut self, oids: &[u32]) -> Result<Vec<Option<String>>> {
+        let asked = |oid: &u32| types::name(*oid).is_empty() && !self.names().0.contains_key(oid);
+        let mut missing: Vec<Oid> = oids.iter().copied().filter(asked).collect();
+        missing.sort_unstable();
+        missing.dedup();
+        let found = self.ask_names(&missing).await?;
+        let kept = &mut self.names_mut().0;
+        for (oid, name) in &found {
+            if kept.len() < NAMES_MAX {
+                kept.insert(*oid, name.clone());
+            }
+        }
+        let name = |oid: &u32| match types::name(*oid) {
+            "" => self.names().0.get(oid).or_else(|| found.get(oid)).map(|name| name.to_string()),
+            known => Some(known.to_owned()),
+        };
+        Ok(oids.iter().map(name).collect())
+    }
+
+    async fn ask_names(&mut self, missing: &[Oid]) -> Result<HashMap<Oid, Box<str>>> {
+        let mut found = HashMap::new();
+        if missing.is_empty() {
+            return Ok(found);
+        }
+        let numbers: Vec<_> = missing.iter().map(Oid::to_string).collect();
+        let sql = format!(
+            "SELECT oid, pg_catalog.format_type(oid, NULL) FROM pg_catalog.pg_type \
+             WHERE oid = ANY ('{{{}}}'::pg_catalog.oid[])",
+            numbers.join(",")
+        );
+        self.start(Command::Script { sql: &sql })?;
+        let mut batch = RowBatch::new();
+        loop {
+            let step = std::future::poll_fn(|cx| self.poll_next(cx, &mut batch)).await?;
+            for row in batch.rows() {
+                found.insert(row.get(0)?, row.get::<String>(1)?.into());
+            }
+            if matches!(step, Step::End(_)) {
+                return Ok(found);
+            }
+        }
+    }
+}
 
 /// Gives a session its codecs.
 ///

@@ -8,9 +8,9 @@ use crate::same::{Outcome, class, same_outcome};
 use crate::support::{SERVER, Session, connect, run};
 
 /// The ways from an argument to a row.
-struct Paths {
+pub(crate) struct Paths {
     /// No statement is kept, so each use is a first one.
-    first: Session,
+    pub(crate) first: Session,
     /// The types are known from uses before.
     cached: Session,
     /// As `cached`, without a name on the server.
@@ -21,10 +21,10 @@ struct Paths {
 
 impl Paths {
     /// Sessions with these settings.
-    async fn open(settings: &str) -> Self {
+    pub(crate) async fn open(url: &str, settings: &str) -> Self {
         // What the server refuses it would else write down, tens of thousands of times.
         let open = async |more: &str| {
-            let url = format!("{}?log_min_messages=panic{settings}{more}", SERVER.url());
+            let url = format!("{url}?log_min_messages=panic{settings}{more}");
             connect(&url).await.unwrap()
         };
         Self {
@@ -47,7 +47,12 @@ impl Paths {
     }
 
     /// Runs the query down all paths; adds how those differ that may not.
-    async fn compare(&mut self, sql: &str, value: Value, differences: &mut Vec<String>) -> Outcome {
+    pub(crate) async fn compare(
+        &mut self,
+        sql: &str,
+        value: Value,
+        differences: &mut Vec<String>,
+    ) -> Outcome {
         let [first, rest @ ..] = self.outcomes(sql, std::slice::from_ref(&value)).await;
         for (path, here) in ["cached", "described", "simple"].into_iter().zip(rest) {
             if !same_outcome(&first, &here) && !excused(path, &value, &first, &here) {
@@ -76,12 +81,12 @@ async fn later(session: &mut Session, sql: &str, params: &[Value]) -> Outcome {
     outcome(session, sql, params).await
 }
 
-fn texts(texts: &[&str]) -> Vec<Value> {
+pub(crate) fn texts(texts: &[&str]) -> Vec<Value> {
     texts.iter().map(|text| (*text).into()).collect()
 }
 
 /// Values of every kind, with those at the edges of the types that they may meet.
-fn scalars() -> Vec<Value> {
+pub(crate) fn scalars() -> Vec<Value> {
     let mut values = vec![Value::Null, Value::Bool(true), Value::Bool(false)];
     for int in [0, 1, -1, 42, 127, 32_767, 32_768, -32_768, -32_769, 1 << 24, (1 << 24) + 1] {
         values.push(Value::Int(int));
@@ -184,7 +189,7 @@ fn scalars() -> Vec<Value> {
 }
 
 /// Arrays of every kind of element, and of the shapes that matter.
-fn arrays() -> Vec<Value> {
+pub(crate) fn arrays() -> Vec<Value> {
     let int = |items: &[i64]| Value::Array(items.iter().map(|v| Value::Int(*v)).collect());
     let mut arrays = vec![
         Value::Null,
@@ -219,7 +224,7 @@ fn arrays() -> Vec<Value> {
 }
 
 /// The first `max` values of each kind.
-fn few(mut values: Vec<Value>, max: usize) -> Vec<Value> {
+pub(crate) fn few(mut values: Vec<Value>, max: usize) -> Vec<Value> {
     let mut kinds = Vec::new();
     values.retain(|value| {
         let kind = std::mem::discriminant(value);
@@ -291,14 +296,14 @@ async fn fixtures(session: &mut Session) -> Vec<(String, Value)> {
 }
 
 /// The value as its type, and what the server thinks that it is.
-fn query(of: &str) -> String {
+pub(crate) fn query(of: &str) -> String {
     format!("SELECT $1::{of} AS it, ($1::{of})::text AS said")
 }
 
 #[test]
 fn every_type_takes_and_gives_the_same_on_every_path() {
     run(async {
-        let mut paths = Paths::open("").await;
+        let mut paths = Paths::open(&SERVER.url(), "").await;
         let (scalar_types, array_types) = types(&mut paths.first).await;
         assert!(scalar_types.len() > 60 && array_types.len() > 50);
         let mut differences = Vec::new();
@@ -329,7 +334,7 @@ fn every_type_takes_and_gives_the_same_on_every_path() {
             "&TimeZone=America/New_York&IntervalStyle=iso_8601&extra_float_digits=3",
             "&TimeZone=Africa/Monrovia&IntervalStyle=postgres_verbose",
         ] {
-            let mut paths = Paths::open(settings).await;
+            let mut paths = Paths::open(&SERVER.url(), settings).await;
             for (name, value) in &fixtures {
                 let given = paths.compare(&query(name), value.clone(), &mut differences).await;
                 assert!(given.is_ok() || name == "bit", "{name} {value:?} {given:?}");
