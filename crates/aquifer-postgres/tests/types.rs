@@ -15,5 +15,7 @@ mod paths;
 mod round_trips;
 #[path = "types/same.rs"]
 mod same;
+#[path = "types/table.rs"]
+mod table;
 #[path = "types/user_types.rs"]
 mod user_types;
