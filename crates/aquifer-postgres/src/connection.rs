@@ -111,10 +111,13 @@ impl PostgresConnection {
         cx: &mut Context<'_>,
         mut advance: impl FnMut(&mut Pipeline) -> Result<Option<T>>,
     ) -> Poll<Result<T>> {
+        // Whether this task is woken when bytes come.
+        let mut registered = false;
         // A transaction is not begun on a session that is known to be over, though its BEGIN waits.
         let sends = self.pipeline.owes();
         if self.pipeline.untouched() && (sends || self.pipeline.holds_begin()) {
             self.poll_liveness(cx)?;
+            registered = true;
             if sends && !self.stop.may_send() {
                 self.pipeline.abandon();
                 return Poll::Ready(Err(stopped()));
@@ -122,15 +125,17 @@ impl PostgresConnection {
         }
         loop {
             let blocked = self.poll_write(cx)?.is_pending();
-            match advance(&mut self.pipeline) {
-                Ok(Some(step)) => return Poll::Ready(Ok(step)),
-                Ok(None) => {}
-                Err(error) => return Poll::Ready(Err(error)),
+            if self.pipeline.may_advance() {
+                match advance(&mut self.pipeline) {
+                    Ok(Some(step)) => return Poll::Ready(Ok(step)),
+                    Ok(None) => {}
+                    Err(error) => return Poll::Ready(Err(error)),
+                }
+                if !blocked && !self.pipeline.output().is_empty() {
+                    continue;
+                }
             }
-            if !blocked && !self.pipeline.output().is_empty() {
-                continue;
-            }
-            if self.poll_fill(cx)?.is_pending() {
+            if registered || self.poll_fill(cx)?.is_pending() {
                 return Poll::Pending;
             }
         }
@@ -235,7 +240,8 @@ impl PostgresConnection {
     }
 
     /// Before the first byte of a flight: whether the server has said goodbye meanwhile. Costs a system
-    /// call only if something has come.
+    /// call only if something has come. Ends only when reading would have to wait, so that the task is
+    /// woken by what comes next.
     fn poll_liveness(&mut self, cx: &mut Context<'_>) -> Result<()> {
         while self.poll_fill(cx)?.is_ready() {
             self.pipeline.receive_unasked()?;
@@ -243,6 +249,7 @@ impl PostgresConnection {
         Ok(())
     }
 
+    #[inline]
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Result<Poll<()>> {
         while !self.pipeline.output().is_empty() {
             match Pin::new(&mut self.stream).poll_write(cx, self.pipeline.output()) {

@@ -5,6 +5,7 @@
 //! request is on its way: the end of a command waits for the end of the request that was made during it.
 
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -30,8 +31,14 @@ pub(crate) trait SendRequest: Send + Sync + 'static {
 }
 
 /// What a session and its cancellers share.
+///
+/// The session passes here three times per command, its cancellers hardly ever: all but the waker is one
+/// word. While no command runs and no request is under way, only the session changes it.
 pub(crate) struct Stop {
-    state: Mutex<State>,
+    /// Flags, and above them the number that tells one command from the next.
+    word: AtomicU64,
+    /// Whom the end of a request wakes.
+    waker: Mutex<Option<Waker>>,
     request: Arc<dyn SendRequest>,
     /// Where requests run: the runtime that the session was opened in.
     runtime: Handle,
@@ -40,24 +47,20 @@ pub(crate) struct Stop {
     behind_pooler: bool,
 }
 
-#[derive(Default)]
-struct State {
-    /// Tells one command from the next.
-    command: u64,
-    /// A command is under way.
-    running: bool,
-    /// Some of its flight was written.
-    sent: bool,
-    /// It is to be stopped before it is sent.
-    refused: bool,
-    /// Somebody sees to it that it stops.
-    stopping: bool,
-    /// A request is under way.
-    under_way: bool,
-    /// A request may still hit, whatever is run.
-    tainted: bool,
-    waker: Option<Waker>,
-}
+/// A command is under way.
+const RUNNING: u64 = 1;
+/// Some of its flight was written.
+const SENT: u64 = 1 << 1;
+/// It is to be stopped before it is sent.
+const REFUSED: u64 = 1 << 2;
+/// Somebody sees to it that it stops.
+const STOPPING: u64 = 1 << 3;
+/// A request is under way.
+const UNDER_WAY: u64 = 1 << 4;
+/// A request may still hit, whatever is run.
+const TAINTED: u64 = 1 << 5;
+/// The first bit of the command's number.
+const COMMAND_SHIFT: u32 = 8;
 
 /// How long to wait before a command that has not ended is asked to stop again. The server drops a request
 /// that comes before it has begun with the command, which a busy machine makes likely enough.
@@ -79,7 +82,8 @@ impl Stop {
         process: u32,
         behind_pooler: bool,
     ) -> Arc<Self> {
-        Arc::new(Self { state: Mutex::default(), request, runtime, process, behind_pooler })
+        let (word, waker) = (AtomicU64::new(0), Mutex::default());
+        Arc::new(Self { word, waker, request, runtime, process, behind_pooler })
     }
 
     pub(crate) fn process_id(&self) -> u32 {
@@ -92,62 +96,81 @@ impl Stop {
 
     /// A command is encoded; none of it is sent. False if the session is of no further use.
     pub(crate) fn command_begins(&self) -> bool {
-        let mut state = self.lock();
-        state.command += 1;
-        state.running = true;
-        (state.sent, state.refused, state.stopping) = (false, false, false);
-        !state.tainted
+        let next = |word: u64| {
+            let number = (word >> COMMAND_SHIFT).wrapping_add(1) << COMMAND_SHIFT;
+            number | RUNNING | (word & (UNDER_WAY | TAINTED))
+        };
+        let word = self.word.load(Ordering::Acquire);
+        if word & (RUNNING | UNDER_WAY) == 0 {
+            // Nobody else changes it now.
+            self.word.store(next(word), Ordering::Release);
+        } else {
+            let _ = self
+                .word
+                .fetch_update(Ordering::AcqRel, Ordering::Acquire, |word| Some(next(word)));
+        }
+        word & TAINTED == 0
     }
 
     /// The first byte is about to be written; false if the command was stopped before.
     pub(crate) fn may_send(&self) -> bool {
-        let mut state = self.lock();
-        state.sent = true;
-        !state.refused
+        self.word.fetch_or(SENT, Ordering::AcqRel) & REFUSED == 0
     }
 
     /// The command is over; pending while a request is on its way.
     pub(crate) fn poll_command_ends(&self, cx: &mut Context<'_>) -> Poll<()> {
-        let mut state = self.lock();
-        state.running = false;
-        if !state.under_way {
+        if self.word.fetch_and(!RUNNING, Ordering::AcqRel) & UNDER_WAY == 0 {
             return Poll::Ready(());
         }
-        state.waker = Some(cx.waker().clone());
-        Poll::Pending
+        *self.waker() = Some(cx.waker().clone());
+        // It may have ended before it could see the waker.
+        if self.is_under_way() { Poll::Pending } else { Poll::Ready(()) }
     }
 
+    #[inline]
     pub(crate) fn is_under_way(&self) -> bool {
-        self.lock().under_way
+        self.word.load(Ordering::Acquire) & UNDER_WAY != 0
     }
 
+    #[inline]
     pub(crate) fn is_tainted(&self) -> bool {
-        self.lock().tainted
+        self.word.load(Ordering::Acquire) & TAINTED != 0
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn waker(&self) -> MutexGuard<'_, Option<Waker>> {
+        self.waker.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Somebody wants the command to stop: its number, if a request is to be made.
+    fn asked(&self) -> Option<u64> {
+        let asked = |word: u64| match word {
+            word if word & RUNNING == 0 || word & (TAINTED | STOPPING) != 0 => None,
+            word if word & SENT == 0 => Some(word | REFUSED),
+            word => Some(word | STOPPING | UNDER_WAY),
+        };
+        let word = self.word.fetch_update(Ordering::AcqRel, Ordering::Acquire, asked).ok()?;
+        (word & SENT != 0).then_some(word >> COMMAND_SHIFT)
     }
 
     /// A request for this command may begin now.
     fn request_begins(&self, command: u64) -> bool {
-        let mut state = self.lock();
-        let wanted = state.running && state.command == command && !state.tainted;
-        state.under_way |= wanted;
-        wanted
+        let begins = |word: u64| {
+            let wanted = word & RUNNING != 0 && word >> COMMAND_SHIFT == command;
+            (wanted && word & TAINTED == 0).then_some(word | UNDER_WAY)
+        };
+        self.word.fetch_update(Ordering::AcqRel, Ordering::Acquire, begins).is_ok()
     }
 
     fn request_ended(&self, request: Request) {
-        let waker = {
-            let mut state = self.lock();
-            state.under_way = false;
-            state.tainted |= match request {
-                Request::NotSent => false,
-                Request::Done => self.behind_pooler,
-                Request::Uncertain => true,
-            };
-            state.waker.take()
+        let taints = match request {
+            Request::NotSent => false,
+            Request::Done => self.behind_pooler,
+            Request::Uncertain => true,
         };
+        let _ = self.word.fetch_update(Ordering::AcqRel, Ordering::Acquire, |word| {
+            Some((word & !UNDER_WAY) | if taints { TAINTED } else { 0 })
+        });
+        let waker = self.waker().take();
         if let Some(waker) = waker {
             waker.wake();
         }
@@ -168,18 +191,8 @@ impl Cancel for Handed {
     /// it is asked again, a few times, with growing pauses.
     fn cancel(&self) -> BoxFuture<'static, ()> {
         let stop = Arc::clone(&self.0);
-        let command = {
-            let mut state = stop.lock();
-            if !state.running || state.tainted || state.stopping {
-                return Box::pin(std::future::ready(()));
-            }
-            if !state.sent {
-                state.refused = true;
-                return Box::pin(std::future::ready(()));
-            }
-            state.stopping = true;
-            state.under_way = true;
-            state.command
+        let Some(command) = stop.asked() else {
+            return Box::pin(std::future::ready(()));
         };
         // If the task is never run or is dropped, nobody knows what it did.
         let first = EndOfRequest { stop: Arc::clone(&stop), request: Request::Uncertain };
@@ -222,7 +235,7 @@ impl Drop for EndOfRequest {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::atomic::AtomicUsize;
     use tokio::sync::Notify;
 
     struct Script {

@@ -15,6 +15,7 @@ mod receive;
 mod rows;
 #[cfg(test)]
 mod tests;
+mod whole;
 mod work;
 
 use std::collections::VecDeque;
@@ -222,6 +223,16 @@ impl Pipeline {
     #[inline]
     pub(crate) fn holds_begin(&self) -> bool {
         self.held_begin.is_some()
+    }
+
+    /// False if there is nothing to do before more bytes come.
+    #[inline]
+    pub(crate) fn may_advance(&self) -> bool {
+        !self.input.is_drained()
+            || !self.steps.is_empty()
+            || self.expected.is_empty()
+            || self.next_page.is_some()
+            || self.copy != Phase::None
     }
 
     /// Where bytes that were read go.

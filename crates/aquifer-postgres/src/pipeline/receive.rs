@@ -29,6 +29,11 @@ impl Pipeline {
     pub(crate) fn advance(&mut self, batch: &mut RowBatch) -> Result<Option<Step>> {
         if !std::mem::take(&mut self.holding_first) {
             batch.clear();
+            match self.take_whole(batch) {
+                Ok(None) => {}
+                Ok(step) => return Ok(step),
+                Err(error) => return Err(self.broke(error)),
+            }
         }
         loop {
             // A command is not over before it is written: only a COPY can be answered before.

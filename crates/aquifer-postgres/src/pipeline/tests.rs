@@ -589,3 +589,45 @@ fn the_first_row_of_a_long_result_is_given_before_its_end() {
         assert_eq!(session.batch.len(), 1);
     }
 }
+
+#[test]
+fn an_answer_is_the_same_whether_it_comes_whole_or_in_pieces() {
+    let rows = |cells: &[i32]| -> Vec<u8> {
+        cells.iter().flat_map(|cell| row(&[Some(&cell.to_be_bytes())])).collect()
+    };
+    let cases = [
+        (rows(&[7]), "SELECT 1", b'I', Want::First),
+        (rows(&[7, 8]), "SELECT 2", b'I', Want::First),
+        (rows(&[]), "SELECT 0", b'I', Want::First),
+        (rows(&[7, 8, 9]), "SELECT 3", b'T', Want::All),
+        (rows(&[]), "UPDATE 3", b'T', Want::All),
+        (rows(&[7]), "INSERT 0 1", b'I', Want::All),
+        (rows(&[7]), "COMMIT", b'I', Want::All),
+    ];
+    for (rows, tag, state, want) in cases {
+        let bytes = [message(b'2', b""), rows, complete(tag), ready(state)].concat();
+        let mut answers = Vec::new();
+        for pieces in [bytes.len(), 1] {
+            let mut session = Session::named();
+            session.start(Command::Execute { sql: SQL, params: &(7,), want: Want::All });
+            session.answer(&first_use(&[b"1"])).unwrap();
+            session.start(Command::Execute { sql: SQL, params: &(7,), want });
+            let mut got = Vec::new();
+            let mut end = None;
+            for piece in bytes.chunks(pieces) {
+                session.say(piece);
+                while end.is_none()
+                    && let Some(step) = session.step().unwrap()
+                {
+                    got.extend(session.batch.rows().map(|row| row.get::<i64>(0).unwrap()));
+                    if let Step::End(outcome) = step {
+                        end = Some(outcome);
+                    }
+                }
+            }
+            let columns = session.batch.columns().len();
+            answers.push((got, end.unwrap(), columns, session.pipeline.status()));
+        }
+        assert_eq!(answers[0], answers[1], "{tag} {want:?}");
+    }
+}
