@@ -422,6 +422,40 @@ fn a_server_that_does_not_prove_that_it_knows_the_password_is_not_believed() {
 }
 
 #[test]
+fn no_answer_to_the_request_for_tls_is_believed_but_the_two_that_exist() {
+    let handshake = b"\x16\x03\x03\x00\x04\x02\x00\x00\x00".to_vec();
+    let answers: Vec<Vec<u8>> = vec![
+        b"X".to_vec(),
+        b"H".to_vec(),
+        vec![0],
+        Vec::new(),
+        b"S".to_vec(),
+        [b"S".to_vec(), frames(&greeting())].concat(),
+        [b"S".to_vec(), handshake].concat(),
+        b"Ecould not fork new process for connection\n\0".to_vec(),
+        backend::error_response(&[(b'S', "FATAL"), (b'C', "0A000"), (b'M', "who wrote this?")]),
+        b"N".to_vec(),
+    ];
+    let scripts = answers.iter().map(|bytes| Script::new().expect("!").send(bytes.clone()));
+    let server = Scripted::start(scripts).unwrap();
+    run(async {
+        let url = url(&server).replace("sslmode=disable", "sslmode=require");
+        for answer in &answers {
+            let (opened, spent) = allocations_of(connect(&url)).await;
+            let error = opened.err().unwrap_or_else(|| panic!("{answer:?} was believed"));
+            assert_eq!(error.kind(), ErrorKind::Connect, "{answer:?}: {error:?}");
+            assert_silent(&error, PASSWORD);
+            assert!(!error.to_string().contains("who wrote this?"), "{error}");
+            assert!(spent.bytes < BYTES_MAX);
+        }
+    });
+    for played in server.finish() {
+        let sent = String::from_utf8_lossy(&played.received).into_owned();
+        assert!(!sent.contains("aquifer"), "nothing is said in the clear: {sent:?}");
+    }
+}
+
+#[test]
 fn no_text_of_a_connector_or_a_session_has_the_password() {
     run(async {
         let address = SERVER.url().replace(":aquifer@", &format!(":{PASSWORD}@"));

@@ -7,6 +7,10 @@ use std::time::Duration;
 use aquifer::{Db, ErrorKind, Result, TxOptions};
 use aquifer_testkit::pgbouncer::{Options, PgBouncer, PoolMode};
 use aquifer_testkit::postgres::{Database, Proxy, Server, Settings};
+use aquifer_testkit::{CountingAllocator, allocations_of};
+
+#[global_allocator]
+static ALLOCATOR: CountingAllocator = CountingAllocator::new();
 
 static SERVER: LazyLock<Server> = LazyLock::new(|| Server::start(Settings::new()).unwrap());
 
@@ -76,6 +80,27 @@ async fn calls_cost_what_the_driver_costs_and_lending_a_connection_nothing() -> 
     assert_eq!(flights(&proxy), ["PDS"]);
     assert_eq!(stmt.get::<i64>(()).await?, 0);
     assert_eq!(flights(&proxy), ["BES"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_point_select_allocates_no_more_than_its_value() -> Result<()> {
+    let (_database, db) = fresh(ONE);
+    let sql = "SELECT ?::int8, 'river'";
+    for n in 0..20_i64 {
+        db.get::<(i64, String)>(sql, (n,)).await?;
+    }
+    let (done, spent) = allocations_of(async {
+        for n in 0..100_i64 {
+            let (found, _) = db.get::<(i64, String)>(sql, (n,)).await?;
+            assert_eq!(found, n);
+        }
+        Ok::<_, aquifer::Error>(())
+    })
+    .await;
+    done?;
+    // The text of each row.
+    assert_eq!(spent.count, 100, "{} bytes", spent.bytes);
     Ok(())
 }
 
