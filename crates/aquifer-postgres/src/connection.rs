@@ -215,6 +215,16 @@ impl PostgresConnection {
         Poll::Pending
     }
 
+    /// Takes what the server says while nothing is owed, to its observer; ready when it has said something.
+    pub(crate) fn poll_unasked(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        // What was read along with the last answer.
+        self.pipeline.receive_unasked()?;
+        match self.poll_fill(cx)? {
+            Poll::Ready(()) => Poll::Ready(self.pipeline.receive_unasked()),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
     /// The owner of a COPY is gone.
     pub(crate) fn give_up(&mut self) {
         self.held = None;

@@ -147,12 +147,6 @@ impl PostgresConnector {
     }
 
     async fn open(&self, observer: Option<Arc<dyn ServerObserver>>) -> Result<PostgresConnection> {
-        let mut connection = self.dial(observer).await?;
-        user_types::learn(&mut connection, &self.codecs).await?;
-        Ok(connection)
-    }
-
-    async fn dial(&self, observer: Option<Arc<dyn ServerObserver>>) -> Result<PostgresConnection> {
         let observer = match observer {
             Some(general) => {
                 let both = Both { own: self.observer.clone(), general };
@@ -160,6 +154,21 @@ impl PostgresConnector {
             }
             None => self.observer.clone(),
         };
+        let mut connection = self.dial(observer).await?;
+        user_types::learn(&mut connection, &self.codecs).await?;
+        Ok(connection)
+    }
+
+    /// Who hears the sessions of this connector.
+    pub(crate) fn observer(&self) -> Option<Arc<dyn SessionObserver>> {
+        self.observer.clone()
+    }
+
+    /// A session that only `observer` hears.
+    pub(crate) async fn dial(
+        &self,
+        observer: Option<Arc<dyn SessionObserver>>,
+    ) -> Result<PostgresConnection> {
         let Some(hook) = &self.before_connect else {
             let tls = self.tls.get(&SystemFiles)?;
             return self.dialing(&self.config, &self.policy, tls, observer).open().await;

@@ -2,8 +2,9 @@
 //!
 //! The pieces, from the wire up: `protocol` turns bytes into messages and back, `auth` answers the
 //! server's questions, `types` turns cells and arguments into the contract's terms, `connection` counts
-//! what is owed and decides what is sent. None of these does I/O. `copy` carries bulk data. `dial` and `connector` open sockets and
-//! `connection`'s shell reads and writes them, in the task of whoever polls.
+//! what is owed and decides what is sent. None of these does I/O. `copy` carries bulk data, `listen`
+//! notifications. `dial` and `connector` open sockets and `connection`'s shell reads and writes them, in the
+//! task of whoever polls.
 #![forbid(unsafe_code)]
 
 mod auth;
@@ -17,6 +18,7 @@ mod driver;
 #[doc(hidden)]
 pub mod fuzzing;
 mod interpolate;
+mod listen;
 mod parameters;
 mod pipeline;
 mod protocol;
@@ -41,6 +43,7 @@ pub use connector::PostgresConnector;
 pub use copy::{CopyFormat, CopyIn, CopyInRows, CopyOut, CopyOutRows, CopyRowWriter};
 pub use dial::ConnectErrors;
 pub use driver::PostgresDriver;
+pub use listen::{Event, ListenCloser, ListenOptions, Listener, Missed, Overflow};
 pub use server_error::{Notice, ServerError, Severity};
 pub use session_observer::{Notification, SessionObserver};
 pub use sqlstate::SqlState;
