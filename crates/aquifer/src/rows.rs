@@ -337,7 +337,36 @@ impl<'c> Rows<'c> {
     fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         let Some(link) = self.owner.link() else { return Poll::Ready(Err(closed())) };
         let Poll::Ready(step) = link.poll_step(cx) else { return self.poll_deadline(cx) };
+        // What was waited for had its timer; a driver that is always ready has the clock, once a batch.
+        // The first answer needs neither.
+        if self.watch.first_row.is_some() && !self.waiting && self.is_too_late_for(&step) {
+            return Poll::Ready(Err(self.passed()));
+        }
         Poll::Ready(self.answered(step))
+    }
+
+    /// True if the answer has rows and the deadline has passed. A late end without rows is no harm: the
+    /// caller has everything.
+    fn is_too_late_for(&self, step: &Result<Step>) -> bool {
+        let Some(deadline) = self.deadline else { return false };
+        let has_rows = match step {
+            Ok(Step::Rows) => true,
+            Ok(Step::EndOfSet(_) | Step::End(_)) => {
+                self.owner.link_ref().is_some_and(|link| !link.batch().is_empty())
+            }
+            _ => false,
+        };
+        has_rows && Instant::now() >= deadline
+    }
+
+    /// The error of a deadline that passed though the driver kept nobody waiting.
+    #[cold]
+    fn passed(&self) -> Error {
+        let reads = self.watch.text.only_reads();
+        match self.lent && self.watch.rows > 0 {
+            true => During::Caller { reads }.passed(),
+            false => During::Statement { reads }.passed(),
+        }
     }
 
     /// Takes in what the driver has answered.
@@ -375,9 +404,7 @@ impl<'c> Rows<'c> {
         let Some(deadline) = self.deadline else { return Poll::Pending };
         let asked = std::mem::replace(&mut self.waiting, true);
         if self.lent && !asked && self.watch.rows > 0 && Instant::now() >= deadline {
-            return Poll::Ready(Err(
-                During::Caller { reads: self.watch.text.only_reads() }.passed()
-            ));
+            return Poll::Ready(Err(self.passed()));
         }
         if self.timer.is_none() {
             if Handle::try_current().is_err() {

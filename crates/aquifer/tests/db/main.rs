@@ -1,4 +1,5 @@
-//! The contract of a `Db`, over the fake driver: one file per topic.
+//! The contract of a `Db`, over the fake driver and, where an engine's own pace matters, over SQLite: one
+//! file per topic.
 
 mod acquire;
 mod batch;
@@ -14,6 +15,8 @@ mod rows;
 mod runtimes;
 mod scopes;
 mod secrets;
+#[cfg(feature = "sqlite")]
+mod slow_callers;
 mod stmt;
 mod support;
 mod timeouts;

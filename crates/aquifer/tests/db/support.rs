@@ -1,5 +1,6 @@
 //! What the topics share.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -127,4 +128,26 @@ pub(crate) fn operations(server: &FakeServer) -> Vec<Operation> {
 
 pub(crate) fn count(server: &FakeServer, operation: Operation) -> usize {
     operations(server).into_iter().filter(|seen| *seen == operation).count()
+}
+
+/// A folder of its own for a database file, removed at the end.
+pub(crate) struct Folder(PathBuf);
+
+impl Folder {
+    pub(crate) fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("aquifer-db-{}-{name}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    /// The URL of the database in it.
+    pub(crate) fn url(&self) -> String {
+        format!("sqlite://{}", self.0.join("test.db").display())
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        drop(std::fs::remove_dir_all(&self.0));
+    }
 }
