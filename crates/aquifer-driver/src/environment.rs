@@ -7,6 +7,13 @@ pub trait Environment {
     /// The environment variable of that name, if it is set and is valid Unicode.
     fn var(&self, name: &str) -> Option<String>;
 
+    /// The names of the variables that begin with `prefix`, so that a misspelt one can be told of. An
+    /// environment that cannot list its variables has none to show.
+    fn names(&self, prefix: &str) -> Vec<String> {
+        let _ = prefix;
+        Vec::new()
+    }
+
     /// The name of the user who runs the process.
     fn user(&self) -> Option<String> {
         ["USER", "LOGNAME", "USERNAME"].iter().find_map(|name| self.var(name))
@@ -25,6 +32,13 @@ pub struct ProcessEnvironment;
 impl Environment for ProcessEnvironment {
     fn var(&self, name: &str) -> Option<String> {
         std::env::var(name).ok()
+    }
+
+    fn names(&self, prefix: &str) -> Vec<String> {
+        std::env::vars_os()
+            .filter_map(|(name, _)| name.into_string().ok())
+            .filter(|name| name.starts_with(prefix))
+            .collect()
     }
 }
 

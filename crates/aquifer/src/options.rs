@@ -247,6 +247,22 @@ fn invalid(name: &str, problem: &str) -> Error {
     Error::new(ErrorKind::Configuration, format!("the option `{name}` is not usable: {problem}"))
 }
 
+/// A variable that begins as ours do, and is none.
+#[cold]
+fn unknown_variable(prefix: &str, name: &str) -> Error {
+    let shown = name.chars().take(80).collect::<String>();
+    let error = Error::new(
+        ErrorKind::Configuration,
+        format!("there is no option for the environment variable `{shown}`"),
+    );
+    let option = name.strip_prefix(prefix).unwrap_or(name).to_ascii_lowercase();
+    match aquifer_driver::suggest::nearest(&option, DbOptions::names()) {
+        Some(near) => error
+            .with_hint(format!("did you mean `{prefix}{}`?", near.to_ascii_uppercase())),
+        None => error.with_hint(format!("variables that begin with `{prefix}` set options of a `Db`; give other ones another prefix")),
+    }
+}
+
 impl DbOptions {
     /// Sets one option from text, by its name without the URL's prefix.
     ///
@@ -273,16 +289,36 @@ impl DbOptions {
 
     /// Sets every option that the environment has: `{prefix}MAX_OPEN`, `{prefix}QUERY_TIMEOUT`, ...
     ///
+    /// The prefix belongs to these options: any other variable that begins with it is taken for a
+    /// misspelt one. An empty prefix belongs to nobody, so nothing is misspelt there.
+    ///
     /// # Errors
     ///
-    /// A value that does not parse or is out of bounds; the message names the variable.
+    /// A value that does not parse or is out of bounds, or a variable that no option has ("did you mean");
+    /// the message names the variable. Nothing is changed then.
     pub fn set_from_env(&mut self, prefix: &str, environment: &dyn Environment) -> Result<()> {
+        if !prefix.is_empty() {
+            // Sorted: which of two is told of must not depend on the process.
+            let mut names = environment.names(prefix);
+            names.sort_unstable();
+            let known = |name: &str| {
+                Self::names().any(|option| {
+                    name.strip_prefix(prefix)
+                        .is_some_and(|rest| rest == option.to_ascii_uppercase())
+                })
+            };
+            if let Some(name) = names.iter().find(|name| !known(name)) {
+                return Err(unknown_variable(prefix, name));
+            }
+        }
+        let mut all = self.clone();
         for name in Self::names() {
             let variable = format!("{prefix}{}", name.to_ascii_uppercase());
             if let Some(value) = environment.var(&variable) {
-                self.set(name, &value).map_err(|error| error.with_label(&variable))?;
+                all.set(name, &value).map_err(|error| error.with_label(&variable))?;
             }
         }
+        *self = all;
         Ok(())
     }
 
@@ -361,5 +397,40 @@ mod tests {
         let mut options = DbOptions::default();
         options.set_from_env("AQUIFER_", &Env).unwrap();
         assert_eq!(options.pool.max_open, 7);
+    }
+
+    #[test]
+    fn a_variable_with_the_prefix_that_is_no_option_is_an_error_that_says_what_was_meant() {
+        struct Env(&'static [&'static str]);
+        impl Environment for Env {
+            fn var(&self, name: &str) -> Option<String> {
+                self.0.contains(&name).then(|| "9".to_owned())
+            }
+
+            fn names(&self, prefix: &str) -> Vec<String> {
+                let ours = self.0.iter().filter(|name| name.starts_with(prefix));
+                ours.map(ToString::to_string).collect()
+            }
+        }
+        let mut options = DbOptions::default();
+        let error = options.set_from_env("AQ_", &Env(&["AQ_MAX_OPN", "AQ_MIN_IDLE"])).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Configuration);
+        assert!(error.message().contains("`AQ_MAX_OPN`"), "{error}");
+        assert_eq!(error.hint(), Some("did you mean `AQ_MAX_OPEN`?"));
+        assert_eq!(options, DbOptions::default(), "nothing was changed");
+        let error = options.set_from_env("AQ_", &Env(&["AQ_COLOUR_OF_THE_SKY"])).unwrap_err();
+        assert!(error.hint().unwrap().contains("another prefix"), "{error}");
+        // Others' variables are theirs, and an empty prefix is nobody's.
+        options.set_from_env("AQ_", &Env(&["AQUA_MAX_OPN", "AQ_MAX_OPEN"])).unwrap();
+        assert_eq!(options.pool.max_open, 9);
+        options.set_from_env("", &Env(&["PATH"])).unwrap();
+    }
+
+    #[test]
+    fn the_process_shows_the_names_of_its_variables() {
+        let ours = ProcessEnvironment.names("CARGO_MANIFEST_D");
+        assert_eq!(ours, ["CARGO_MANIFEST_DIR"]);
+        let error = DbOptions::from_env("CARGO_MANIFEST_").unwrap_err();
+        assert!(error.message().contains("`CARGO_MANIFEST_"), "{error}");
     }
 }
