@@ -75,6 +75,7 @@ mod tally;
 mod target;
 mod text;
 mod tx;
+mod watched;
 
 /// The contract between this crate and its drivers, and whatever is named only when a driver, a
 /// `ToValue` or a `ToParams` is written by hand: `driver::ParamSink`, `driver::Dialect`, `driver::Status`.

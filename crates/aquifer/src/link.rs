@@ -4,14 +4,17 @@ use std::fmt;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use aquifer_driver::{
     Command, Connection, Counters, Error, ErrorKind, FromRow, Outcome, Params, Result, RowBatch,
     Status, Step, Want,
 };
+use tokio::time::Instant;
 
 use crate::tally::Tally;
 use crate::text::Text;
+use crate::watched::Watched;
 
 /// How much memory a row batch may keep while its connection rests.
 const BATCH_KEEP: usize = 256 * 1024;
@@ -30,6 +33,8 @@ struct Inner {
     batch: RowBatch,
     /// The command under way has been abandoned: once is enough.
     abandoned: bool,
+    /// The connection is a [`Watched`] one.
+    watched: bool,
     tally: Tally,
     /// Texts that ran here lately, in front of the cache that all connections share.
     texts: [Option<Arc<Text>>; TEXTS_KEPT],
@@ -48,7 +53,16 @@ fn place(source: &str) -> usize {
 impl DriverConn {
     pub(crate) fn new(connection: Box<dyn Connection>, tally: Tally) -> Self {
         let (batch, texts) = (RowBatch::new(), Default::default());
-        Self { inner: Box::new(Inner { connection, batch, abandoned: false, tally, texts }) }
+        Self {
+            inner: Box::new(Inner {
+                connection,
+                batch,
+                abandoned: false,
+                watched: false,
+                tally,
+                texts,
+            }),
+        }
     }
 
     /// Runs a statement and discards its rows.
@@ -92,6 +106,7 @@ impl DriverConn {
     pub fn driver<T: Connection>(&mut self) -> Result<&mut T> {
         // What the caller starts there has not been abandoned.
         self.inner.abandoned = false;
+        self.unwatch();
         self.inner.connection.as_any_mut().downcast_mut().ok_or_else(|| {
             Error::new(
                 ErrorKind::Unsupported,
@@ -191,6 +206,34 @@ impl DriverConn {
         }
         self.inner.abandoned = true;
         self.inner.connection.abandon()
+    }
+
+    /// From `due` on, the open transaction is undone though nobody calls. Ends with
+    /// [`unwatch`](Self::unwatch).
+    #[cold]
+    pub(crate) fn watch(&mut self, due: Instant, budget: Duration) {
+        self.unwatch();
+        if self.inner.watched {
+            return;
+        }
+        self.inner.watched = Watched::around(&mut self.inner.connection, due, budget);
+    }
+
+    /// Nobody watches over the connection any more, unless its transaction is just being undone.
+    #[inline]
+    pub(crate) fn unwatch(&mut self) {
+        if self.inner.watched {
+            self.take_back();
+        }
+    }
+
+    #[cold]
+    fn take_back(&mut self) {
+        let watched = self.inner.connection.as_any_mut().downcast_mut::<Watched>();
+        if let Some(connection) = watched.and_then(|watched| watched.take_back()) {
+            self.inner.connection = connection;
+            self.inner.watched = false;
+        }
     }
 
     pub(crate) fn connection(&mut self) -> &mut dyn Connection {

@@ -145,6 +145,7 @@ impl Manage for Manager {
     }
 
     fn on_release(&self, link: &mut DriverConn) -> Fate {
+        link.unwatch();
         let mut status = link.status();
         if status == Status::Busy {
             status = link.abandon();
@@ -181,6 +182,7 @@ impl Manage for Manager {
                     }
                 }
             };
+            link.unwatch();
             if recovered.is_err() || link.status() != Status::Idle {
                 return None;
             }

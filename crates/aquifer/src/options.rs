@@ -100,7 +100,7 @@ call_options! {
         "How long an abandoned statement may go on sending before the engine is told to stop.",
         "What is on its way arrives within a few milliseconds, and reading it off is cheaper than a cancel request.";
     transaction_max: Option<Duration> = None, "off",
-        "How old a transaction may become: a call that would run beyond it is stopped, and the transaction is rolled back. `off` sets no limit.",
+        "How old a transaction may become: it is then rolled back, whether a call is under way or nobody has called for long; its next call says so. `off` sets no limit.",
         "Batch jobs have transactions of minutes; a service that has none should say so here, because a forgotten one holds locks.";
     coalesce_reads: bool = false, "false",
         "Send reads of one row (`get`, `get_optional`) from many tasks in one flight, when they come at the same time.",

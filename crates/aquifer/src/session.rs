@@ -18,6 +18,7 @@ use crate::observe::{TransactionEnd, TransactionOutcome};
 use crate::rows::{Owner, Rows, Watch};
 use crate::source::Lease;
 use crate::text::Text;
+use crate::watched::TOO_OLD;
 
 /// A lease with the handle it came from and the state of its transaction.
 ///
@@ -215,13 +216,16 @@ impl Session {
 
     fn deadline_in(&self, scope: &Db) -> Option<Instant> {
         let call = scope.deadline();
-        let transaction = self.transaction.as_ref().zip(self.db.options().calls.transaction_max);
-        let transaction =
-            transaction.and_then(|(transaction, max)| transaction.begun.checked_add(max));
-        match (call, transaction) {
+        match (call, self.ends_at()) {
             (Some(call), Some(transaction)) => Some(call.min(transaction)),
             (call, transaction) => call.or(transaction),
         }
+    }
+
+    /// When the transaction is as old as it may become.
+    fn ends_at(&self) -> Option<Instant> {
+        let max = self.db.options().calls.transaction_max?;
+        self.transaction.as_ref()?.begun.checked_add(max)
     }
 
     /// True if the transaction is older than it may become.
@@ -267,10 +271,15 @@ impl Session {
         };
         self.read_off(deadline).await?;
         self.pay(deadline).await?;
-        if self.is_too_old() && self.lease.status() != Status::Idle {
-            self.run(Command::Rollback, During::Rollback, deadline).await?;
-            if let Some(transaction) = &mut self.transaction {
-                transaction.why = Some("it was older than `transaction_max` allows".into());
+        if self.is_too_old() {
+            let open = self.lease.status() != Status::Idle;
+            if open {
+                self.run(Command::Rollback, During::Rollback, deadline).await?;
+            }
+            if let Some(transaction) = &mut self.transaction
+                && (open || transaction.why.is_none())
+            {
+                transaction.why = Some(TOO_OLD.into());
             }
         }
         match &self.transaction {
@@ -336,6 +345,7 @@ impl Session {
                     }
                     self.owed = Owed::Nothing;
                     self.transaction = None;
+                    self.lease.unwatch();
                 }
                 // The transaction is gone, and its savepoints with it.
                 Owed::ToSavepoint(_) | Owed::Release(_) if status == Status::Idle => {
@@ -591,6 +601,9 @@ impl Session {
         let begun = self.run(Command::Begin(options), during, deadline).await;
         if begun.is_ok() {
             self.owed = Owed::Nothing;
+            if let (Some(due), budget) = (self.ends_at(), self.db.drain_budget().1) {
+                self.lease.watch(due, budget);
+            }
         } else if matches!(self.lease.status(), Status::Idle | Status::Broken) {
             self.owed = Owed::Nothing;
             self.transaction = None;
@@ -695,6 +708,7 @@ impl Session {
         if matches!(self.lease.status(), Status::Idle | Status::Broken) {
             self.transaction = None;
             self.owed = Owed::Nothing;
+            self.lease.unwatch();
         } else {
             self.owed = Owed::Rollback;
         }

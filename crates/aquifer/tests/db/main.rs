@@ -8,6 +8,8 @@ mod hooks;
 mod model;
 mod named;
 mod observer;
+#[cfg(feature = "sqlite")]
+mod old_transactions;
 mod options;
 mod retry;
 mod routing;
