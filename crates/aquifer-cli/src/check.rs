@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use aquifer::driver::ProcessEnvironment;
-use aquifer_service::{Checked, Diagnostic, Query};
+use aquifer_service::{Checked, Diagnostic, Query, Storage};
 use serde_json::{Value, json};
 
 use crate::args::{Check, Format};
@@ -61,6 +61,7 @@ fn described(query: &Query, checked: &Checked) -> Value {
             json!({
                 "name": parameter.name,
                 "type": parameter.ty.to_string(),
+                "as": parameter.storage.map(Storage::as_str),
                 "required": !parameter.optional && parameter.default.is_none(),
             })
         })

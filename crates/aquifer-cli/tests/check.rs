@@ -37,7 +37,7 @@ fn good_queries_exit_with_0() {
     assert_eq!(list["reads_only"], true);
     assert_eq!(
         list["parameters"][0],
-        serde_json::json!({"name": "code", "type": "text", "required": false})
+        serde_json::json!({"name": "code", "type": "text", "as": null, "required": false})
     );
     assert_eq!(list["parameters"][1]["name"], "limit");
     assert_eq!(list["columns"][0]["name"], "id");

@@ -55,6 +55,24 @@ fn the_demo_answers_what_the_documentation_shows() {
 }
 
 #[test]
+fn the_documentations_sample_query_works_on_the_demo() {
+    let document = include_str!("../../../docs/serve.md");
+    let (_, after) = document.split_once("```sql\n").unwrap();
+    let (sample, _) = after.split_once("```").unwrap();
+    let scratch = Scratch::new();
+    scratch.write("queries/sample.sql", sample);
+    let serving = scratch.serve(&["--memory", "--queries", "queries"]);
+    let all = serving.get("/stations/7/readings").1;
+    assert_eq!(all.as_array().unwrap().len(), 100, "the default of its limit");
+    assert_eq!(all[0], serde_json::json!({"at": "2026-02-11T15:00:00Z", "level_m": 1.84}));
+    for (after, left) in [("12:00:00Z", 3), ("16:00:00%2B02:00", 1), ("15:00:00Z", 0)] {
+        let (status, found) =
+            serving.get(&format!("/stations/7/readings?after=2026-02-11T{after}"));
+        assert_eq!((status, found.as_array().map(Vec::len)), (200, Some(left)), "{after}");
+    }
+}
+
+#[test]
 fn the_demo_is_kept_and_made_whole_again() {
     let scratch = Scratch::new();
     let data = scratch.0.join("share/aquifer");

@@ -10,6 +10,7 @@ use crate::diagnostic::Diagnostic;
 use crate::parameter::{Parameter, ParameterType};
 use crate::route::{Method, Path, Route, is_name};
 use crate::slip::{self, Slip};
+use crate::storage::Storage;
 
 /// The keys that a head may have.
 pub(crate) const KEYS: [&str; 5] = ["name", "http", "doc", "param", "limit"];
@@ -438,7 +439,7 @@ impl Reader<'_> {
         ty
     }
 
-    /// `min=1 max=9 = 5`, in any order but the default last, because a text default may hold blanks.
+    /// `min=1 max=9 as unix = 5`, in any order but the default last, because a text default may hold blanks.
     fn attributes(
         &mut self,
         parameter: &mut Parameter,
@@ -458,6 +459,12 @@ impl Reader<'_> {
                 break;
             }
             let key = cursor.take_while(|c| c.is_ascii_alphanumeric() || c == '_');
+            if key == "as" && !cursor.text.starts_with('=') {
+                if !self.storage(parameter, at, &mut cursor) {
+                    return false;
+                }
+                continue;
+            }
             if key.is_empty() || !cursor.take("=") {
                 self.error(at, "a malformed `param`", form.to_owned());
                 return false;
@@ -471,7 +478,7 @@ impl Reader<'_> {
                 _ => {
                     let hint = match suggest::nearest(key, ["min", "max"]) {
                         Some(near) => format!("did you mean `{near}`?"),
-                        None => "known are `min` and `max`".to_owned(),
+                        None => "known are `min`, `max` and `as`".to_owned(),
                     };
                     self.error(at, format!("unknown bound `{key}`"), hint);
                     return false;
@@ -528,15 +535,52 @@ impl Reader<'_> {
             match parameter.from_text(text) {
                 Ok(value) => parameter.default = Some(value),
                 Err(reason) => {
+                    let late = [" min=", " max=", " as "].iter().any(|bound| text.contains(bound));
+                    let hint = if late {
+                        "the default comes last: `int64 min=1 = 5`".to_owned()
+                    } else {
+                        reason
+                    };
                     self.error(
                         at,
                         format!("the default of `{}` does not fit its type", parameter.name),
-                        reason,
+                        hint,
                     );
                     return false;
                 }
             }
         }
+        true
+    }
+
+    /// `as unix`, behind its `as`.
+    fn storage(&mut self, parameter: &mut Parameter, at: usize, cursor: &mut Cursor<'_>) -> bool {
+        cursor.skip_blanks();
+        let name_at = cursor.at;
+        let name = cursor.word();
+        let names = Storage::names(&parameter.ty);
+        if names.is_empty() {
+            self.error(
+                at,
+                format!("`as` means nothing for {}", parameter.ty),
+                "timestamp, timestamptz and uuid have forms to be stored in",
+            );
+            return false;
+        }
+        let storage = Storage::named(name).filter(|_| names.contains(&name));
+        if storage.is_none() {
+            self.error(
+                name_at,
+                format!("`{name}` is no form that a {} is stored in", parameter.ty),
+                format!("known are {}", names.join(", ")),
+            );
+            return false;
+        }
+        if parameter.storage.is_some() {
+            self.error(at, "`as` stands twice", "keep one");
+            return false;
+        }
+        parameter.storage = storage;
         true
     }
 
@@ -638,7 +682,7 @@ mod tests {
              -- another plain one\n\
              -- param customer: uuid\n\
              -- param state: enum(new, paid) = paid   -- the usual\n\
-             -- param after: timestamptz?\n\
+             -- param after: timestamptz? as unix\n\
              -- param n: int64 min=1 max=9 = 5\n\
              -- param t: text = two words\n\
              -- limit: 50 max 500\n",
@@ -651,6 +695,8 @@ mod tests {
         assert_eq!(head.limit, Some(Limit { default: 50, max: 500 }));
         let names: Vec<_> = head.parameters.iter().map(|(p, _)| p.name.as_str()).collect();
         assert_eq!(names, ["customer", "state", "after", "n", "t", "limit"]);
+        assert_eq!(head.parameters[0].0.storage, None);
+        assert_eq!(head.parameters[2].0.storage, Some(Storage::Unix));
         let absent: Vec<_> = head.parameters.iter().map(|(p, _)| p.absent()).collect();
         assert_eq!(absent[0], None);
         assert_eq!(absent[1], Some(Value::Text("paid".into())));
@@ -695,6 +741,11 @@ mod tests {
                 "means nothing for bool",
                 "length",
             ),
+            ("-- name: a :one\n-- param id: int64 = 5 min=1", "2:22", "default of `id`", "last"),
+            ("-- name: a :one\n-- param id: int64 as text", "2:20", "means nothing", "uuid"),
+            ("-- name: a :one\n-- param id: uuid as unix", "2:22", "`unix` is no form", "text"),
+            ("-- name: a :one\n-- param t: timestamp as", "2:25", "is no form", "text, iso, unix"),
+            ("-- name: a :one\n-- param t: timestamp as iso as iso", "2:30", "twice", "keep"),
             ("-- name: a :one\n-- param id: int64 = x", "2:22", "default of `id`", "an integer"),
             (
                 "-- name: a :one\n-- param id: int64? = 1",

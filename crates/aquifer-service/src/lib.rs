@@ -35,6 +35,7 @@ mod server;
 mod service;
 mod slip;
 mod stall;
+mod storage;
 
 pub use catalog::{Catalog, Source};
 pub use check::{Checked, check, lexis};
@@ -50,3 +51,4 @@ pub use request::{Input, arguments};
 pub use route::{Match, Method, Path, Route, Router};
 pub use server::{Server, Stop, Stopped};
 pub use service::{Options, Service};
+pub use storage::Storage;

@@ -8,6 +8,7 @@ use std::fmt;
 use aquifer_driver::{Value, civil, notation, suggest};
 
 use crate::base64;
+use crate::storage::Storage;
 
 /// Digits that a decimal may have.
 const DECIMAL_MAX: usize = 1_000;
@@ -122,6 +123,8 @@ pub struct Parameter {
     pub name: String,
     /// What values it takes.
     pub ty: ParameterType,
+    /// What it is bound as, if not as the engine's own type: `timestamptz as unix`.
+    pub storage: Option<Storage>,
     /// Whether it may be left out without a default: it is then NULL.
     pub optional: bool,
     /// What it is if it is left out.
@@ -135,7 +138,15 @@ pub struct Parameter {
 impl Parameter {
     /// A required parameter of that name and type without bounds.
     pub fn new(name: impl Into<String>, ty: ParameterType) -> Self {
-        Self { name: name.into(), ty, optional: false, default: None, min: None, max: None }
+        Self {
+            name: name.into(),
+            ty,
+            storage: None,
+            optional: false,
+            default: None,
+            min: None,
+            max: None,
+        }
     }
 
     /// The value when the request does not have it; `None` if it must.
@@ -185,7 +196,10 @@ impl Parameter {
             }
         };
         match value {
-            Some(value) if self.in_bounds(&value) => Ok(value),
+            Some(value) if self.in_bounds(&value) => Ok(match self.storage {
+                Some(storage) => storage.apply(value),
+                None => value,
+            }),
             _ => Err(format!("expected {}, got {}", self.expected(), quoted(text))),
         }
     }

@@ -332,3 +332,38 @@ async fn bodies_that_do_not_arrive_time_out() {
     let answer = send(running.api, "POST", "/stations", &headers, "").await;
     assert_eq!((answer.status, &*answer.problem()), (408, "AQ1007"));
 }
+
+#[tokio::test]
+async fn moments_and_uuids_are_compared_in_the_form_that_they_are_stored_in() {
+    const SCHEMA: &str = "
+        CREATE TABLE events (key TEXT PRIMARY KEY, iso TEXT, plain TEXT, unix INTEGER);
+        INSERT INTO events VALUES
+          ('00112233-4455-6677-8899-aabbccddeeff', '2024-05-31T10:00:00Z', '2024-05-31 10:00:00', 1717149600),
+          ('ffffffff-4455-6677-8899-aabbccddeeff', '2024-05-31T23:30:00Z', '2024-05-31 23:30:00', 1717198200);";
+    const QUERIES: &str = "
+        -- name: by.iso :one
+        -- http: GET /iso
+        -- param after: timestamptz as iso
+        SELECT count(*) AS n FROM events WHERE iso > :after;
+        -- name: by.text :one
+        -- http: GET /text
+        -- param after: timestamptz as text
+        SELECT count(*) AS n FROM events WHERE plain > :after;
+        -- name: by.unix :one
+        -- http: GET /unix
+        -- param after: timestamptz as unix
+        SELECT count(*) AS n FROM events WHERE unix > :after;
+        -- name: by.key :one
+        -- http: POST /key
+        -- param key: uuid as text
+        SELECT unix FROM events WHERE key = :key;";
+    let running = Running::over(SCHEMA, QUERIES).await;
+    for form in ["iso", "text", "unix"] {
+        for (after, n) in [("09:59:59Z", 2), ("10:00:00Z", 1), ("23:00:00Z", 1), ("23:30:00Z", 0)] {
+            let answer = running.get(&format!("/{form}?after=2024-05-31T{after}")).await;
+            assert_eq!(answer.text(), format!("{{\"n\":{n}}}"), "{form} {after}");
+        }
+    }
+    let body = r#"{"key":"00112233-4455-6677-8899-AABBCCDDEEFF"}"#;
+    assert_eq!(running.json("POST", "/key", body).await.text(), r#"{"unix":1717149600}"#);
+}

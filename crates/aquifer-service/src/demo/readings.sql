@@ -12,8 +12,8 @@ ORDER  BY readings.at DESC;
 -- http: QUERY /readings/search
 -- doc:  Readings of a river's stations, between two moments and above a level.
 -- param river: text
--- param after: timestamptz?
--- param before: timestamptz?
+-- param after: timestamptz? as unix
+-- param before: timestamptz? as unix
 -- param above_m: float64?
 -- limit: 100 max 10000
 SELECT s.code,
@@ -22,8 +22,8 @@ SELECT s.code,
 FROM   stations s
 JOIN   readings r ON r.station_id = s.id
 WHERE  s.river = :river
-  AND  (:after   IS NULL OR r.at >= unixepoch(:after))
-  AND  (:before  IS NULL OR r.at <  unixepoch(:before))
+  AND  (:after   IS NULL OR r.at >= :after)
+  AND  (:before  IS NULL OR r.at <  :before)
   AND  (:above_m IS NULL OR r.level_m > :above_m)
 ORDER  BY s.id, r.at;
 

@@ -127,12 +127,21 @@ impl Running {
 
     /// `pool` are options of the pool, as a URL has them: `&pool_max_open=2`.
     pub async fn start_with(pool: &str, options: Options) -> Self {
+        Self::serve(pool, SCHEMA, QUERIES, options).await
+    }
+
+    /// A service over other tables and queries.
+    pub async fn over(schema: &str, queries: &str) -> Self {
+        Self::serve("", schema, queries, Options::default()).await
+    }
+
+    async fn serve(pool: &str, schema: &str, queries: &str, options: Options) -> Self {
         let scratch = Scratch::new();
         let file = scratch.0.join("test.db");
         let url = format!("{}?mode=rwc{pool}", aquifer_service::sqlite_url(&file));
         let db = Db::connect(&url).await.unwrap();
-        db.exec(SCHEMA, ()).await.unwrap();
-        let sources = [Source { file: "queries.sql".into(), text: QUERIES.into() }];
+        db.exec(schema, ()).await.unwrap();
+        let sources = [Source { file: "queries.sql".into(), text: queries.into() }];
         let catalog = Catalog::parse(&sources, &lexis(&db)).unwrap();
         let service = Service::new(db.clone(), "test", catalog, options).await.unwrap();
         let api = TcpListener::bind("127.0.0.1:0").await.unwrap();
