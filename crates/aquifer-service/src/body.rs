@@ -12,7 +12,7 @@ use http_body::{Frame, SizeHint};
 use tokio::task::AbortHandle;
 
 use crate::observed::Observed;
-use crate::problem::Problem;
+use crate::problem::{Problem, Situation};
 use crate::run::{Feed, Filled};
 
 /// Why a body broke off. The client sees a broken transfer, never a shorter valid body.
@@ -69,15 +69,25 @@ impl RowBody {
         timeout: Duration,
         observed: Observed,
     ) -> Self {
+        let teller = observed.teller(rest.query_name());
         let state = Arc::new(Mutex::new(State::Ready(rest, first)));
         let watched = Arc::clone(&state);
         let watchman = tokio::spawn(async move {
             tokio::time::sleep(timeout).await;
-            let mut state = watched.lock().unwrap_or_else(PoisonError::into_inner);
-            match std::mem::replace(&mut *state, State::Expired) {
-                // Dropping the feed or the step drops the rows.
-                State::Ready(..) | State::Filling(_) => {}
-                other => *state = other,
+            let expired = {
+                let mut state = watched.lock().unwrap_or_else(PoisonError::into_inner);
+                match std::mem::replace(&mut *state, State::Expired) {
+                    // Dropping the feed or the step drops the rows.
+                    State::Ready(..) | State::Filling(_) => true,
+                    other => {
+                        *state = other;
+                        false
+                    }
+                }
+            };
+            // Here and not where the body is polled next: a client that does not read has no body polled.
+            if expired {
+                teller.broken_off(Situation::Deadline);
             }
         })
         .abort_handle();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::problem::Problem;
 
-/// A request that failed with a status of 500 or more.
+/// A request that failed with a status of 500 or more, or whose answer the service broke off.
 ///
 /// It never holds a parameter, nor the engine's detail line, which may quote data.
 #[derive(Debug, Clone, Copy)]

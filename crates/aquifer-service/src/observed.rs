@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::metrics::HttpSeries;
-use crate::problem::Problem;
+use crate::problem::{Problem, Situation};
 use crate::service::Inner;
 
 /// A request that is being counted. Dropped before [`end`](Self::end), its client has gone away.
@@ -40,10 +40,30 @@ impl Observed {
         self.service.options.log.problem(&self.id, problem, broken_off);
     }
 
+    /// Who tells the log when the answer, rows of that query, is broken off by somebody else.
+    pub(crate) fn teller(&self, query: &str) -> Teller {
+        Teller { service: Arc::clone(&self.service), id: self.id.clone(), query: query.to_owned() }
+    }
+
     /// The answer is complete.
     pub(crate) fn end(mut self) {
         self.ended = true;
         self.service.metrics.request(self.series.clone(), self.started.elapsed());
+    }
+}
+
+/// Tells the log that an answer was broken off.
+#[derive(Debug)]
+pub(crate) struct Teller {
+    service: Arc<Inner>,
+    id: String,
+    query: String,
+}
+
+impl Teller {
+    pub(crate) fn broken_off(&self, situation: Situation) {
+        let problem = Problem::new(situation).with_query(&self.query);
+        self.service.options.log.problem(&self.id, &problem, true);
     }
 }
 

@@ -241,6 +241,11 @@ impl Feed {
         }
     }
 
+    /// The name of the query whose rows these are.
+    pub(crate) fn query_name(&self) -> &str {
+        &self.execution.service.catalog.queries()[self.execution.query].name
+    }
+
     /// Whether a limit may cut rows off.
     pub(crate) fn is_limited(&self) -> bool {
         self.limit.is_some()

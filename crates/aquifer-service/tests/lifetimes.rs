@@ -2,9 +2,10 @@
 
 mod common;
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use aquifer_service::{Options, Stop};
+use aquifer_service::{Log, Options, Stop};
 use common::{PATIENCE, Running, begin, eventually, send};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
@@ -53,16 +54,25 @@ async fn a_request_beyond_its_deadline_is_cancelled_and_told_so() {
 async fn a_client_that_does_not_read_loses_its_connection_of_the_pool_at_the_deadline() {
     let mut options = Options::default();
     options.request_timeout = Duration::from_millis(300);
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&told);
+    options.log = Log::to(move |incident| {
+        let query = incident.query.map(str::to_owned);
+        log.lock().unwrap().push((incident.code, query, incident.broken_off));
+    });
     let running = Running::start_with("", options).await;
     let mut stream = begin(running.api, "/numbers/1000000000").await;
     running.in_use(1).await;
     running.in_use(0).await;
     assert_eq!(running.metric(DEADLINE), 1.0);
+    eventually(|| !told.lock().unwrap().is_empty()).await;
     // What is left in the buffers can be read; then the transfer breaks off.
     let mut all = Vec::new();
     let read = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut all)).await;
     assert!(read.is_ok(), "the server must close the connection");
     assert!(!all.ends_with(b"0\r\n\r\n"));
+    let line = ("AQ5006", Some("numbers.upto".to_owned()), true);
+    assert_eq!(*told.lock().unwrap(), [line], "one line for one answer");
 }
 
 #[tokio::test]
