@@ -84,7 +84,7 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "NAME", value_parser = host_name)]
     pub(crate) allow_host: Vec<String>,
     /// How long a request may take in the database
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = positive)]
     pub(crate) request_timeout: Duration,
     /// How long requests may take to finish when the service stops
     #[arg(long, value_name = "TIME", default_value = "25s", value_parser = duration)]
@@ -141,6 +141,16 @@ fn duration(text: &str) -> Result<Duration, String> {
     if span <= Duration::from_secs(86_400) { Ok(span) } else { Err("at most 24h".to_owned()) }
 }
 
+/// Reads a [`duration`] that is longer than nothing.
+fn positive(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        Duration::ZERO => {
+            Err("no request can be answered in no time: write 250ms, 10s, 5m".to_owned())
+        }
+        span => Ok(span),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
@@ -182,6 +192,8 @@ mod tests {
     fn durations_have_a_unit() {
         assert_eq!(duration("250ms"), Ok(Duration::from_millis(250)));
         assert_eq!(duration("0s"), Ok(Duration::ZERO));
+        assert!(positive("0ms").unwrap_err().contains("250ms"));
+        assert_eq!(positive("1ms"), Ok(Duration::from_millis(1)));
         assert_eq!(duration("2m"), Ok(Duration::from_secs(120)));
         for bad in ["", "10", "s", "-1s", "99999999999999999999s", "999999m", "25h", "1 s"] {
             assert!(duration(bad).is_err(), "{bad}");

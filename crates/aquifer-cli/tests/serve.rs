@@ -181,6 +181,7 @@ fn wrong_usage_exits_with_2_and_says_what_to_do() {
         (&["serve", "nosuchdb://x/y"], "serves SQLite only"),
         (&["serve", "sqlite://my.db?mod=rw"], "mode"),
         (&["serve", "--request-timeout", "10"], "250ms, 10s, 5m"),
+        (&["serve", "--request-timeout", "0s"], "250ms, 10s, 5m"),
         (&["serve", "--allow-host", "http://shop.example"], "without scheme and port"),
         (&["srve"], "serve"),
         (&["serve", "sqlit:///x.db", "--queries", "."], "sqlite"),

@@ -2,7 +2,7 @@
 //! says what it takes and gives.
 
 use aquifer::sql::{self, Access, Lexis, Style, Tokens};
-use aquifer::{Db, Error, Stmt};
+use aquifer::{Db, Error, ErrorKind, Stmt};
 use aquifer_driver::Placeholder;
 
 use crate::catalog::Catalog;
@@ -155,12 +155,23 @@ fn contradictions(query: &Query, statement: &Stmt, errors: &mut Vec<Diagnostic>)
 
 /// The database's refusal, at the place in the file that it points to.
 fn refusal(query: &Query, text: &str, lexis: &Lexis, error: &Error) -> Diagnostic {
-    let message = match error.code() {
-        Some(code) => {
-            format!("the database refuses `{}`: {} ({code})", query.name, error.message())
+    let name = &query.name;
+    let mut message = match error.kind() {
+        // The database has not said anything of the statement.
+        ErrorKind::Timeout
+        | ErrorKind::Cancelled
+        | ErrorKind::PoolTimeout
+        | ErrorKind::PoolFull
+        | ErrorKind::Closed
+        | ErrorKind::Connect
+        | ErrorKind::ConnectionLost => {
+            format!("`{name}` could not be checked: {}", error.message())
         }
-        None => format!("the database refuses `{}`: {}", query.name, error.message()),
+        _ => format!("the database refuses `{name}`: {}", error.message()),
     };
+    if let Some(code) = error.code() {
+        message.push_str(&format!(" ({code})"));
+    }
     let sql = query.named.sql();
     let offset =
         error.position().and_then(|position| original(sql, text, position as usize, lexis));
@@ -235,6 +246,24 @@ mod tests {
         ] {
             assert_eq!(refused(statement), None, "{statement}");
         }
+    }
+
+    #[test]
+    fn what_the_database_did_not_answer_is_no_refusal() {
+        let text = "-- name: x :one\n-- http: GET /x\nSELECT 1;";
+        let lexis = Lexis::sqlite();
+        let query = &crate::query::parse("q.sql", text, &lexis).unwrap()[0];
+        let said = |kind| {
+            let error = Error::new(kind, "why").with_hint("what to do");
+            refusal(query, "SELECT 1", &lexis, &error).to_string()
+        };
+        for kind in [ErrorKind::Timeout, ErrorKind::PoolTimeout, ErrorKind::Connect] {
+            assert_eq!(said(kind), "q.sql:3:1: `x` could not be checked: why\n  what to do");
+        }
+        assert_eq!(
+            said(ErrorKind::Syntax),
+            "q.sql:3:1: the database refuses `x`: why\n  what to do"
+        );
     }
 
     #[test]
