@@ -158,7 +158,7 @@ fn files_heads_and_statements_are_reported_in_one_round() {
     for part in [
         "queries/a.sql:2:4: unknown head key",
         "queries/a.sql:7:8: the database refuses `b`",
-        "queries/b.sql: cannot read the file",
+        "queries/b.sql:1:1: this is not UTF-8",
         "queries/c.sql:3:1: the database refuses `c`",
     ] {
         let at = rest.find(part).unwrap_or_else(|| panic!("{part}\n{said}"));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aquifer::ErrorKind;
+use aquifer::{ErrorKind, Stats};
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
@@ -90,21 +90,33 @@ impl Admin {
 
     async fn readiness(&self) -> Vec<Check> {
         let service = &self.service;
+        // A busy pool is no reason to send the traffic elsewhere and make the others busier. Nor is it asked:
+        // waiting in vain would count as a timeout, as if a request had waited.
+        let busy = is_busy(&service.db.stats());
         // Where readers and writer are apart, a reader: a long write is no reason to be out of service.
-        let database = match service.db.read_only().timeout(PING_TIMEOUT).ping().await {
-            Ok(()) => true,
-            // A busy pool is no reason to send the traffic elsewhere and make the others busier.
-            Err(error) => matches!(
-                error.kind(),
-                ErrorKind::PoolTimeout | ErrorKind::PoolFull | ErrorKind::Timeout
-            ),
-        };
+        let database = busy
+            || match service.db.read_only().timeout(PING_TIMEOUT).ping().await {
+                Ok(()) => true,
+                Err(error) => matches!(
+                    error.kind(),
+                    ErrorKind::PoolTimeout | ErrorKind::PoolFull | ErrorKind::Timeout
+                ),
+            };
         vec![
             Check { name: "queries".to_owned(), passed: true },
             Check { name: service.datasource.clone(), passed: database },
             Check { name: "shutdown".to_owned(), passed: !service.is_draining() },
         ]
     }
+}
+
+/// Whether all connections that a probe could be lent are out.
+fn is_busy(stats: &Stats) -> bool {
+    let readers = stats.pools.iter().find(|(name, _)| &**name == "readers");
+    let pool = readers.or(stats.pools.first()).map(|(_, pool)| pool);
+    pool.is_some_and(|pool| {
+        pool.max_open_connections > 0 && pool.in_use >= pool.max_open_connections
+    })
 }
 
 /// This listener speaks plain text, as probes expect.

@@ -144,7 +144,9 @@ impl Api {
         };
         let names = query.route.path.parameters();
         let path: Vec<(&str, &str)> = names.zip(found.values.iter().copied()).collect();
-        let input = Input { path: &path, query: head.uri.query(), body: body.as_deref() };
+        // A body that is not there is an empty one: it is where parameters of this method belong.
+        let body = method.takes_body().then(|| body.as_deref().unwrap_or_default());
+        let input = Input { path: &path, query: head.uri.query(), body };
         let arguments = request::arguments(&query.parameters, &input)
             .map_err(|problem| problem.with_query(&query.name))?;
         let answer = run::run(&self.service, index, &arguments)

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::string::FromUtf8Error;
 
 use aquifer::sql::Lexis;
 
@@ -87,10 +88,11 @@ impl Source {
                 if metadata.len() > FILE_BYTES_MAX {
                     return Err(std::io::Error::other("the file is larger than 1 MiB"));
                 }
-                std::fs::read_to_string(&path)
+                std::fs::read(&path)
             });
-            match text {
-                Ok(text) => sources.push(Self { file, text }),
+            match text.map(String::from_utf8) {
+                Ok(Ok(text)) => sources.push(Self { file, text }),
+                Ok(Err(error)) => errors.push(not_utf8(&file, &error)),
                 Err(error) => errors.push(
                     Diagnostic::file(&file, format!("cannot read the file: {error}"))
                         .with_hint("queries are UTF-8 text of at most 1 MiB per file"),
@@ -99,6 +101,13 @@ impl Source {
         }
         Ok((sources, errors))
     }
+}
+
+/// Where a file stops being UTF-8.
+fn not_utf8(file: &str, error: &FromUtf8Error) -> Diagnostic {
+    let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+    let text = String::from_utf8_lossy(valid);
+    Diagnostic::at(file, &text, text.len(), "this is not UTF-8").with_hint("save the file as UTF-8")
 }
 
 impl Catalog {
@@ -215,8 +224,10 @@ mod tests {
         let texts: Vec<_> =
             Source::read_dir(&directory).unwrap().into_iter().map(|source| source.text).collect();
         assert_eq!(texts, ["A", "B"]);
-        std::fs::write(directory.join("d.sql"), [0xff]).unwrap();
-        assert_eq!(Source::read_dir(&directory).unwrap_err().len(), 1);
+        std::fs::write(directory.join("d.sql"), b"-- \xc3\xa9\n--\xc3\xa9 \xff").unwrap();
+        let broken = Source::read_dir(&directory).unwrap_err();
+        assert_eq!(broken.len(), 1);
+        assert_eq!((broken[0].line, broken[0].column), (2, 5), "{}", broken[0]);
         std::fs::remove_dir_all(&directory).unwrap();
         assert!(Source::read_dir(&directory).unwrap_err()[0].message.contains("cannot read"));
     }

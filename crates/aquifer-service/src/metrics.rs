@@ -297,6 +297,22 @@ fn pool(text: &mut Text, labels: &Labels<'_>, stats: &Stats) {
         text.sample("db_client_connection_max", &[(NAME, name)], stats.max_open_connections);
     }
     text.family(
+        "db_client_connection_idle_max",
+        Type::Gauge,
+        "The maximum number of idle open connections allowed.",
+    );
+    for (name, stats) in pools() {
+        text.sample("db_client_connection_idle_max", &[(NAME, name)], stats.limit_idle);
+    }
+    text.family(
+        "db_client_connection_idle_min",
+        Type::Gauge,
+        "The minimum number of idle open connections allowed.",
+    );
+    for (name, stats) in pools() {
+        text.sample("db_client_connection_idle_min", &[(NAME, name)], stats.min_idle);
+    }
+    text.family(
         "db_client_connection_pending_requests",
         Type::Gauge,
         "Current pending requests for an open connection.",

@@ -26,7 +26,7 @@ pub struct Input<'a> {
     pub path: &'a [(&'a str, &'a str)],
     /// The raw query string, without its question mark.
     pub query: Option<&'a str>,
-    /// The body, if the method takes one and the request has one.
+    /// The body, if the method takes one; empty if the request has none.
     pub body: Option<&'a [u8]>,
 }
 
@@ -309,6 +309,8 @@ mod tests {
     fn a_missing_parameter_says_what_was_expected() {
         let got = errors(&Input::default());
         assert_eq!(got, [("id".into(), Place::Query, "missing; expected an integer ≥ 1".into())]);
+        let got = errors(&Input { body: Some(b""), ..Input::default() });
+        assert_eq!(got[0].1, Place::Body);
     }
 
     #[test]

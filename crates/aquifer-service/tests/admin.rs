@@ -2,6 +2,7 @@
 
 mod common;
 
+use aquifer_service::Options;
 use common::{Running, exposition, send};
 
 #[tokio::test]
@@ -28,6 +29,28 @@ async fn probes_answer_in_kubes_format() {
     }
     let head = send(running.admin, "HEAD", "/readyz", &[], "").await;
     assert_eq!((head.status, head.header("content-length")), (200, Some("2")));
+}
+
+#[tokio::test]
+async fn a_probe_of_a_busy_database_is_no_timeout_of_a_request() {
+    let running = Running::start_with("&pool_max_open=2", Options::default()).await;
+    let pools = running.db.stats().pools;
+    let (_, readers) = pools.iter().find(|(name, _)| &**name == "readers").unwrap();
+    let mut held = Vec::new();
+    for _ in 0..readers.max_open_connections {
+        held.push(running.db.read_only().acquire().await.unwrap());
+    }
+    let timeouts = || {
+        let page = exposition::parse(&running.service.metrics());
+        page.series
+            .iter()
+            .filter(|(name, _)| name.starts_with("db_client_connection_timeouts"))
+            .map(|(_, value)| *value)
+            .sum::<f64>()
+    };
+    let before = timeouts();
+    assert_eq!(running.admin("/readyz").await.status, 200, "busy is ready");
+    assert_eq!(timeouts(), before);
 }
 
 #[tokio::test]
@@ -96,6 +119,8 @@ async fn metrics_are_well_formed_and_count() {
         "go_sql_max_lifetime_closed_total",
         "db_client_connection_count",
         "db_client_connection_max",
+        "db_client_connection_idle_max",
+        "db_client_connection_idle_min",
         "db_client_connection_pending_requests",
         "db_client_connection_timeouts_total",
         "db_client_connection_create_time_seconds",

@@ -63,6 +63,8 @@ async fn every_bad_parameter_is_listed() {
     let json = answer.json();
     assert_eq!(json["errors"][0]["reason"], "given more than once");
     assert_eq!(json["errors"][1]["name"], "code");
+    let answer = running.send("POST", "/stations", &[], "").await;
+    assert_eq!(answer.json()["errors"][0]["in"], "body");
     let answer = running.json("POST", "/stations", "{}").await;
     assert_eq!(answer.json()["errors"][0]["reason"], "missing; expected text");
 }

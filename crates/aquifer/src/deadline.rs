@@ -68,7 +68,7 @@ impl During {
                 "the engine was told to stop; it only reads, so it may be repeated: give it more time, or look at its plan",
             ),
             Self::Statement { reads: false } => (
-                "the deadline passed while the statement ran",
+                "the deadline passed while the statement ran, or waited for a lock",
                 "the engine was told to stop; give the call more time, or look at its plan and at who holds locks",
             ),
             Self::Caller { .. } => (
