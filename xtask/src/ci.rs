@@ -25,6 +25,7 @@ const STEPS: &[Step] = &[
     Step { name: "clippy", work: Work::Cargo(clippy) },
     Step { name: "docs", work: Work::Cargo(docs) },
     Step { name: "examples", work: Work::Own(examples::run) },
+    Step { name: "bench", work: Work::Cargo(bench) },
 ];
 
 pub(crate) fn run(workspace: &Workspace, wanted: &[String]) -> Outcome {
@@ -96,4 +97,30 @@ fn docs(workspace: &Workspace) -> Vec<Command> {
     let mut command = workspace.cargo(["doc", "--no-deps"]);
     command.args(EVERYTHING).env("RUSTDOCFLAGS", "-D warnings");
     vec![command]
+}
+
+/// The comparisons are a workspace of their own: nothing above builds them. Checked, not built: building
+/// the peers as well takes longer than all other steps.
+fn bench(workspace: &Workspace) -> Vec<Command> {
+    const MANIFEST: [&str; 2] = ["--manifest-path", "bench/Cargo.toml"];
+    if !workspace.root.join("bench/Cargo.toml").exists() {
+        return Vec::new();
+    }
+    let mut clippy = workspace.cargo(["clippy", "--all-targets"]);
+    clippy.args(MANIFEST).args(["--", "-D", "warnings"]);
+    vec![clippy]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_comparisons_are_linted() {
+        let lines: Vec<String> = bench(&Workspace::locate()).iter().map(line).collect();
+        assert_eq!(
+            lines,
+            ["cargo clippy --all-targets --manifest-path bench/Cargo.toml -- -D warnings"]
+        );
+    }
 }

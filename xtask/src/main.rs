@@ -55,7 +55,7 @@ FILTER runs the tests whose path contains it. What follows `--` goes to the test
     Command {
         name: "ci",
         arguments: "[STEP...]",
-        summary: "run every check that is not a test: fmt, tidy, clippy, docs, examples",
+        summary: "run every other check: fmt, tidy, clippy, docs, examples, bench",
         details: "\
 Each step is named and timed; the first that fails ends the run and says how to repeat it. With STEP,
 only those. `.ci/run` is `cargo xtask test` and then this.",

@@ -42,6 +42,10 @@ pub const WORKLOADS: &[Workload] = &[
             Goal::Faster { ours: "aquifer", peer: "sqlx_conn", at_least: 5.0 },
             Goal::Faster { ours: "driver_dyn", peer: "driver", at_least: 0.97 },
             Goal::Instructions { ours: "driver_dyn", peer: "driver", at_most: 1.06 },
+            Goal::Faster { ours: "aquifer", peer: "driver", at_least: 0.97 },
+            Goal::Instructions { ours: "aquifer", peer: "driver", at_most: 1.06 },
+            Goal::Faster { ours: "aquifer_conn", peer: "driver", at_least: 0.97 },
+            Goal::Instructions { ours: "aquifer_conn", peer: "driver", at_most: 1.06 },
         ],
     },
     Workload {
