@@ -23,13 +23,28 @@ struct Section {
     text: fn(&Workspace) -> Outcome<String>,
 }
 
-const DOCUMENTS: &[Document] = &[Document {
-    path: "CONTRIBUTING.md",
-    sections: &[
-        Section { name: "commands", text: |_| Ok(commands()) },
-        Section { name: "requirements", text: |_| Ok(requirements()) },
-    ],
-}];
+const DOCUMENTS: &[Document] = &[
+    Document {
+        path: "CONTRIBUTING.md",
+        sections: &[
+            Section { name: "commands", text: |_| Ok(commands()) },
+            Section { name: "requirements", text: |_| Ok(requirements()) },
+        ],
+    },
+    Document { path: "README.md", sections: &[Section { name: "figures", text: figures }] },
+];
+
+/// Where the figures are kept, with how they were taken.
+const MEASURED: &str = "docs/performance.md";
+/// The workloads whose rows the README repeats, good and bad.
+const QUOTED: [&str; 6] = [
+    "`pool_1`",
+    "`pool_1000`",
+    "`sqlite_point`",
+    "`sqlite_scan`",
+    "`Db` against the driver itself, point select",
+    "`sqlite_insert`",
+];
 
 /// A file that nobody edits.
 struct Generated {
@@ -121,9 +136,57 @@ fn requirements() -> String {
     table
 }
 
+fn figures(workspace: &Workspace) -> Outcome<String> {
+    let document = fs::read_to_string(workspace.root.join(MEASURED)).map_err(Failure::new)?;
+    quoted(&document).map_err(|error| Failure::new(format!("{MEASURED}: {error}")))
+}
+
+/// The paragraph that says how the figures were taken, and the rows of [`QUOTED`]. A row whose first
+/// cell is empty belongs to the one above it.
+fn quoted(document: &str) -> Result<String, String> {
+    let (_, section) =
+        document.split_once("\n## Figures\n").ok_or("there is no section `## Figures`")?;
+    let section = section.split("\n## ").next().unwrap_or(section);
+    let mut lines = section.trim_start().lines();
+    let taken: Vec<&str> = lines.by_ref().take_while(|line| !line.is_empty()).collect();
+    let mut text = taken.join("\n") + "\n\n";
+    let mut found = 0;
+    let mut wanted = true;
+    for (number, row) in lines.filter(|line| line.starts_with('|')).enumerate() {
+        let name = row.trim_start_matches(['|', ' ']);
+        if number >= 2 && !row.starts_with("| |") {
+            wanted = QUOTED.iter().any(|quoted| name.starts_with(quoted));
+            found += usize::from(wanted);
+        }
+        if wanted {
+            text += row;
+            text.push('\n');
+        }
+    }
+    if found == QUOTED.len() {
+        Ok(text)
+    } else {
+        Err(format!("{found} of {} quoted workloads have a row", QUOTED.len()))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn figures_are_quoted_with_how_they_were_taken_and_the_rows_that_continue_them() {
+        let rows: String =
+            QUOTED.iter().map(|name| format!("| {name}: x | 1 |\n| | 2 |\n")).collect();
+        let head = "a day,\na machine\n\n| workload | measured |\n|---|---|\n";
+        let document = format!(
+            "# P\n\n## Figures\n\n{head}| `other` | 3 |\n| | 4 |\n{rows}\n## Next\n| `pool_1` |\n"
+        );
+        assert_eq!(quoted(&document).unwrap(), format!("{head}{rows}"));
+        assert!(quoted("# P\n").unwrap_err().contains("## Figures"));
+        let fewer = document.replace("`sqlite_scan`", "`gone`");
+        assert!(quoted(&fewer).unwrap_err().contains("5 of 6"));
+    }
 
     #[test]
     fn only_the_text_between_the_markers_is_replaced() {
