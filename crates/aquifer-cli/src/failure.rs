@@ -46,8 +46,13 @@ impl Failure {
         use std::error::Error as _;
         let mut message = match (error.kind(), error.hint()) {
             // The library's hint is for programmers; this program has the drivers that it has.
-            (ErrorKind::UnknownDriver, Some(hint)) if hint.starts_with("enable") => {
-                format!("{}; this version serves SQLite only", error.message())
+            (ErrorKind::UnknownDriver, hint)
+                if !hint.is_some_and(|hint| hint.contains("sqlite:")) =>
+            {
+                format!(
+                    "{}; this version serves SQLite only: pass the path of a file, or sqlite://PATH",
+                    error.message()
+                )
             }
             // Checking creates nothing, whatever the mode.
             (_, Some(hint)) if purpose == Purpose::Check && hint.contains("mode=rwc") => {

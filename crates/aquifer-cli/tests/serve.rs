@@ -179,6 +179,8 @@ fn wrong_usage_exits_with_2_and_says_what_to_do() {
         (&["serve", "--lisen", "127.0.0.1:0"], "--listen"),
         (&["serve", "--listen", "nowhere"], "0.0.0.0:8080 for others"),
         (&["serve", "nosuchdb://x/y"], "serves SQLite only"),
+        (&["serve", "postgress://x/y"], "serves SQLite only: pass the path"),
+        (&["serve", "mysq://x/y"], "serves SQLite only: pass the path"),
         (&["serve", "sqlite://my.db?mod=rw"], "mode"),
         (&["serve", "--request-timeout", "10"], "250ms, 10s, 5m"),
         (&["serve", "--request-timeout", "0s"], "250ms, 10s, 5m"),
@@ -190,6 +192,11 @@ fn wrong_usage_exits_with_2_and_says_what_to_do() {
         let output = scratch.run(args);
         assert_eq!(output.status.code(), Some(2), "{args:?} {output:?}");
         assert!(stderr(&output).contains(says), "{args:?} {output:?}");
+        assert!(
+            !stderr(&output).contains("did you mean `postgres"),
+            "what does not work: {output:?}"
+        );
+        assert!(!stderr(&output).contains("did you mean `mysql"), "what does not work: {output:?}");
     }
 }
 
