@@ -155,7 +155,7 @@ pub(crate) async fn log_in<'a>(
         let found = match frame::find(&input, at) {
             // A server that could not start a process for us says so in bare text.
             Err(_) if input.get(at) == Some(&b'E') => {
-                return Err(ServerError::parse_plain_text(&input[at + 1..]).into_connect_error());
+                return Err(bare_text(stream, input.split_off(at + 1)).await);
             }
             found => found?,
         };
@@ -181,6 +181,20 @@ pub(crate) async fn log_in<'a>(
             Err(error) => return Err(broke(error, &input)),
         }
     }
+}
+
+/// Most bytes of an error in bare text.
+const BARE_TEXT_MAX: usize = 8 * 1024;
+
+/// The rest of an error that is not a message: up to a zero, or to the end that follows it.
+async fn bare_text(stream: &mut Stream, mut text: Vec<u8>) -> Error {
+    while text.len() < BARE_TEXT_MAX && memchr::memchr(0, &text).is_none() {
+        match stream.read_buf(&mut text).await {
+            Ok(0) | Err(_) => break,
+            Ok(_) => {}
+        }
+    }
+    ServerError::parse_plain_text(&text).into_connect_error()
 }
 
 #[cold]
