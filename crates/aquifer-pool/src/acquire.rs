@@ -22,7 +22,7 @@ use crate::{
     error::AcquireError,
     lease::Lease,
     manage::Manage,
-    pool::{PoolOut, Shared},
+    pool::{PoolOut, Shared, quietly},
     state::{Joined, Out, Polled, WaiterId},
 };
 
@@ -73,6 +73,13 @@ enum Stage {
     Done,
 }
 
+/// Whether the current runtime was built with timers. tokio says it only by a panic, whose message then is on stderr; nothing
+/// but a caller who is about to wait asks, and once per runtime that has them.
+#[cold]
+fn has_timers() -> bool {
+    quietly(|| drop(sleep_until(Instant::now()))).is_some()
+}
+
 type Outcome<'a, M> = Result<Lease<'a, M>, AcquireError<<M as Manage>::Error>>;
 
 impl<'a, M: Manage> Acquire<'a, M> {
@@ -94,7 +101,17 @@ impl<'a, M: Manage> Acquire<'a, M> {
     fn queue(self: Pin<&mut Self>, now: Nanos, cx: &mut Context<'_>) -> Option<Outcome<'a, M>> {
         let mut this = self.project();
         let shared: &'a Arc<Shared<M>> = this.shared;
-        let Ok(runtime) = Runtime::try_current() else {
+        let runtime = Runtime::try_current().ok().filter(|runtime| {
+            let timed = shared.lock().timed_by == Some(runtime.id());
+            timed || {
+                let timed = has_timers();
+                if timed {
+                    shared.lock().timed_by = Some(runtime.id());
+                }
+                timed
+            }
+        });
+        let Some(runtime) = runtime else {
             let mut out = Out::new();
             let taken = {
                 let mut core = shared.lock();
@@ -108,7 +125,7 @@ impl<'a, M: Manage> Acquire<'a, M> {
             };
             *this.stage = Stage::Done;
             let outcome = taken.map(|taken| Lease::new(shared, taken));
-            shared.run(out);
+            shared.run_without_runtime(out);
             return Some(outcome);
         };
         let waker = cx.waker().clone();

@@ -306,7 +306,7 @@ impl<E> fmt::Display for AcquireError<E> {
         match self {
             AcquireError::Closed => f.write_str("the pool is closed"),
             AcquireError::NoRuntime => f.write_str(
-                "no connection is idle and waiting for one needs a tokio runtime: call this from within one",
+                "no connection is idle and waiting for one needs a tokio runtime with timers: call this from within one, built with `enable_time` or `enable_all`",
             ),
             AcquireError::QueueFull { waiting, max_waiters } => write!(
                 f,

@@ -70,6 +70,8 @@ pub(crate) struct Core<M: Manage> {
     pub(crate) options: PoolOptions,
     /// The runtime of the maintenance task.
     pub(crate) maintained_by: Option<tokio::runtime::Id>,
+    /// The last runtime that was seen to have timers.
+    pub(crate) timed_by: Option<tokio::runtime::Id>,
     /// The newest task of each slot, by slot number.
     tasks: Vec<Running>,
 }
@@ -110,7 +112,13 @@ impl<M: Manage> Pool<M> {
             manager,
             hooks,
             epoch: Instant::now(),
-            core: Mutex::new(Core { state, options, maintained_by: None, tasks: Vec::new() }),
+            core: Mutex::new(Core {
+                state,
+                options,
+                maintained_by: None,
+                timed_by: None,
+                tasks: Vec::new(),
+            }),
             hasten: Notify::new(),
             drained: Notify::new(),
             dialled: Notify::new(),

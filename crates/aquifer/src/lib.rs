@@ -1,4 +1,4 @@
-//! `database/sql` for Rust: one small API over SQLite, PostgreSQL and MySQL, chosen by URL at run time.
+//! `database/sql` for Rust: one small API over SQLite and PostgreSQL, chosen by URL at run time.
 //!
 //! [`Db`] is a cheap handle to a pool. Its calls are [`exec`](Db::exec), [`get`](Db::get),
 //! [`get_optional`](Db::get_optional), [`select`](Db::select), [`query`](Db::query),
@@ -23,7 +23,7 @@
 //! # What is all or nothing
 //!
 //! One statement is. Several statements in one text, outside a transaction, are each a transaction of
-//! their own on SQLite and MySQL, and one on PostgreSQL; the statements of a [`Batch`] are each their own
+//! their own on SQLite, and one on PostgreSQL; the statements of a [`Batch`] are each their own
 //! everywhere. A bulk [`exec_named`](Db::exec_named) is all or nothing. To have several statements
 //! together, [`begin`](Db::begin). `docs/atomicity.md` has the table, with what holds after an error.
 //!
@@ -34,7 +34,8 @@
 //!
 //! # Runtime
 //!
-//! tokio. [`Db::open`] needs none; a `Db` may be used from several runtimes and dropped outside any.
+//! tokio, with timers (`enable_time` or `enable_all`): a call that has to wait for a connection elsewhere
+//! fails with [`ErrorKind::Runtime`]. [`Db::open`] needs none; a `Db` may be used from several runtimes and dropped outside any.
 
 #![forbid(unsafe_code)]
 

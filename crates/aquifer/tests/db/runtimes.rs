@@ -25,6 +25,18 @@ fn open_needs_no_runtime_and_a_call_without_one_says_so() {
 }
 
 #[test]
+fn a_runtime_without_timers_is_told_what_to_enable() {
+    let server = FakeServer::new();
+    let db = open(&server);
+    let bare = Builder::new_current_thread().build().unwrap();
+    let error = bare.block_on(db.get::<i64>("SELECT 1", ())).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Runtime);
+    assert!(error.message().contains("`enable_time`"), "{error}");
+    assert!(error.nothing_sent());
+    assert_eq!(runtime().block_on(db.get::<i64>("SELECT 1", ())).unwrap(), 1);
+}
+
+#[test]
 fn what_is_idle_serves_without_a_runtime() {
     let server = FakeServer::new();
     let db = open_one(&server);
