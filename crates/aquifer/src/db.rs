@@ -24,6 +24,7 @@ use crate::options::DbOptions;
 use crate::rows::{Owner, Rows, Watch};
 use crate::session::Session;
 use crate::source::{Intent, Lease, Source};
+use crate::sql::{self, Lexis};
 use crate::stats::{CloseReport, Stats, WarmUp};
 use crate::stream::RowStream;
 use crate::target::{Target, calls};
@@ -237,6 +238,46 @@ impl Db {
         self.texts().get(sql).map(|text| Arc::clone(text.shared_sql()))
     }
 
+    /// Any name, quoted for text of this engine. For SQL that names a table or a column that is chosen at
+    /// run time; a dot in it is part of the name (see [`Ident`](crate::Ident) for qualified names).
+    ///
+    /// ```
+    /// # fn run(db: &aquifer::Db, table: &str) -> aquifer::Result<()> {
+    /// let sql = format!("SELECT count(*) FROM {}", db.quote_ident(table)?);
+    /// # Ok(()) }
+    /// # let db = aquifer::Db::open("sqlite::memory:")?;
+    /// # run(&db, "levels")?;
+    /// assert_eq!(db.quote_ident("water \"levels\"")?, r#""water ""levels""""#);
+    /// # Ok::<(), aquifer::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Argument`](crate::ErrorKind::Argument): an empty name, or one with a NUL byte.
+    pub fn quote_ident(&self, name: &str) -> Result<String> {
+        Ok(sql::quote_ident(name, self.lexis().ident_quote())?)
+    }
+
+    /// A text as a string literal of this engine, where no argument can stand (DDL, `SET`). Prefer an
+    /// argument wherever the engine takes one.
+    ///
+    /// ```
+    /// # let db = aquifer::Db::open("sqlite::memory:")?;
+    /// assert_eq!(db.quote_literal("it's")?, "'it''s'");
+    /// # Ok::<(), aquifer::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Argument`](crate::ErrorKind::Argument): a text with a NUL byte.
+    pub fn quote_literal(&self, text: &str) -> Result<String> {
+        Ok(sql::quote_literal(text, &self.lexis())?)
+    }
+
+    fn lexis(&self) -> Lexis {
+        Lexis::from(self.dialect().grammar)
+    }
+
     /// The options in force.
     pub fn options(&self) -> &DbOptions {
         &self.shared.options
@@ -265,6 +306,9 @@ impl Db {
     }
 
     /// Calls through the new handle are counted, and named in errors and leak reports, as `label`.
+    ///
+    /// The first `labels_max` labels (256 by default) have statistics of their own; the calls of further
+    /// ones are counted together as `_other`.
     #[must_use]
     pub fn label(&self, label: &str) -> Self {
         let label = Some(self.shared.book.label(label));

@@ -64,7 +64,14 @@ impl CloseReport {
         &self.still_out
     }
 
-    /// True if every connection is closed.
+    /// How many connections were given back, but not yet cleaned or closed, when the patience was spent.
+    /// Their own budgets (`recover_timeout`, `close_timeout`) end that.
+    pub fn unfinished(&self) -> u32 {
+        self.unfinished
+    }
+
+    /// True if every connection is closed: nobody holds one ([`still_out`](Self::still_out)), and none is
+    /// being closed still ([`unfinished`](Self::unfinished)).
     pub fn is_clean(&self) -> bool {
         self.still_out.is_empty() && self.unfinished == 0
     }

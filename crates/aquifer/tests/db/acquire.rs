@@ -176,6 +176,7 @@ async fn close_reports_who_is_still_out_and_a_second_close_is_harmless() {
     let held = db.label("import").acquire().await.unwrap();
     let closed = db.close_within(ms(100)).await;
     assert!(!closed.is_clean());
+    assert_eq!(closed.unfinished(), 0, "what is still out is in hand");
     assert_eq!(closed.still_out().len(), 1);
     assert_eq!(closed.still_out()[0].label.as_deref(), Some("import"));
     assert_eq!(server.connectors_closed(), 0);
