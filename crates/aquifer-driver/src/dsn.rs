@@ -148,7 +148,7 @@ fn no_scheme(text: &str) -> Error {
         );
     }
     error.with_hint(
-        "write `sqlite://file.db`, `postgres://…` or `mysql://…`; \
+        "write `sqlite:file.db` or `postgres://…`; \
          a driver's own form goes through `Db::open_with(driver, dsn)`",
     )
 }

@@ -54,27 +54,32 @@ impl Registry {
     ///
     /// If there is none; the message lists those that exist.
     pub fn driver(&self, scheme: &str) -> Result<&Arc<dyn Driver>> {
-        self.find(scheme).ok_or_else(|| {
-            let known: Vec<_> =
-                self.drivers.iter().flat_map(|driver| driver.schemes()).copied().collect();
-            let error = Error::new(
-                ErrorKind::UnknownDriver,
-                if known.is_empty() {
-                    "no driver is registered".to_owned()
-                } else {
-                    format!("unknown scheme; known are {}", known.join(", "))
-                },
-            );
-            // `file:x.db`, and `C:\x.db`.
-            if (scheme == "file" || scheme.len() == 1) && known.contains(&"sqlite") {
-                return error
-                    .with_hint("a database in a file is `sqlite:PATH`: `sqlite:stations.db`");
-            }
-            match crate::suggest::nearest(scheme, known.iter().copied()) {
-                Some(near) => error.with_hint(format!("did you mean `{near}`?")),
-                None => error.with_hint("enable the driver's cargo feature, or register it"),
-            }
-        })
+        self.find(scheme).ok_or_else(|| self.unknown("scheme", scheme))
+    }
+
+    #[cold]
+    fn unknown(&self, what: &str, name: &str) -> Error {
+        let known: Vec<_> =
+            self.drivers.iter().flat_map(|driver| driver.schemes()).copied().collect();
+        let shown: String = name.chars().filter(|c| !c.is_control()).take(40).collect();
+        let error = Error::new(
+            ErrorKind::UnknownDriver,
+            if known.is_empty() {
+                "no driver is registered".to_owned()
+            } else {
+                format!("unknown {what} `{shown}`; known are {}", known.join(", "))
+            },
+        );
+        // `file:x.db`, and `C:\x.db`.
+        if (name == "file" || name.len() == 1) && known.contains(&"sqlite") {
+            return error.with_hint("a database in a file is `sqlite:PATH`: `sqlite:stations.db`");
+        }
+        match crate::suggest::nearest(name, known.iter().copied()) {
+            Some(near) => error.with_hint(format!("did you mean `{near}`?")),
+            None => error.with_hint(format!(
+                "if there is a driver for `{shown}`, enable its cargo feature or register it"
+            )),
+        }
     }
 
     /// Reads a DSN into a connector, dialling nothing.
@@ -87,7 +92,10 @@ impl Registry {
         dsn: &Dsn,
         environment: &dyn Environment,
     ) -> Result<Arc<dyn Connector>> {
-        self.driver(dsn.scheme())?.connector(dsn, environment)
+        let what = if dsn.is_url() { "scheme" } else { "driver" };
+        let name = dsn.scheme();
+        let driver = self.find(name).ok_or_else(|| self.unknown(what, name))?;
+        driver.connector(dsn, environment)
     }
 
     fn find(&self, scheme: &str) -> Option<&Arc<dyn Driver>> {

@@ -72,7 +72,7 @@ fn login() -> Error {
         "the SQLite URL names a user or a host, and SQLite databases are files",
     )
     .with_hint(
-        "did you mean `postgres://` or `mysql://`? A file with `@` in its name is written \
+        "did you mean `postgres://`? A file with `@` in its name is written \
          `sqlite:a@b.db`",
     )
 }

@@ -23,6 +23,9 @@ const PREFIX: &str = "pool_";
 /// The hint of an unknown option, spelled as in a URL.
 #[cold]
 fn in_url(error: Error, name: &str) -> Error {
+    let (ours, theirs) = (format!("`{name}`"), format!("`{PREFIX}{name}`"));
+    let message = error.message().replacen(&ours, &theirs, 1);
+    let error = Error::new(error.kind(), message).with_nothing_sent(error.nothing_sent());
     let near = aquifer_driver::suggest::nearest(name, DbOptions::names());
     match near.filter(|near| *near != name) {
         Some(near) => error.with_hint(format!("did you mean `{PREFIX}{near}`?")),

@@ -110,7 +110,7 @@ impl DriverConn {
         self.inner.connection.as_any_mut().downcast_mut().ok_or_else(|| {
             Error::new(
                 ErrorKind::Unsupported,
-                format!("the connection is not a `{}`", std::any::type_name::<T>()),
+                format!("the connection is not a `{}`", name_of::<T>()),
             )
             .with_hint("ask for the connection type of the driver that the URL chose")
         })
@@ -257,6 +257,12 @@ fn add(total: &mut Outcome, outcome: Outcome) {
     if outcome.last_insert_id.is_some() {
         total.last_insert_id = outcome.last_insert_id;
     }
+}
+
+/// A type's own name: where it is defined is nobody's path to it.
+fn name_of<T>() -> &'static str {
+    let path = std::any::type_name::<T>();
+    path.rsplit("::").next().unwrap_or(path)
 }
 
 #[cold]

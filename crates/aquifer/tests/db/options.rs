@@ -174,12 +174,14 @@ fn a_url_with_a_misspelt_option_is_answered_with_what_to_write() {
     };
     for (url, kind, part) in [
         ("fake:?pool_max_opn=5", ErrorKind::Configuration, "did you mean `pool_max_open`?"),
-        ("fake:?pool_colour=5", ErrorKind::Configuration, "`colour`"),
-        ("fake:?pool_max_open=many", ErrorKind::Configuration, "max_open"),
+        ("fake:?pool_colour=5", ErrorKind::Configuration, "`pool_colour`"),
+        ("fake:?pool_max_open=many", ErrorKind::Configuration, "`pool_max_open` cannot be `many`"),
         ("fake:?max_open=5", ErrorKind::Configuration, "did you mean `pool_max_open`?"),
         ("fake:?mod=ro", ErrorKind::Configuration, "did you mean `mode`?"),
         ("fake:?pool_min_idle=5&pool_max_open=3", ErrorKind::Configuration, "min_idle"),
         ("fale:", ErrorKind::UnknownDriver, "fake"),
+        ("http://x/", ErrorKind::UnknownDriver, "unknown scheme `http`"),
+        ("http://x/", ErrorKind::UnknownDriver, "driver for `http`"),
         ("demo.db", ErrorKind::Configuration, "no scheme"),
     ] {
         let (got, text) = refused(url);
@@ -262,4 +264,23 @@ async fn a_connector_made_by_hand_needs_no_url() {
     assert_eq!(db.get::<i64>("SELECT 1", ()).await.unwrap(), 1);
     assert_eq!(server.counters().connects, 1);
     assert_at_rest(&db, &server);
+}
+
+#[test]
+fn what_does_not_exist_is_not_suggested() {
+    let error = Db::open("").unwrap_err();
+    assert!(!error.to_string().contains("mysql"), "{error}");
+    let error = Db::open_with("mysql", "host=x").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::UnknownDriver);
+    assert!(error.message().starts_with("unknown driver `mysql`"), "{error}");
+}
+
+#[cfg(feature = "sqlite")]
+#[tokio::test]
+async fn the_type_of_another_drivers_connection_is_named_without_the_path_to_it() {
+    let server = FakeServer::new();
+    let db = open(&server);
+    let mut conn = db.acquire().await.unwrap();
+    let error = conn.driver::<aquifer::sqlite::SqliteConnection>().unwrap_err();
+    assert_eq!(error.message(), "the connection is not a `SqliteConnection`");
 }
