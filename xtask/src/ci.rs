@@ -99,8 +99,8 @@ fn docs(workspace: &Workspace) -> Vec<Command> {
     vec![command]
 }
 
-/// The comparisons are a workspace of their own: nothing above builds them. Checked, not built: building
-/// the peers as well takes longer than all other steps.
+/// The comparisons are a workspace of their own: nothing above builds them. Checked, not built: from
+/// nothing that took nine minutes on two busy CPUs, and its unit tests five more.
 fn bench(workspace: &Workspace) -> Vec<Command> {
     const MANIFEST: [&str; 2] = ["--manifest-path", "bench/Cargo.toml"];
     if !workspace.root.join("bench/Cargo.toml").exists() {
