@@ -4,6 +4,8 @@
 mod acquire;
 mod batch;
 mod dropping;
+#[cfg(feature = "sqlite")]
+mod dropping_sqlite;
 mod hooks;
 mod model;
 mod named;
