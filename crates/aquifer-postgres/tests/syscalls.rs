@@ -60,7 +60,10 @@ fn a_cached_query_is_one_write_one_wait_and_one_read() {
         let of = |calls: &BTreeMap<String, i64>| calls.get(name).copied().unwrap_or(0);
         of(&many) - of(&few)
     };
-    assert_eq!((spent("sendto"), spent("recvfrom")), (MORE, MORE), "{many:?}");
+    assert_eq!(spent("sendto"), MORE, "{many:?}");
+    // What the log-in is told may come in a piece more or less.
+    let reads = spent("recvfrom") - MORE;
+    assert!((-MORE / 50..=MORE / 50).contains(&reads), "{reads} more than queries: {many:?}");
     let total: i64 = many.keys().map(|name| spent(name)).sum();
     // A wait now and then ends without anything having come.
     assert!(total <= 3 * MORE + MORE / 50, "{total} for {MORE} queries: {many:?}");
