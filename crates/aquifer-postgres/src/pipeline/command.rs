@@ -227,7 +227,7 @@ impl Pipeline {
         let declared = declared(params)?;
         frontend::parse(&mut self.out, &learning.name, &learning.text, &declared);
         frontend::describe(&mut self.out, Object::Statement, &learning.name);
-        self.bind(&learning.name, &declared, true, &[], params)?;
+        self.bind(&learning.name, None, params)?;
         frontend::execute(&mut self.out, "", rows_max(work.want));
         self.counters.prepared += 1;
         self.expected.extend([
@@ -252,17 +252,19 @@ impl Pipeline {
         params: &dyn Params,
     ) -> Result<()> {
         statement.check_count(params.count())?;
-        if !as_declared(&statement, params)? {
-            let learning = self.learn(&statement.text)?;
-            return self.unknown(work, learning, params);
-        }
+        let start = self.out.len();
         let unnamed = statement.name.is_empty();
         if unnamed {
             frontend::parse(&mut self.out, "", &statement.text, &statement.parameters);
+        }
+        let Some(arguments) = self.bind(&statement.name, Some(&statement), params)? else {
+            self.out.truncate(start);
+            let learning = self.learn(&statement.text)?;
+            return self.unknown(work, learning, params);
+        };
+        if unnamed {
             self.expected.push_back(Expect::Parse);
         }
-        let (name, oids) = (&statement.name, &statement.parameters);
-        let arguments = self.bind(name, oids, false, &statement.formats, params)?;
         self.expected.push_back(Expect::Bind);
         if unnamed {
             // The schema may have changed since the types were learnt, and the server cannot tell.
@@ -279,21 +281,30 @@ impl Pipeline {
         Ok(())
     }
 
+    /// Binds the arguments: by the types of the statement that was learnt, or as text for a first use.
+    /// `None`, and nothing is written, if they declare other types than those it was learnt with.
     fn bind(
         &mut self,
         name: &str,
-        oids: &[Oid],
-        first: bool,
-        results: &[types::Format],
+        learnt: Option<&Statement>,
         params: &dyn Params,
-    ) -> Result<Range<usize>> {
+    ) -> Result<Option<Range<usize>>> {
         let count = params.count();
-        frontend::bind(&mut self.out, "", name, count, results, |out, formats| {
+        let results = learnt.map_or(&[][..], |statement| &statement.formats);
+        let mut other = false;
+        let bound = frontend::bind(&mut self.out, "", name, count, results, |out, formats| {
             let codecs = &self.codecs;
-            let mut sink = Arguments { out, formats, oids, codecs, first, index: 0 };
-            params.bind(&mut sink)?;
+            let mut sink = Arguments { out, formats, learnt, codecs, index: 0, other: false };
+            let given = params.bind(&mut sink);
+            other = sink.other;
+            given?;
             if sink.index == count { Ok(()) } else { Err(unequal(sink.index, count)) }
-        })
+        });
+        match bound {
+            Ok(arguments) => Ok(Some(arguments)),
+            Err(_) if other => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// A text as a simple query.
@@ -409,7 +420,7 @@ impl Pipeline {
             return self.unknown(work, learning, item);
         };
         let name = self.siblings[place].name.clone();
-        self.bind(&name, &declared, true, &[], item)?;
+        self.bind(&name, None, item)?;
         frontend::execute(&mut self.out, "", 0);
         self.expected.extend([Expect::Bind, Expect::Execute]);
         work.text = Some(Arc::clone(item.sql));
@@ -550,17 +561,28 @@ impl Pipeline {
 struct Arguments<'a> {
     out: &'a mut Vec<u8>,
     formats: Formats,
-    oids: &'a [Oid],
+    /// Whose types the arguments have; `None` at a first use, where all but bytes goes as text.
+    learnt: Option<&'a Statement>,
     codecs: &'a Codecs,
-    /// The types are not known: all but bytes goes as text.
-    first: bool,
     index: usize,
+    /// An argument declares another type than the statement was learnt with.
+    other: bool,
 }
 
 impl ParamSink for Arguments<'_> {
     #[inline]
     fn put(&mut self, value: ValueRef<'_>) -> Result<()> {
-        let oid = if self.first { 0 } else { self.oids.get(self.index).copied().unwrap_or(0) };
+        let oid = match self.learnt {
+            None => 0,
+            Some(statement) => {
+                let oid = statement.parameters.get(self.index).copied().unwrap_or(0);
+                if !declared_alike(statement, self.index, oid, value) {
+                    self.other = true;
+                    return Err(declares_other());
+                }
+                oid
+            }
+        };
         let format = self.codecs.put(oid, value, self.out).map_err(|error| self.at(error))?;
         self.formats.set(self.out, self.index, format);
         self.index += 1;
@@ -582,32 +604,20 @@ impl Arguments<'_> {
     }
 }
 
-/// Whether a statement was learnt with arguments that declare the types that these declare: bytes are bytes
-/// whatever the statement makes of them, so a statement that took something else is another one.
+/// Whether a statement was learnt with an argument that declares the type that this one declares: bytes are
+/// bytes whatever the statement makes of them, so a statement that took something else is another one.
 #[inline]
-fn as_declared(statement: &Statement, params: &dyn Params) -> Result<bool> {
-    struct Compare<'s> {
-        statement: &'s Statement,
-        index: usize,
-        same: bool,
-    }
-    impl ParamSink for Compare<'_> {
-        #[inline]
-        fn put(&mut self, value: ValueRef<'_>) -> Result<()> {
-            let declares = types::declared(value);
-            let learnt = self.statement.declared.get(self.index).copied().unwrap_or(0);
-            if declares != learnt && !value.is_null() {
-                let known = self.statement.parameters.get(self.index).copied();
-                // What was NULL when it was learnt may still have the right type.
-                self.same &= learnt == 0 && known == Some(declares);
-            }
-            self.index += 1;
-            Ok(())
-        }
-    }
-    let mut compare = Compare { statement, index: 0, same: true };
-    params.bind(&mut compare)?;
-    Ok(compare.same)
+fn declared_alike(statement: &Statement, index: usize, oid: Oid, value: ValueRef<'_>) -> bool {
+    let declares = types::declared(value);
+    let learnt = statement.declared.get(index).copied().unwrap_or(0);
+    // What was NULL when it was learnt may still have the right type.
+    declares == learnt || value.is_null() || (learnt == 0 && oid == declares)
+}
+
+/// Ends the encoding of arguments that are for another statement; nobody sees it.
+#[cold]
+fn declares_other() -> Error {
+    Error::new(ErrorKind::ArgumentMismatch, "the argument declares another type")
 }
 
 /// The types that arguments must declare themselves, so that the server reads them as they are sent.
