@@ -68,6 +68,17 @@ pub(crate) const REQUIREMENTS: &[Requirement] = &[
         why: "the PostgreSQL driver is tested through it",
     },
     Requirement {
+        name: "MariaDB",
+        probe: Probe::Program { any_of: &["mariadbd"], also_in: &["/usr/sbin"] },
+        packages: &["mariadb-server"],
+        // A service whose unit is this is never started.
+        before: &[
+            "mkdir -p /etc/systemd/system",
+            "ln -sf /dev/null /etc/systemd/system/mariadb.service",
+        ],
+        why: "tests of the MySQL driver start servers of their own with it",
+    },
+    Requirement {
         name: "strace",
         probe: Probe::Program { any_of: &["strace"], also_in: &[] },
         packages: &["strace"],

@@ -5,6 +5,7 @@
 //! | testing a driver, ours or a third party's | [`conformance`]: the contract's rules as checks |
 //! | testing what stands on drivers | [`fake`]: a strict engine in memory, with faults and books of its own |
 //! | testing against PostgreSQL | `postgres` (a feature): real servers, started and stopped by the test |
+//! | testing against MariaDB | `mysql` (a feature): the same for MariaDB |
 //! | testing through a pooler | `pgbouncer` (the same feature) |
 //! | malformed, hostile and rare streams | `scripted` (the same feature): a server that plays a script |
 //! | dropping futures everywhere | [`drop_at_every_poll`], and [`Yielding`] around any driver |
@@ -54,6 +55,8 @@ mod clock;
 pub mod conformance;
 pub mod fake;
 mod gate;
+#[cfg(all(unix, feature = "mysql"))]
+pub mod mysql;
 #[cfg(all(unix, feature = "postgres"))]
 pub mod pgbouncer;
 mod poll;

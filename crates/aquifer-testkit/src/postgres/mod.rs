@@ -29,7 +29,7 @@
 
 mod account;
 pub mod backend;
-mod certificates;
+pub(crate) mod certificates;
 mod database;
 mod error;
 pub mod frame;
