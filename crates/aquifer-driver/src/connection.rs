@@ -57,6 +57,12 @@ pub enum Command<'a> {
     /// is followed by `End`); inside a transaction, and on engines that stop at the first error, the
     /// statements after a failed one fail with [`TxFailed`](crate::ErrorKind::TxFailed).
     ///
+    /// A batch that is [atomic](Batch::is_atomic) is given outside a transaction only to drivers that
+    /// [take it](Connection::takes_atomic_batches): there, too, the statements after a failed one fail with
+    /// `TxFailed`, nothing of the batch is kept then, and what fails as it is committed is its last
+    /// statement. (Rows that cannot be read, [`Conversion`](crate::ErrorKind::Conversion), are no failure of
+    /// their statement.) Inside a transaction it is a batch like any other.
+    ///
     /// The caller keeps a handle of its own, to send the batch elsewhere if this connection turns out to be
     /// dead; the driver lets go of its one when the command is over.
     Batch(Arc<Batch>),
@@ -198,6 +204,7 @@ pub struct Batch {
     texts: Vec<Arc<str>>,
     items: Vec<Item>,
     params: ParamBuf,
+    atomic: bool,
 }
 
 #[derive(Debug)]
@@ -301,6 +308,16 @@ impl Batch {
         };
         self.items.push(Item { text, first, count: self.params.len() - first, want });
         Ok(())
+    }
+
+    /// Outside a transaction the statements are to be all or nothing.
+    pub fn set_atomic(&mut self) {
+        self.atomic = true;
+    }
+
+    /// See [`set_atomic`](Self::set_atomic).
+    pub fn is_atomic(&self) -> bool {
+        self.atomic
     }
 
     /// [`ParamBuf::has_special`] of all arguments.
@@ -466,6 +483,12 @@ pub trait Connection: Send + 'static {
     /// connection is idle, and only if somebody hears the answer.
     fn limit_query(&self) -> Option<String> {
         None
+    }
+
+    /// True if an [atomic](Batch::is_atomic) batch can be given outside a transaction: see
+    /// [`Command::Batch`]. Callers begin a transaction where this is false.
+    fn takes_atomic_batches(&self) -> bool {
+        false
     }
 
     /// The driver's own type, for its own powers.

@@ -181,6 +181,7 @@ struct Inner {
     column: Option<Box<str>>,
     detail: Option<Box<str>>,
     position: Option<u32>,
+    statement: Option<u32>,
     label: Option<Box<str>>,
     nothing_sent: bool,
     retry: Option<Retry>,
@@ -207,6 +208,7 @@ impl Error {
             column: None,
             detail: None,
             position: None,
+            statement: None,
             label: None,
             nothing_sent: matches!(
                 kind,
@@ -287,6 +289,13 @@ impl Error {
     #[must_use]
     pub fn with_position(mut self, byte: u32) -> Self {
         self.0.position = Some(byte);
+        self
+    }
+
+    /// Which statement of a batch failed, counted from 1.
+    #[must_use]
+    pub fn with_statement(mut self, number: u32) -> Self {
+        self.0.statement = Some(number);
         self
     }
 
@@ -378,6 +387,11 @@ impl Error {
         self.0.position
     }
 
+    /// Which statement of a batch failed, counted from 1, where the error is the batch's.
+    pub fn statement(&self) -> Option<u32> {
+        self.0.statement
+    }
+
     /// The label of the call that failed.
     pub fn label(&self) -> Option<&str> {
         self.0.label.as_deref()
@@ -438,6 +452,9 @@ impl fmt::Display for Error {
         if let Some(label) = &inner.label {
             write!(f, "{label}: ")?;
         }
+        if let Some(number) = inner.statement {
+            write!(f, "statement {number} of the batch: ")?;
+        }
         f.write_str(&inner.message)?;
         match (&inner.code, self.sqlstate()) {
             (Some(code), _) => write!(f, " ({code})")?,
@@ -473,6 +490,9 @@ impl fmt::Debug for Error {
         if let Some(position) = inner.position {
             out.field("position", &position);
         }
+        if let Some(number) = inner.statement {
+            out.field("statement", &number);
+        }
         out.field("nothing_sent", &inner.nothing_sent).field("retry", &self.retry());
         if let Some(source) = &inner.source {
             out.field("source", source);
@@ -503,6 +523,15 @@ mod tests {
             "stations.create: a station with this code exists (SQLITE_CONSTRAINT_UNIQUE); choose another code"
         );
         assert!(!format!("{error:?}").contains("secret"));
+    }
+
+    #[test]
+    fn the_error_of_a_batch_names_its_statement() {
+        let error = Error::new(ErrorKind::UniqueViolation, "a duplicate").with_label("import");
+        assert_eq!(error.statement(), None);
+        let error = error.with_statement(3);
+        assert_eq!(error.statement(), Some(3));
+        assert_eq!(error.to_string(), "import: statement 3 of the batch: a duplicate");
     }
 
     #[test]

@@ -462,6 +462,10 @@ impl Connection for PostgresConnection {
         ))
     }
 
+    fn takes_atomic_batches(&self) -> bool {
+        self.pipeline.takes_atomic_batches()
+    }
+
     fn as_any_mut(&mut self) -> &mut dyn Any {
         self
     }

@@ -67,6 +67,37 @@ impl Shape {
     }
 }
 
+/// True for `COPY ... FROM STDIN` and `TO STDOUT`. A file's name with such a word in it counts too.
+pub(crate) fn copies(sql: &str) -> bool {
+    let sql = skip_comments(sql).as_bytes();
+    let is_copy = sql.get(..4).is_some_and(|word| word.eq_ignore_ascii_case(b"COPY"));
+    is_copy
+        && [&b"STDIN"[..], b"STDOUT"]
+            .iter()
+            .any(|end| sql.windows(end.len()).any(|window| window.eq_ignore_ascii_case(end)))
+}
+
+/// The text from its first word on.
+fn skip_comments(mut sql: &str) -> &str {
+    loop {
+        sql = sql.trim_start();
+        if let Some(line) = sql.strip_prefix("--") {
+            sql = line.split_once('\n').map_or("", |(_, rest)| rest);
+        } else if let Some(inside) = sql.strip_prefix("/*") {
+            let mut depth = 1;
+            let mut at = 0;
+            while depth > 0 && at < inside.len() {
+                let rest = &inside.as_bytes()[at..];
+                depth += i32::from(rest.starts_with(b"/*")) - i32::from(rest.starts_with(b"*/"));
+                at += if rest.starts_with(b"/*") || rest.starts_with(b"*/") { 2 } else { 1 };
+            }
+            sql = inside.get(at..).unwrap_or("");
+        } else {
+            return sql;
+        }
+    }
+}
+
 /// What a type's modifier says: a length for `varchar(n)` and `char(n)`, precision and scale for `numeric`.
 fn with_modifier(column: Column, oid: Oid, modifier: i32) -> Column {
     /// The modifier counts a header of four bytes along.
@@ -96,6 +127,8 @@ pub(crate) struct Statement {
     pub(crate) fields: Box<[Field]>,
     /// Running it may leave the session different.
     pub(crate) changes_session: bool,
+    /// Running it makes data go to the server or come from it.
+    pub(crate) copies: bool,
     /// The formats that are asked for from the second use on.
     pub(crate) formats: Box<[Format]>,
     codecs: Codecs,
@@ -121,6 +154,7 @@ impl Statement {
         }
         Self {
             changes_session: session_change::in_text(&text),
+            copies: copies(&text),
             name,
             text,
             parameters,

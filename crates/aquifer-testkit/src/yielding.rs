@@ -110,6 +110,10 @@ impl Connection for YieldingConnection {
         self.inner.counters()
     }
 
+    fn takes_atomic_batches(&self) -> bool {
+        self.inner.takes_atomic_batches()
+    }
+
     fn as_any_mut(&mut self) -> &mut dyn Any {
         self.inner.as_any_mut()
     }

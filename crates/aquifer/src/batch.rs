@@ -14,13 +14,14 @@ use aquifer_driver::{
 };
 use tokio::time::Instant;
 
+use crate::atomic;
 use crate::db::{Db, retriable};
 use crate::deadline::{During, before};
 use crate::done::Done;
 use crate::link::{DriverConn, no_rows};
 use crate::observe::{Call, Counts, went_away};
 use crate::rows::left_open;
-use crate::session::{Scoped, controls};
+use crate::session::{Scoped, Session, controls};
 use crate::target::{Place, Target};
 use crate::text::Text;
 
@@ -28,7 +29,8 @@ use crate::text::Text;
 ///
 /// On a `Db` each statement commits by itself, and the ones after a failed one still run; in a
 /// transaction nothing runs after the first that failed. [All or
-/// nothing](crate#what-is-all-or-nothing) is a batch on a transaction. Rows are kept in memory until they are taken.
+/// nothing](crate#what-is-all-or-nothing) is a batch that is [`atomic`](Self::atomic), or one on a
+/// transaction. Rows are kept in memory until they are taken.
 ///
 /// ```
 /// # async fn run(db: aquifer::Db) -> aquifer::Result<()> {
@@ -125,6 +127,30 @@ impl<'e> Batch<'e> {
             expanded: false,
             access: Access::ReadOnly,
         }
+    }
+
+    /// The statements will be all or nothing: if one fails, or cannot be sent, [`send`](Self::send) fails
+    /// with its error, whose [`statement`](Error::statement) says which one it was; those before it are
+    /// undone, and those after it do not run.
+    ///
+    /// PostgreSQL gets them in one flight with one Sync, and takes them for one transaction. Elsewhere, and
+    /// by PostgreSQL's simple protocol, a transaction is begun and committed around them; inside a
+    /// transaction it is a savepoint, and the transaction goes on after a failure. Statements that begin or
+    /// end a transaction are refused; those that cannot run in one (`VACUUM`) have no place here.
+    ///
+    /// ```
+    /// # async fn run(db: aquifer::Db) -> aquifer::Result<()> {
+    /// let mut batch = db.batch().atomic();
+    /// let taken = batch.exec("UPDATE tanks SET litres = litres - ? WHERE id = ?", (10, 1));
+    /// let given = batch.exec("UPDATE tanks SET litres = litres + ? WHERE id = ?", (10, 2));
+    /// let mut done = batch.send().await?;
+    /// println!("{} and {}", done.take(taken)?.rows_affected(), done.take(given)?.rows_affected());
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn atomic(mut self) -> Self {
+        self.statements.set_atomic();
+        self
     }
 
     /// How many statements there are.
@@ -238,10 +264,19 @@ impl<'e> Batch<'e> {
     /// # Errors
     ///
     /// No connection in time, a lost connection, or the deadline. A statement's own error is its
-    /// ticket's.
+    /// ticket's; of an [`atomic`](Self::atomic) batch it is the batch's.
     pub async fn send(self) -> Result<BatchDone> {
-        let Self { id, target, statements, pushed, access, .. } = self;
+        let Self { id, target, statements, mut pushed, access, .. } = self;
         let handle = target.handle().clone();
+        let atomic = statements.is_atomic();
+        if atomic {
+            if !pushed.refused.is_empty() {
+                let (index, error) = pushed.refused.swap_remove(0);
+                let error = atomic::of_statement(index, error.with_nothing_sent(true));
+                return Err(handle.named(error));
+            }
+            atomic::check(pushed.sent()).map_err(|error| handle.named(error))?;
+        }
         let mut flight = Flight {
             db: &handle,
             pushed: &pushed,
@@ -249,10 +284,14 @@ impl<'e> Batch<'e> {
             started: None,
             recorded: false,
         };
-        let sent = if statements.is_empty() {
+        let mut sent = if statements.is_empty() {
             Ok(Vec::new())
         } else {
             send(target, Arc::new(statements), access, &mut flight).await
+        };
+        let failed = match &mut sent {
+            Ok(results) if atomic => atomic::failed(results),
+            _ => None,
         };
         flight.record(sent.as_deref());
         drop(flight);
@@ -260,6 +299,10 @@ impl<'e> Batch<'e> {
             let repeatable = error.is_timeout() && access == Access::ReadOnly;
             handle.named(if repeatable { error.with_retry(Retry::Safe) } else { error })
         })?;
+        if let Some(index) = failed {
+            let error = sent.into_iter().nth(index).and_then(Result::err).unwrap_or_else(missing);
+            return Err(handle.named(atomic::of_statement(index, error)));
+        }
         Ok(BatchDone { id, results: pushed.results(sent), db: handle })
     }
 }
@@ -276,17 +319,13 @@ async fn send(
             let deadline = session.deadline();
             flight.started = Some(Instant::now());
             session.ready(deadline).await?;
-            let sent = run(session.link(), statements, deadline).await;
-            match &sent {
-                Ok(results) => {
-                    if let Some(error) = results.iter().find_map(|result| result.as_ref().err()) {
-                        session.note(error);
-                    }
-                }
-                Err(error) => session.note(error),
+            let apart = statements.is_atomic()
+                && (session.is_within_transaction()
+                    || !atomic::goes_as_it_is(session.link(), &statements));
+            if apart {
+                return Box::pin(atomic::on_session(session, statements, deadline)).await;
             }
-            session.settle();
-            sent
+            run_in_session(session, statements, deadline).await
         }
         Place::Scoped(scope, None) => {
             Box::pin(send(Target::db(&scope), statements, access, flight)).await
@@ -296,6 +335,26 @@ async fn send(
             Box::pin(send(Target::session(scoped.session), statements, access, flight)).await
         }
     }
+}
+
+/// Runs a batch on a connection in hand.
+pub(crate) async fn run_in_session(
+    session: &mut Session,
+    statements: Arc<aquifer_driver::Batch>,
+    deadline: Option<Instant>,
+) -> Result<Vec<Result<Ready>>> {
+    session.ready(deadline).await?;
+    let sent = run(session.link(), statements, deadline).await;
+    match &sent {
+        Ok(results) => {
+            if let Some(error) = results.iter().find_map(|result| result.as_ref().err()) {
+                session.note(error);
+            }
+        }
+        Err(error) => session.note(error),
+    }
+    session.settle();
+    sent
 }
 
 /// Sends a batch on a connection of the pool's; on another one, if the first was dead before anything was
@@ -313,9 +372,15 @@ async fn send_on_db(
         let mut lease = db.lease_again(access, deadline, attempt).await?;
         flight.waited += lease.waited();
         flight.started.get_or_insert(lease.acquired_at());
-        let sent = run(&mut lease, Arc::clone(statements), deadline).await;
-        let sent = sent.and_then(|results| left_open(&lease).map(|()| results));
-        drop(lease);
+        let sent = if statements.is_atomic() && !atomic::goes_as_it_is(&mut lease, statements) {
+            let options = db.atomic_options(access);
+            Box::pin(atomic::on_lease(db, lease, statements, options, deadline)).await
+        } else {
+            let sent = run(&mut lease, Arc::clone(statements), deadline).await;
+            let sent = sent.and_then(|results| left_open(&lease).map(|()| results));
+            drop(lease);
+            sent
+        };
         let is_write = |error: &Error| error.kind() == ErrorKind::ReadOnly;
         let misjudged = match &sent {
             Err(error) if retriable(error, attempt) => {
@@ -482,6 +547,7 @@ impl Ready {
 }
 
 /// The results of a batch, each to be taken once.
+#[must_use = "statements may have failed: take their results, or ask `finish`"]
 pub struct BatchDone {
     id: u64,
     results: Vec<Option<Result<Ready>>>,

@@ -662,6 +662,16 @@ impl Db {
         self.scope.access.is_none() && self.shared.source.splits()
     }
 
+    /// For a transaction around statements that need `access`. Where only the texts say that they read,
+    /// and any connection may write, they are not held to it.
+    pub(crate) fn atomic_options(&self, access: Access) -> TxOptions {
+        let held = self.scope.access.is_some() || self.shared.source.splits();
+        match access {
+            Access::ReadOnly if held => TxOptions::new().read_only(),
+            _ => TxOptions::new(),
+        }
+    }
+
     /// What a call that needs `access` is to ask for.
     pub(crate) fn access(&self, access: Access) -> Access {
         self.scope.access.unwrap_or(access)

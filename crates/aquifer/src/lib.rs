@@ -24,7 +24,7 @@
 //!
 //! One statement is. Several statements in one text, outside a transaction, are each a transaction of
 //! their own on SQLite, and one on PostgreSQL; the statements of a [`Batch`] are each their own
-//! everywhere. A bulk [`exec_named`](Db::exec_named) is all or nothing. To have several statements
+//! everywhere, unless it is [`atomic`](Batch::atomic). A bulk [`exec_named`](Db::exec_named) is all or nothing. To have several statements
 //! together, [`begin`](Db::begin). `docs/atomicity.md` has the table, with what holds after an error.
 //!
 //! # Dropping
@@ -40,6 +40,7 @@
 #![forbid(unsafe_code)]
 
 mod at_once;
+mod atomic;
 mod backoff;
 mod batch;
 #[cfg(feature = "blocking")]

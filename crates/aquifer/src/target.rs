@@ -477,7 +477,8 @@ macro_rules! calls {
         }
 
         /// Collects statements to be sent in as few flights as the driver can. On a `Db` each commits by
-        /// itself; on a transaction they are part of it.
+        /// itself, unless they are to be [`atomic`](crate::Batch::atomic); on a transaction they are part
+        /// of it.
         pub fn batch($($receiver)+) -> $crate::Batch<'_> {
             $self.target().batch()
         }

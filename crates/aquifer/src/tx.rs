@@ -51,6 +51,10 @@ impl Tx {
 }
 
 impl<'c> ConnTx<'c> {
+    pub(crate) fn session(&mut self) -> &mut Session {
+        self.session
+    }
+
     pub(crate) async fn begin(session: &'c mut Session, options: TxOptions) -> Result<Self> {
         let deadline = session.db().deadline();
         session.begin(options, deadline).await?;
@@ -157,6 +161,10 @@ impl<'t> Savepoint<'t> {
 
     pub(crate) fn target(&mut self) -> Target<'_> {
         Target::session(self.session)
+    }
+
+    pub(crate) fn session(&mut self) -> &mut Session {
+        self.session
     }
 
     calls! { self, &mut self }

@@ -292,6 +292,10 @@ impl Connection for Watched {
         lock(&self.held).connection.as_ref().and_then(|there| there.limit_query())
     }
 
+    fn takes_atomic_batches(&self) -> bool {
+        lock(&self.held).connection.as_ref().is_some_and(|there| there.takes_atomic_batches())
+    }
+
     /// Not the driver's own type: that is had once nobody watches.
     fn as_any_mut(&mut self) -> &mut dyn Any {
         self

@@ -16,7 +16,7 @@ use crate::interpolate::interpolate;
 use crate::protocol::backend::Ready;
 use crate::protocol::frontend::{self, Formats, Object};
 use crate::session_change;
-use crate::statement::Statement;
+use crate::statement::{self, Statement};
 use crate::types::{self, Codecs, Oid};
 
 /// Most arguments of one statement: their number has 16 bits.
@@ -355,17 +355,22 @@ impl Pipeline {
         Ok(())
     }
 
-    /// One Sync after each statement outside a transaction, so that each stands alone; one at the end
-    /// inside, where they stand and fall together anyway.
+    /// One Sync after each statement outside a transaction, so that each stands alone; one at the end of an
+    /// atomic batch, which the server takes for a transaction, and inside a transaction, where they stand
+    /// and fall together anyway.
     fn batch(&mut self, batch: &Batch) -> Result<()> {
         if batch.is_empty() {
             self.steps.push_back(Settled::end(Default::default()));
             return Ok(());
         }
+        let outside = self.status() == Status::Idle;
         if self.settings.mode == StatementMode::Simple {
+            if outside && batch.is_atomic() {
+                return Err(no_atomic_batch());
+            }
             return batch.iter().try_for_each(|item| self.simple(item.sql, &item, item.want, true));
         }
-        let alone = self.status() == Status::Idle;
+        let alone = outside && !batch.is_atomic();
         self.flight_head();
         self.send_held_begin();
         for (index, item) in batch.iter().enumerate() {
@@ -379,6 +384,7 @@ impl Pipeline {
                 want => want,
             };
             match self.cache.find(item.sql) {
+                Some(statement) if statement.copies => return Err(copy_in_a_batch()),
                 Some(statement) => {
                     self.counters.cache_hits += 1;
                     self.known(work, statement, &item)?;
@@ -397,6 +403,11 @@ impl Pipeline {
         Ok(())
     }
 
+    /// The simple protocol has a transaction for each of its messages.
+    pub(crate) fn takes_atomic_batches(&self) -> bool {
+        self.settings.mode != StatementMode::Simple
+    }
+
     /// A statement of a batch that is not kept yet: prepared by the first that uses it.
     fn unknown_sibling(&mut self, mut work: Work, item: &BatchItem<'_>) -> Result<()> {
         let declared = declared(item)?;
@@ -404,6 +415,9 @@ impl Pipeline {
             *sibling.text == **item.sql && sibling.declared == declared && !sibling.name.is_empty()
         });
         let Some(place) = known else {
+            if statement::copies(item.sql) {
+                return Err(copy_in_a_batch());
+            }
             let learning = self.learn(item.sql)?;
             // Parsed again without a name: its types are learnt once all the same.
             if self.siblings.iter().any(|sibling| *sibling.text == **item.sql) {
@@ -662,6 +676,21 @@ fn unequal(given: usize, count: usize) -> Error {
         format!("{count} arguments were announced and {given} were given"),
     )
     .with_nothing_sent(true)
+}
+
+/// The server would take the messages of the statements that follow for the data, and end the session.
+#[cold]
+fn copy_in_a_batch() -> Error {
+    Error::new(ErrorKind::Unsupported, "COPY from or to the client cannot run in a batch")
+        .with_hint("use the driver's copy_in and copy_out")
+        .with_nothing_sent(true)
+}
+
+#[cold]
+fn no_atomic_batch() -> Error {
+    Error::new(ErrorKind::Unsupported, "the simple protocol has no atomic batches")
+        .with_hint("send the batch within a transaction")
+        .with_nothing_sent(true)
 }
 
 fn begin_text(options: TxOptions) -> String {

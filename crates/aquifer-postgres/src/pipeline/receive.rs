@@ -419,7 +419,9 @@ impl Pipeline {
         if !work.ends_segment
             && let Some(work) = self.works.pop_front()
         {
-            self.settle(work, Ok(outcome));
+            // What the server does not know of is this statement's own: those that follow go on.
+            let failed = self.failure.take().map(|failed| failed.error);
+            self.settle(work, failed.map_or(Ok(outcome), Err));
         }
         self.follow();
     }

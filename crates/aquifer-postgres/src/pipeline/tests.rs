@@ -387,6 +387,53 @@ fn a_batch_in_a_transaction_has_one_sync_and_falls_together() {
 }
 
 #[test]
+fn an_atomic_batch_has_one_sync_and_falls_together() {
+    let sql: Arc<str> = SQL.into();
+    let mut session = Session::named();
+    session.execute(SQL, 1);
+    session.answer(&first_use(&[])).unwrap();
+    let batch = |count: i64| {
+        let mut batch = Batch::new();
+        batch.set_atomic();
+        for id in 0..count {
+            batch.push(&sql, &(id,), Want::Outcome).unwrap();
+        }
+        Command::Batch(Arc::new(batch))
+    };
+    let done = [message(b'2', b""), complete("SELECT 1")].concat();
+    // What fails as it is committed is the last one.
+    for (said, kinds) in [
+        (
+            [done.clone(), error("23505")].concat(),
+            [ErrorKind::UniqueViolation, ErrorKind::TxFailed],
+        ),
+        (
+            [done.clone(), done.clone(), done.clone(), error("23503")].concat(),
+            [ErrorKind::ForeignKeyViolation; 2],
+        ),
+    ] {
+        assert_eq!(session.start(batch(3)), "BEBEBES");
+        session.say(&[said, ready(b'I')].concat());
+        let mut failed = Vec::new();
+        loop {
+            match session.step().unwrap().unwrap() {
+                Step::EndOfSet(_) => {}
+                Step::Failed(error) => failed.push(error.kind()),
+                Step::End(_) => break,
+                step => panic!("{step:?}"),
+            }
+        }
+        assert_eq!(failed.first(), Some(&kinds[0]));
+        assert_eq!(failed.last(), Some(&kinds[1]));
+        assert_eq!(session.pipeline.status(), Status::Idle);
+    }
+    let mut simple = Session::new(StatementMode::Simple, 8);
+    let refused = simple.pipeline.start(batch(2)).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Unsupported);
+    assert!(refused.nothing_sent() && !simple.pipeline.takes_atomic_batches());
+}
+
+#[test]
 fn a_script_gives_a_set_for_each_statement() {
     let mut session = Session::named();
     assert_eq!(session.start(Command::Script { sql: "SELECT 1; CREATE TABLE x(); SELECT 2" }), "Q");

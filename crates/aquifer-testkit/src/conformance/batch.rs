@@ -194,3 +194,31 @@ pub(super) async fn many_equal_texts_are_prepared_once(case: &Case) -> Verdict {
     rule!(count == 100, "Batch: 100 rows are right, got {count}");
     owner.must_be_usable("a large batch").await
 }
+
+pub(super) async fn an_atomic_batch_is_all_or_nothing(case: &Case) -> Verdict {
+    let mut owner = case.with_table().await?;
+    let able = owner.connection.takes_atomic_batches();
+    case.needs(able, "the driver takes no atomic batches")?;
+    let mut batch = with_duplicate(&owner, Some("b"))?;
+    batch.set_atomic();
+    let mut entries = send(&mut owner, batch).await?.into_iter();
+    rule!(entries.next().is_some_and(|first| first.is_ok()), "Batch: the first statement succeeds");
+    let second = entries.next().unwrap_or_else(|| Ok(Set::default()));
+    expect_error(second, ErrorKind::UniqueViolation, "Batch: a duplicate")?;
+    let third = entries.next().unwrap_or_else(|| Ok(Set::default()));
+    expect_error(third, ErrorKind::TxFailed, "Batch: in an atomic one, after a failed statement")?;
+    let count = owner.count().await?;
+    rule!(count == 0, "Batch: nothing of an atomic one that failed is kept, got {count} rows");
+    owner.must_be_usable("an atomic batch that failed").await?;
+
+    let mut batch = Batch::new();
+    push(&mut batch, &owner, INSERT, &("a", 1), Want::Outcome)?;
+    push(&mut batch, &owner, INSERT, &("b", 2), Want::Outcome)?;
+    batch.set_atomic();
+    for entry in send(&mut owner, batch).await? {
+        entry?;
+    }
+    let count = owner.count().await?;
+    rule!(count == 2, "Batch: all of an atomic one that succeeded is kept, got {count} rows");
+    owner.must_be_usable("an atomic batch").await
+}

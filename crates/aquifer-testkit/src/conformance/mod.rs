@@ -172,6 +172,7 @@ macro_rules! __conformance_checks {
                 wants_are_kept_apart
                 a_bad_argument_refuses_the_whole_batch
                 many_equal_texts_are_prepared_once
+                an_atomic_batch_is_all_or_nothing
             }
             script {
                 every_statement_gives_a_result_set

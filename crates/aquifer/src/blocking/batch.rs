@@ -17,6 +17,12 @@ impl<'e> Batch<'e> {
         Self { inner: place.target.batch(), runtime: place.runtime }
     }
 
+    /// As [`atomic`](crate::Batch::atomic).
+    #[must_use]
+    pub fn atomic(self) -> Self {
+        Self { inner: self.inner.atomic(), runtime: self.runtime }
+    }
+
     /// As [`len`](crate::Batch::len).
     pub fn len(&self) -> usize {
         self.inner.len()

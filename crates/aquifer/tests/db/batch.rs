@@ -216,3 +216,123 @@ async fn a_batch_has_a_deadline() {
     settled_in_time(&db).await;
     assert_at_rest(&db, &server);
 }
+
+/// A batch of `TAKE`s on the first account, of which the one at `failing` is a duplicate instead.
+async fn atomically(batch: aquifer::Batch<'_>, failing: Option<usize>) -> aquifer::Result<u64> {
+    let mut batch = batch.atomic();
+    let tickets: Vec<_> = (0..3)
+        .map(|n| match failing == Some(n) {
+            true => batch.exec(DUPLICATE, ()),
+            false => batch.exec(TAKE, (1, 1)),
+        })
+        .collect();
+    let mut done = batch.send().await?;
+    tickets.into_iter().map(|ticket| done.take(ticket).map(|done| done.rows_affected())).sum()
+}
+
+#[tokio::test]
+async fn an_atomic_batch_is_all_or_nothing_wherever_it_runs() {
+    for options in [FakeOptions::like_sqlite(), FakeOptions::like_postgres()] {
+        let server = FakeServer::with_options(options);
+        let db = open_one(&server);
+        accounts(&db).await;
+        for failing in 0..3 {
+            let error = atomically(db.label("nightly").batch(), Some(failing)).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::UniqueViolation);
+            assert_eq!(error.statement(), Some(failing as u32 + 1));
+            assert_eq!(error.label(), Some("nightly"));
+            let mut conn = db.acquire().await.unwrap();
+            atomically(conn.batch(), Some(failing)).await.unwrap_err();
+            // The transaction around it goes on.
+            let mut tx = conn.begin().await.unwrap();
+            tx.exec(TAKE, (1, 2)).await.unwrap();
+            atomically(tx.batch(), Some(failing)).await.unwrap_err();
+            tx.exec(TAKE, (1, 2)).await.unwrap();
+            tx.commit().await.unwrap();
+            assert_eq!(
+                conn.get::<i64>("SELECT balance FROM accounts WHERE id = 1", ()).await.unwrap(),
+                100
+            );
+        }
+        // Nobody counts as done what was undone.
+        let (_, nightly) = db.label_stats().into_iter().next().unwrap();
+        assert_eq!((nightly.calls, nightly.failures), (9, 9));
+        assert_eq!(atomically(db.batch(), None).await.unwrap(), 3);
+        let mut tx = db.begin().await.unwrap();
+        assert_eq!(atomically(tx.batch(), None).await.unwrap(), 3);
+        let mut savepoint = tx.savepoint().await.unwrap();
+        assert_eq!(atomically(savepoint.batch(), None).await.unwrap(), 3);
+        savepoint.rollback().await.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(balances(&db).await, [94, 94]);
+        assert_at_rest(&db, &server);
+    }
+}
+
+#[tokio::test]
+async fn an_atomic_batch_with_a_statement_that_cannot_be_sent_is_not_sent() {
+    let server = FakeServer::new();
+    let db = open(&server);
+    for (text, kind) in
+        [("SELECT ?", ErrorKind::ArgumentMismatch), ("COMMIT", ErrorKind::TxControl)]
+    {
+        let mut batch = db.batch().atomic();
+        drop(batch.exec(TAKE, (1, 1)));
+        drop(batch.exec(text, ()));
+        let error = batch.send().await.unwrap_err();
+        assert_eq!((error.kind(), error.nothing_sent()), (kind, true));
+    }
+    assert_eq!(server.counters().connects, 0);
+}
+
+#[tokio::test]
+async fn an_atomic_batch_that_is_dropped_or_lost_or_late_is_undone() {
+    let server = FakeServer::new();
+    let db = open_one(&server);
+    accounts(&db).await;
+    for operation in [Operation::Begin, Operation::Batch] {
+        server.fail_next(operation, Fault::LostUndone);
+        // A connection that was dead before anything was sent is replaced.
+        let _ = atomically(db.batch(), Some(2)).await.unwrap_err();
+        assert_eq!(balances(&db).await, [100, 100]);
+    }
+    let mut batch = db.batch().atomic();
+    drop(batch.exec(TAKE, (1, 1)));
+    drop(batch.exec("SLEEP 60000", ()));
+    let sending = batch.send();
+    tokio::select! {
+        biased;
+        done = sending => panic!("{done:?}"),
+        () = async { for _ in 0..50 { tokio::task::yield_now().await } } => {}
+    }
+    settled_in_time(&db).await;
+    assert_eq!(balances(&db).await, [100, 100]);
+    let quick = db.timeout(ms(10));
+    let mut batch = quick.batch().atomic();
+    drop(batch.exec(TAKE, (1, 1)));
+    drop(batch.exec("SLEEP 60000", ()));
+    assert_eq!(batch.send().await.unwrap_err().kind(), ErrorKind::Timeout);
+    settled_in_time(&db).await;
+    assert_eq!(balances(&db).await, [100, 100]);
+    assert_at_rest(&db, &server);
+}
+
+#[tokio::test]
+async fn over_sqlite_an_atomic_batch_reads_and_writes_where_it_may() {
+    let folder = Folder::new("atomic");
+    let db = aquifer::Db::open(&folder.url()).unwrap();
+    db.exec("CREATE TABLE accounts (id INTEGER PRIMARY KEY, balance INTEGER)", ()).await.unwrap();
+    db.exec("INSERT INTO accounts VALUES (1, 100)", ()).await.unwrap();
+    for failing in 0..3 {
+        let error = atomically(db.batch(), Some(failing)).await.unwrap_err();
+        assert_eq!(error.statement(), Some(failing as u32 + 1));
+    }
+    assert_eq!(atomically(db.batch(), None).await.unwrap(), 3);
+    let mut batch = db.batch().atomic();
+    let one = batch.get::<i64>("SELECT balance FROM accounts", ());
+    let two = batch.get::<i64>("SELECT count(*) FROM accounts", ());
+    let mut done = batch.send().await.unwrap();
+    assert_eq!((done.take(one).unwrap(), done.take(two).unwrap()), (97, 1));
+    let refused = atomically(db.read_only().batch(), None).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::ReadOnly);
+}

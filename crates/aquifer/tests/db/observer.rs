@@ -224,7 +224,7 @@ async fn each_statement_of_a_batch_is_a_call() {
     let _a = batch.select::<i64>("SELECT id FROM accounts", ());
     let _b = batch.exec("SELECT nonsense", ());
     let _c = batch.exec(TAKE, (1, 1));
-    batch.send().await.unwrap();
+    drop(batch.send().await.unwrap());
     let seen: Vec<_> =
         watcher.take().into_iter().map(|seen| (seen.sql, seen.rows, seen.error)).collect();
     let expected = [

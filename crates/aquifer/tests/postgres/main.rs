@@ -1,5 +1,6 @@
 //! What users do with a `Db`, over a real PostgreSQL server.
 
+mod batches;
 mod connecting;
 mod cursors;
 mod notices;
