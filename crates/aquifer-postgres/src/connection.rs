@@ -105,6 +105,31 @@ impl PostgresConnection {
         self.poll_flow(cx, |pipeline| pipeline.advance(batch))
     }
 
+    /// As [`poll_step`](Self::poll_step), for a statement alone in its flight: writes it, or takes its
+    /// answer. Where that is not all there is to do, `poll_step` goes on.
+    #[inline]
+    fn poll_lone(&mut self, cx: &mut Context<'_>, batch: &mut RowBatch) -> Poll<Result<Step>> {
+        if self.pipeline.untouched() {
+            self.poll_liveness(cx)?;
+            if !self.stop.may_send() {
+                self.pipeline.abandon();
+                return Poll::Ready(Err(stopped()));
+            }
+            // The answer cannot be there yet, and the task is woken when it comes.
+            let _ = self.poll_write(cx)?;
+            return Poll::Pending;
+        }
+        if self.pipeline.output().is_empty() && !self.unflushed {
+            if self.poll_fill(cx)?.is_pending() {
+                return Poll::Pending;
+            }
+            if let Some(step) = self.pipeline.take_lone(batch)? {
+                return Poll::Ready(Ok(step));
+            }
+        }
+        self.poll_step(cx, Some(batch))
+    }
+
     #[inline]
     fn poll_flow<T>(
         &mut self,
@@ -252,7 +277,11 @@ impl PostgresConnection {
     /// Before the first byte of a flight: whether the server has said goodbye meanwhile. Costs a system
     /// call only if something has come. Ends only when reading would have to wait, so that the task is
     /// woken by what comes next.
+    #[inline]
     fn poll_liveness(&mut self, cx: &mut Context<'_>) -> Result<()> {
+        if self.stream.is_silent(cx) {
+            return Ok(());
+        }
         while self.poll_fill(cx)?.is_ready() {
             self.pipeline.receive_unasked()?;
         }
@@ -266,12 +295,13 @@ impl PostgresConnection {
                 Poll::Ready(Ok(0)) => return Err(self.lost(std::io::ErrorKind::WriteZero.into())),
                 Poll::Ready(Ok(len)) => {
                     self.pipeline.wrote(len);
-                    self.unflushed = true;
+                    self.unflushed = self.stream.is_layered();
                 }
                 Poll::Ready(Err(error)) => return Err(self.last_words(cx, error)),
                 Poll::Pending => return Ok(Poll::Pending),
             }
         }
+        // Only a layer of TLS keeps what was written.
         if self.unflushed {
             match Pin::new(&mut self.stream).poll_flush(cx) {
                 Poll::Ready(Ok(())) => self.unflushed = false,
@@ -357,13 +387,12 @@ impl Connection for PostgresConnection {
     }
 
     fn poll_next(&mut self, cx: &mut Context<'_>, batch: &mut RowBatch) -> Poll<Result<Step>> {
-        let step = match self.held.take() {
-            Some(step) => step,
-            None => match self.poll_step(cx, Some(batch)) {
-                Poll::Ready(step) => step,
-                Poll::Pending => return Poll::Pending,
-            },
+        let polled = match self.held.take() {
+            Some(step) => Poll::Ready(step),
+            None if self.pipeline.is_lone() => self.poll_lone(cx, batch),
+            None => self.poll_step(cx, Some(batch)),
         };
+        let Poll::Ready(step) = polled else { return Poll::Pending };
         let over = matches!(step, Ok(Step::End(_)) | Err(_));
         // A stop must have hit this command, or nothing, before another one may follow.
         if over && self.stop.poll_command_ends(cx).is_pending() {

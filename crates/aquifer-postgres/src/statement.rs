@@ -7,6 +7,7 @@ use foldhash::fast::RandomState;
 use hashlink::LruCache;
 
 use crate::protocol::backend::Field;
+use crate::protocol::flight::Flight;
 use crate::session_change;
 use crate::types::{self, Codecs, Format, Oid, Transcode};
 
@@ -133,6 +134,8 @@ pub(crate) struct Statement {
     pub(crate) formats: Box<[Format]>,
     codecs: Codecs,
     binary: OnceLock<Arc<Shape>>,
+    /// What is sent each time it is run alone.
+    flight: OnceLock<Option<Flight>>,
 }
 
 impl Statement {
@@ -163,6 +166,7 @@ impl Statement {
             fields: fields.into(),
             codecs: codecs.clone(),
             binary: OnceLock::new(),
+            flight: OnceLock::new(),
         }
     }
 
@@ -173,6 +177,17 @@ impl Statement {
             let format = |field: &Field| format_of(field.oid, &self.codecs);
             Arc::new(Shape::new(&self.fields, &self.codecs, format))
         })
+    }
+
+    /// What is sent each time it is run alone, if there is nothing more to it: it is kept by the server,
+    /// leaves the session as it is, and its cells are read where they lie.
+    #[inline]
+    pub(crate) fn flight(&self) -> Option<&Flight> {
+        let flight = self.flight.get_or_init(|| {
+            let simple = !self.name.is_empty() && !self.changes_session && self.shape().plain;
+            simple.then(|| Flight::new(&self.name, self.parameters.len(), &self.formats))
+        });
+        flight.as_ref()
     }
 
     /// The format of a COPY of these columns, which is the same for all: binary if it can be read for each of
@@ -249,6 +264,19 @@ impl Cache {
 
     pub(crate) fn len(&self) -> usize {
         self.statements.len()
+    }
+
+    /// As [`find`](Self::find), of a statement that is [given back](Self::give_back) when it was used: that
+    /// spares two atomic steps. Without that it is as well kept, and found a little later.
+    #[inline]
+    pub(crate) fn lend(&mut self, sql: &str) -> Option<Arc<Statement>> {
+        self.last.take_if(|last| *last.text == *sql).or_else(|| self.statements.get(sql).cloned())
+    }
+
+    /// See [`lend`](Self::lend). Not for a statement that was removed meanwhile.
+    #[inline]
+    pub(crate) fn give_back(&mut self, lent: Arc<Statement>) {
+        self.last = Some(lent);
     }
 
     /// The statement of this text; it becomes the most recently used.

@@ -20,6 +20,27 @@ pub(crate) enum Stream {
     Tls(Box<TlsStream<TcpStream>>),
 }
 
+impl Stream {
+    /// True if reading would have to wait; the task is woken when bytes come, or the end. False if it may
+    /// be otherwise.
+    #[inline]
+    pub(crate) fn is_silent(&self, cx: &mut Context<'_>) -> bool {
+        match self {
+            Self::Tcp(stream) => stream.poll_read_ready(cx).is_pending(),
+            #[cfg(unix)]
+            Self::Unix(stream) => stream.poll_read_ready(cx).is_pending(),
+            // Bytes may have been deciphered already.
+            Self::Tls(_) => false,
+        }
+    }
+
+    /// True if what was written may not be on its way before it is flushed.
+    #[inline]
+    pub(crate) fn is_layered(&self) -> bool {
+        matches!(self, Self::Tls(_))
+    }
+}
+
 /// Calls the method on whichever stream it is.
 macro_rules! each {
     ($self:ident, $stream:ident => $call:expr) => {

@@ -34,35 +34,50 @@ impl Pipeline {
     pub(crate) fn start(&mut self, command: Command<'_>) -> Result<()> {
         self.check_free()?;
         self.begin_flight();
-        self.encode(command).inspect_err(|_| self.take_back())?;
+        let lone = match &command {
+            Command::Execute { sql, params, want } => self.start_lone(sql, *params, *want)?,
+            _ => false,
+        };
+        if !lone {
+            self.encode(command).inspect_err(|_| self.take_back())?;
+        }
         self.running = true;
-        if !self.expected.is_empty() {
+        if self.owes() {
             self.counters.rounds += 1;
         }
         Ok(())
     }
 
     /// A command can start.
+    #[inline]
     pub(super) fn check_free(&self) -> Result<()> {
-        if self.broken {
-            return Err(Error::new(ErrorKind::ConnectionLost, "the connection is broken")
-                .with_nothing_sent(true));
-        }
-        if self.running || !self.expected.is_empty() {
-            return Err(Error::new(
-                ErrorKind::Protocol,
-                "a command was started while another one is under way",
-            )
-            .with_nothing_sent(true));
-        }
-        Ok(())
+        if self.broken || self.running || self.owes() { Err(self.not_free()) } else { Ok(()) }
     }
 
+    #[cold]
+    fn not_free(&self) -> Error {
+        let error = if self.broken {
+            Error::new(ErrorKind::ConnectionLost, "the connection is broken")
+        } else {
+            Error::new(ErrorKind::Protocol, "a command was started while another one is under way")
+        };
+        error.with_nothing_sent(true)
+    }
+
+    #[inline]
     pub(super) fn begin_flight(&mut self) {
         self.out.clear();
-        self.out.shrink_to(KEPT_BYTES);
+        if self.out.capacity() > KEPT_BYTES {
+            self.out.shrink_to(KEPT_BYTES);
+        }
         self.sent = 0;
         self.touched = false;
+        if !std::mem::take(&mut self.fresh) {
+            self.forget_last();
+        }
+    }
+
+    fn forget_last(&mut self) {
         self.next_page = None;
         self.holding_first = false;
         self.steps.clear();
@@ -294,7 +309,7 @@ impl Pipeline {
         let mut other = false;
         let bound = frontend::bind(&mut self.out, "", name, count, results, |out, formats| {
             let codecs = &self.codecs;
-            let mut sink = Arguments { out, formats, learnt, codecs, index: 0, other: false };
+            let mut sink = Arguments::new(out, formats, learnt, codecs);
             let given = params.bind(&mut sink);
             other = sink.other;
             given?;
@@ -572,15 +587,16 @@ impl Pipeline {
 }
 
 /// Writes arguments into a Bind.
-struct Arguments<'a> {
+pub(super) struct Arguments<'a> {
     out: &'a mut Vec<u8>,
     formats: Formats,
     /// Whose types the arguments have; `None` at a first use, where all but bytes goes as text.
     learnt: Option<&'a Statement>,
     codecs: &'a Codecs,
-    index: usize,
+    /// How many were written.
+    pub(super) index: usize,
     /// An argument declares another type than the statement was learnt with.
-    other: bool,
+    pub(super) other: bool,
 }
 
 impl ParamSink for Arguments<'_> {
@@ -604,7 +620,17 @@ impl ParamSink for Arguments<'_> {
     }
 }
 
-impl Arguments<'_> {
+impl<'a> Arguments<'a> {
+    #[inline]
+    pub(super) fn new(
+        out: &'a mut Vec<u8>,
+        formats: Formats,
+        learnt: Option<&'a Statement>,
+        codecs: &'a Codecs,
+    ) -> Self {
+        Self { out, formats, learnt, codecs, index: 0, other: false }
+    }
+
     #[cold]
     fn at(&self, error: Error) -> Error {
         let message = format!("argument ${}: {}", self.index + 1, error.message());
@@ -670,7 +696,7 @@ fn rows_max(want: Want) -> u32 {
 }
 
 #[cold]
-fn unequal(given: usize, count: usize) -> Error {
+pub(super) fn unequal(given: usize, count: usize) -> Error {
     Error::new(
         ErrorKind::ArgumentMismatch,
         format!("{count} arguments were announced and {given} were given"),

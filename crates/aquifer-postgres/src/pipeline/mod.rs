@@ -11,11 +11,11 @@
 mod command;
 mod copy;
 mod cursor;
+mod lone;
 mod receive;
 mod rows;
 #[cfg(test)]
 mod tests;
-mod whole;
 mod work;
 
 use std::collections::VecDeque;
@@ -35,6 +35,7 @@ pub(crate) use command::ARGUMENTS_MAX;
 use copy::Phase;
 pub(crate) use copy::{CopyStep, Direction};
 use cursor::Input;
+use lone::Lone;
 use work::{Expect, Role, Settled, Work};
 
 /// How statements reach the server.
@@ -76,6 +77,10 @@ pub(crate) struct Pipeline {
     next_page: Option<NonZeroU32>,
     expected: VecDeque<Expect>,
     works: VecDeque<Work>,
+    /// What stands for the two queues on the hot path; they are empty then.
+    lone: Option<Lone>,
+    /// Nothing is left of earlier commands that a new one would have to forget.
+    fresh: bool,
     /// Results that are ready to be given.
     steps: VecDeque<Settled>,
     /// The error of the segment that the server is skipping.
@@ -174,6 +179,8 @@ impl Pipeline {
             next_page: None,
             expected: VecDeque::new(),
             works: VecDeque::new(),
+            lone: None,
+            fresh: false,
             steps: VecDeque::new(),
             failure: None,
             running: false,
@@ -230,7 +237,7 @@ impl Pipeline {
     pub(crate) fn may_advance(&self) -> bool {
         !self.input.is_drained()
             || !self.steps.is_empty()
-            || self.expected.is_empty()
+            || !self.owes()
             || self.next_page.is_some()
             || self.copy != Phase::None
     }
@@ -244,13 +251,13 @@ impl Pipeline {
     /// True while replies are owed.
     #[inline]
     pub(crate) fn owes(&self) -> bool {
-        !self.expected.is_empty()
+        self.lone.is_some() || !self.expected.is_empty()
     }
 
     pub(crate) fn status(&self) -> Status {
         if self.broken {
             Status::Broken
-        } else if self.running || !self.expected.is_empty() {
+        } else if self.running || self.owes() {
             Status::Busy
         } else if self.held_begin.is_some() {
             Status::Transaction
@@ -306,6 +313,7 @@ impl Pipeline {
     pub(crate) fn broke(&mut self, error: Error) -> Error {
         self.broken = true;
         self.running = false;
+        self.unfold();
         self.expected.clear();
         self.steps.clear();
         let untouched = !self.touched;
@@ -338,6 +346,7 @@ impl Pipeline {
         if self.running {
             self.running = false;
             self.steps.clear();
+            self.unfold();
             if !self.touched && !self.broken {
                 self.take_back();
             } else {

@@ -29,11 +29,10 @@ impl Pipeline {
     pub(crate) fn advance(&mut self, batch: &mut RowBatch) -> Result<Option<Step>> {
         if !std::mem::take(&mut self.holding_first) {
             batch.clear();
-            match self.take_whole(batch) {
-                Ok(None) => {}
-                Ok(step) => return Ok(step),
-                Err(error) => return Err(self.broke(error)),
+            if let Some(step) = self.take_lone(batch)? {
+                return Ok(Some(step));
             }
+            self.unfold();
         }
         loop {
             // A command is not over before it is written: only a COPY can be answered before.
@@ -135,6 +134,7 @@ impl Pipeline {
         }
     }
 
+    #[inline]
     pub(super) fn finish_command(&mut self) {
         self.running = false;
         self.discarding = false;

@@ -67,7 +67,7 @@ impl Pipeline {
 }
 
 /// Finds the cells of rows that are read where they lie.
-fn locate_plain(batch: &mut RowBatch, width: usize) -> Result<()> {
+pub(super) fn locate_plain(batch: &mut RowBatch, width: usize) -> Result<()> {
     let (bytes, mut slots) = batch.locate();
     let mut at = 0;
     while at < bytes.len() {

@@ -638,6 +638,63 @@ fn the_first_row_of_a_long_result_is_given_before_its_end() {
 }
 
 #[test]
+fn a_kept_statement_alone_is_owed_as_much_as_any_other() {
+    let mut session = Session::named();
+    session.execute(SQL, 1);
+    session.answer(&first_use(&[b"7"])).unwrap();
+    let answer =
+        [message(b'2', b""), row(&[Some(&[0, 0, 0, 9])]), complete("SELECT 1"), ready(b'I')];
+
+    // Nothing was sent: it is taken back.
+    let again = Command::Execute { sql: SQL, params: &(1,), want: Want::All };
+    session.pipeline.start(again).unwrap();
+    assert!(session.pipeline.owes() && session.pipeline.status() == Status::Busy);
+    assert_eq!(session.pipeline.abandon(), Status::Idle);
+    assert!(!session.pipeline.owes() && session.pipeline.output().is_empty());
+
+    // It was sent: its answer is nobody's, and no other command may start before that has come.
+    assert_eq!(session.execute(SQL, 1), "BES");
+    assert_eq!(session.pipeline.abandon(), Status::Busy);
+    assert!(session.pipeline.start(Command::Ping).is_err());
+    assert_eq!(session.answer(&answer.concat()).unwrap(), [0; 0]);
+    assert_eq!(session.pipeline.status(), Status::Idle);
+
+    // Something else is said in between.
+    let setting = message(b'S', b"TimeZone\0Europe/Prague\0");
+    for place in 0..answer.len() {
+        session.execute(SQL, 1);
+        let mut said = answer.to_vec();
+        said.insert(place, setting.clone());
+        assert_eq!(session.answer(&said.concat()).unwrap(), [9]);
+    }
+    assert_eq!(session.pipeline.parameters().get("TimeZone"), Some("Europe/Prague"));
+
+    // More rows than were wanted, and none.
+    for rows in [0, 2] {
+        session.start(Command::Execute { sql: SQL, params: &(1,), want: Want::First });
+        let mut said = vec![message(b'2', b"")];
+        said.extend((0..rows).map(|_| row(&[Some(&[0, 0, 0, 9])])));
+        said.extend([complete(&format!("SELECT {rows}")), ready(b'T')]);
+        assert_eq!(session.answer(&said.concat()).unwrap(), &[9][..rows / 2]);
+        assert_eq!(session.pipeline.status(), Status::Transaction);
+    }
+
+    // It fails; the session is as it was.
+    session.execute(SQL, 1);
+    let failed = session.answer(&[error("22012"), ready(b'I')].concat()).unwrap_err();
+    assert_eq!(failed.sqlstate(), Some("22012"));
+    assert_eq!(session.execute(SQL, 1), "BES");
+    assert_eq!(session.answer(&answer.concat()).unwrap(), [9]);
+
+    // The connection breaks under it.
+    session.execute(SQL, 1);
+    let lost =
+        session.pipeline.broke(aquifer_driver::Error::new(ErrorKind::ConnectionLost, "gone"));
+    assert!(!lost.nothing_sent() && !session.pipeline.owes());
+    assert_eq!(session.pipeline.status(), Status::Broken);
+}
+
+#[test]
 fn an_answer_is_the_same_whether_it_comes_whole_or_in_pieces() {
     let rows = |cells: &[i32]| -> Vec<u8> {
         cells.iter().flat_map(|cell| row(&[Some(&cell.to_be_bytes())])).collect()

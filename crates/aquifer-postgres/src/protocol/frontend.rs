@@ -168,14 +168,35 @@ pub(crate) fn bind(
     put_results(out, results);
     if out.len() - start > super::frame::LARGE_MAX {
         out.truncate(begin);
-        return Err(Error::new(
-            ErrorKind::Argument,
-            "the arguments of one statement pass 1 GiB, more than a message can carry",
-        )
-        .with_hint("split the work, or use COPY"));
+        return Err(too_large());
     }
     end(out, start);
     Ok(arguments)
+}
+
+/// Says how long the Bind is that `out` begins with.
+///
+/// # Errors
+///
+/// If no message can be that long.
+#[inline]
+pub(super) fn set_bind_len(out: &mut [u8], len: usize) -> Result<()> {
+    match out.get_mut(1..5) {
+        Some(word) if len <= super::frame::LARGE_MAX => {
+            word.copy_from_slice(&(len as u32).to_be_bytes());
+            Ok(())
+        }
+        _ => Err(too_large()),
+    }
+}
+
+#[cold]
+fn too_large() -> Error {
+    Error::new(
+        ErrorKind::Argument,
+        "the arguments of one statement pass 1 GiB, more than a message can carry",
+    )
+    .with_hint("split the work, or use COPY")
 }
 
 #[inline]
@@ -203,6 +224,12 @@ pub(crate) struct Formats {
 }
 
 impl Formats {
+    /// Those of the arguments that begin at `arguments`, with the number of their formats.
+    #[inline]
+    pub(super) fn of(arguments: usize) -> Self {
+        Self { at: arguments + 2 }
+    }
+
     /// Says how the value at `index` was written; text is the default.
     #[inline]
     pub(crate) fn set(self, out: &mut [u8], index: usize, format: Format) {

@@ -5,6 +5,7 @@
 //! chapter "Frontend/Backend Protocol", section "Message Formats".
 
 pub(crate) mod backend;
+pub(crate) mod flight;
 pub(crate) mod frame;
 pub(crate) mod frontend;
 mod reader;

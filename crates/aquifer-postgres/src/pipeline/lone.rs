@@ -1,0 +1,205 @@
+//! The hot path: one kept statement, alone in its flight, whose answer comes whole.
+//!
+//! Its three replies and its result are owed as much as any others, but they are not queued: one field says
+//! all of it. Whatever turns out to be anything else is queued then ([`Pipeline::unfold`]) and left to
+//! `receive`, which knows every case.
+
+use std::sync::Arc;
+
+use aquifer_driver::{Outcome, Params, Result, RowBatch, Step, Want};
+
+use super::command::{Arguments, unequal};
+use super::rows::locate_plain;
+use super::work::{Expect, Role, Work};
+use super::{Pipeline, Ready};
+use crate::protocol::frame::{self, Found};
+use crate::statement::Statement;
+
+/// Longer answers have rows enough to make up for the rest.
+const BYTES_MAX: usize = 4 * 1024;
+
+/// A kept statement alone in its flight, to whose answer nothing has been done yet.
+#[derive(Debug)]
+pub(super) struct Lone {
+    /// Lent by the cache.
+    statement: Arc<Statement>,
+    want: Want,
+}
+
+/// What an answer that has come whole says, besides its rows.
+struct Whole {
+    /// Where the rows end; they begin behind BindComplete.
+    rows_end: usize,
+    outcome: Outcome,
+    ready: Ready,
+}
+
+/// BindComplete.
+const BOUND: &[u8] = b"2\0\0\0\x04";
+
+impl Pipeline {
+    /// True while the command under way is a lone statement.
+    #[inline]
+    pub(crate) fn is_lone(&self) -> bool {
+        self.lone.is_some()
+    }
+
+    /// Encodes a statement, if it is kept, nothing else has to go along, its cells are read where they lie
+    /// and nothing of it is to be remembered. False, and nothing is written, if not.
+    ///
+    /// # Errors
+    ///
+    /// If the arguments cannot be sent.
+    #[inline]
+    pub(super) fn start_lone(
+        &mut self,
+        sql: &str,
+        params: &dyn Params,
+        want: Want,
+    ) -> Result<bool> {
+        let accompanied = !self.closing.is_empty() || self.held_begin.is_some();
+        if accompanied || matches!(want, Want::Paged(_)) {
+            return Ok(false);
+        }
+        let Some(statement) = self.cache.lend(sql) else { return Ok(false) };
+        let written = self.write_lone(&statement, params);
+        if matches!(written, Ok(true)) {
+            self.counters.cache_hits += 1;
+            self.fresh = true;
+            self.lone = Some(Lone { statement, want });
+        } else {
+            self.out.clear();
+            self.cache.give_back(statement);
+        }
+        written
+    }
+
+    #[inline]
+    fn write_lone(&mut self, statement: &Statement, params: &dyn Params) -> Result<bool> {
+        let Some(flight) = statement.flight() else { return Ok(false) };
+        let count = params.count();
+        statement.check_count(count)?;
+        let codecs = &self.codecs;
+        let mut other = false;
+        let written = flight.write(&mut self.out, |out, formats| {
+            let mut sink = Arguments::new(out, formats, Some(statement), codecs);
+            let given = params.bind(&mut sink);
+            other = sink.other;
+            given?;
+            if sink.index == count { Ok(()) } else { Err(unequal(sink.index, count)) }
+        });
+        // Of other types than it was learnt with: that is another statement.
+        if other { Ok(false) } else { written.map(|()| true) }
+    }
+
+    /// Takes a lone statement's answer, if all of it has come and there is nothing more to it than rows and
+    /// their end; `None`, and nothing has changed, if not.
+    ///
+    /// # Errors
+    ///
+    /// If a row does not have the form that was described: the session cannot go on.
+    #[inline]
+    pub(crate) fn take_lone(&mut self, batch: &mut RowBatch) -> Result<Option<Step>> {
+        let Some(lone) = &self.lone else { return Ok(None) };
+        let answer = &self.input.bytes[self.input.at..];
+        let Some(whole) = find_whole(answer, lone.want) else { return Ok(None) };
+        let shape = lone.statement.shape();
+        batch.set_columns(&shape.columns);
+        let rows = &answer[BOUND.len()..whole.rows_end];
+        if !rows.is_empty() {
+            batch.bytes_mut().extend_from_slice(rows);
+            if let Err(error) = locate_plain(batch, shape.cells.len()) {
+                return Err(self.broke(error));
+            }
+        }
+        if let Some(lone) = self.lone.take() {
+            self.cache.give_back(lone.statement);
+        }
+        self.input.at = self.input.bytes.len();
+        self.ready = whole.ready;
+        self.finish_command();
+        Ok(Some(Step::End(whole.outcome)))
+    }
+
+    /// Queues what a lone statement is owed.
+    pub(super) fn unfold(&mut self) {
+        let Some(Lone { statement, want }) = self.lone.take() else { return };
+        let mut work = Work::new(Role::Statement);
+        work.want = want;
+        work.shape = Some(Arc::clone(statement.shape()));
+        work.arguments = statement.flight().map(|flight| flight.arguments(self.out.len()));
+        work.statement = Some(statement);
+        self.works.push_back(work);
+        self.expected.extend([Expect::Bind, Expect::Execute, Expect::Ready]);
+        self.fresh = false;
+    }
+}
+
+#[inline]
+fn find_whole(bytes: &[u8], want: Want) -> Option<Whole> {
+    if bytes.len() > BYTES_MAX || !bytes.starts_with(BOUND) {
+        return None;
+    }
+    let mut rows_end = BOUND.len();
+    let mut rows = 0_u64;
+    while bytes.get(rows_end) == Some(&b'D') {
+        let Ok(Found::Whole(frame)) = frame::find(bytes, rows_end) else { return None };
+        rows_end = frame.end;
+        rows += 1;
+    }
+    match want {
+        Want::First if rows > 1 => return None,
+        Want::Outcome if rows > 0 => return None,
+        _ => {}
+    }
+    let (done, ready) = bytes.get(rows_end..)?.split_last_chunk()?;
+    let ready = match ready {
+        [b'Z', 0, 0, 0, 5, b'I'] => Ready::Idle,
+        [b'Z', 0, 0, 0, 5, b'T'] => Ready::Transaction,
+        _ => return None,
+    };
+    let ([b'C', a, b, c, d], tag) = done.split_first_chunk()? else { return None };
+    if u32::from_be_bytes([*a, *b, *c, *d]) as usize != done.len() - 1 {
+        return None;
+    }
+    Some(Whole { rows_end, outcome: Outcome::new(counted(tag)?, None), ready })
+}
+
+/// The number in the tag of a command that reads or writes rows.
+#[inline]
+fn counted(tag: &[u8]) -> Option<u64> {
+    let number = match tag {
+        [b'S', b'E', b'L', b'E', b'C', b'T', b' ', number @ ..]
+        | [b'U', b'P', b'D', b'A', b'T', b'E', b' ', number @ ..]
+        | [b'D', b'E', b'L', b'E', b'T', b'E', b' ', number @ ..]
+        | [b'I', b'N', b'S', b'E', b'R', b'T', b' ', b'0', b' ', number @ ..] => number,
+        _ => return None,
+    };
+    let (0, digits) = number.split_last()? else { return None };
+    if digits.is_empty() {
+        return None;
+    }
+    digits.iter().try_fold(0_u64, |sum, &digit| {
+        let digit = digit.wrapping_sub(b'0');
+        (digit < 10).then_some(())?;
+        sum.checked_mul(10)?.checked_add(digit.into())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::counted;
+
+    #[test]
+    fn tags_of_reads_and_writes_give_their_number_and_others_none() {
+        assert_eq!(counted(b"SELECT 1000000\0"), Some(1_000_000));
+        assert_eq!(counted(b"INSERT 0 5\0"), Some(5));
+        assert_eq!(counted(b"UPDATE 0\0"), Some(0));
+        for other in
+            [b"COMMIT\0".as_slice(), b"SELECT 1", b"SELECT \0", b"SELECT 1x\0", b"COPY 7\0"]
+        {
+            assert_eq!(counted(other), None);
+        }
+        assert_eq!(counted(b"DELETE 99999999999999999999\0"), None);
+    }
+}
