@@ -291,7 +291,7 @@ impl PostgresConnection {
     #[inline]
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Result<Poll<()>> {
         while !self.pipeline.output().is_empty() {
-            match Pin::new(&mut self.stream).poll_write(cx, self.pipeline.output()) {
+            match self.stream.poll_send(cx, self.pipeline.output()) {
                 Poll::Ready(Ok(0)) => return Err(self.lost(std::io::ErrorKind::WriteZero.into())),
                 Poll::Ready(Ok(len)) => {
                     self.pipeline.wrote(len);

@@ -34,6 +34,28 @@ impl Stream {
         }
     }
 
+    /// As [`poll_write`](AsyncWrite::poll_write), but a socket that has room is written to without a look at
+    /// the task's budget: reading the answer takes from it.
+    #[inline]
+    pub(crate) fn poll_send(
+        &mut self,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let tried = match self {
+            Self::Tcp(stream) => stream.try_write(bytes),
+            #[cfg(unix)]
+            Self::Unix(stream) => stream.try_write(bytes),
+            Self::Tls(_) => Err(io::ErrorKind::WouldBlock.into()),
+        };
+        match tried {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                Pin::new(self).poll_write(cx, bytes)
+            }
+            tried => Poll::Ready(tried),
+        }
+    }
+
     /// True if what was written may not be on its way before it is flushed.
     #[inline]
     pub(crate) fn is_layered(&self) -> bool {

@@ -37,6 +37,9 @@ struct Whole {
 /// BindComplete.
 const BOUND: &[u8] = b"2\0\0\0\x04";
 
+/// CommandComplete of a select that gave one row.
+const ONE_SELECTED: &[u8] = b"C\0\0\0\x0dSELECT 1\0";
+
 impl Pipeline {
     /// True while the command under way is a lone statement.
     #[inline]
@@ -158,6 +161,10 @@ fn find_whole(bytes: &[u8], want: Want) -> Option<Whole> {
         [b'Z', 0, 0, 0, 5, b'T'] => Ready::Transaction,
         _ => return None,
     };
+    // What a point select says, at once.
+    if done == ONE_SELECTED {
+        return Some(Whole { rows_end, outcome: Outcome::new(1, None), ready });
+    }
     let ([b'C', a, b, c, d], tag) = done.split_first_chunk()? else { return None };
     if u32::from_be_bytes([*a, *b, *c, *d]) as usize != done.len() - 1 {
         return None;

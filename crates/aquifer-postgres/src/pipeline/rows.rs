@@ -66,6 +66,9 @@ impl Pipeline {
     }
 }
 
+/// The length that stands for NULL: -1.
+const NULL: u32 = u32::MAX;
+
 /// Finds the cells of rows that are read where they lie.
 pub(super) fn locate_plain(batch: &mut RowBatch, width: usize) -> Result<()> {
     let (bytes, mut slots) = batch.locate();
@@ -73,14 +76,16 @@ pub(super) fn locate_plain(batch: &mut RowBatch, width: usize) -> Result<()> {
     while at < bytes.len() {
         let (mut cell, end) = row(bytes, at, width)?;
         for _ in 0..width {
-            match cell_at(bytes, cell, end)? {
-                Some(len) => {
-                    slots.push(cell as u32 + 4, len);
-                    cell += 4 + len as usize;
-                }
-                None => {
-                    slots.push_null();
-                    cell += 4;
+            let Some(word) = bytes.get(cell..).and_then(<[u8]>::first_chunk::<4>) else {
+                return Err(malformed());
+            };
+            cell += 4;
+            match u32::from_be_bytes(*word) {
+                NULL => slots.push_null(),
+                len => {
+                    slots.push(cell as u32, len);
+                    // A length that leads beyond the row never leads back to its end.
+                    cell = cell.saturating_add(len as usize);
                 }
             }
         }

@@ -7,6 +7,7 @@ use super::{Oid, array};
 
 /// The type to declare for an argument whose type the server has not said yet: BYTEA for bytes, its array
 /// for arrays of bytes, and 0, "you say", for everything else, which then goes as text.
+#[inline]
 pub(crate) fn declared(value: ValueRef<'_>) -> Oid {
     match value {
         ValueRef::Bytes(_) => oid::BYTEA,
