@@ -40,6 +40,8 @@ pub struct Dialect {
     pub quote: char,
     /// Whether a transaction that may write begins by waiting for the database's one write lock.
     pub begin_locks: bool,
+    /// Whether a plain query may write, through a function that it calls.
+    pub queries_may_write: bool,
 }
 
 impl Dialect {
@@ -52,6 +54,7 @@ impl Dialect {
             params_max: 32_766,
             quote: '"',
             begin_locks: false,
+            queries_may_write: false,
         }
     }
 
@@ -80,6 +83,14 @@ impl Dialect {
     #[must_use]
     pub const fn begin_locks(mut self) -> Self {
         self.begin_locks = true;
+        self
+    }
+
+    /// Says that a plain query may write, through a function that it calls: one whose answer was not seen
+    /// is then never said to be safe to repeat.
+    #[must_use]
+    pub const fn queries_may_write(mut self) -> Self {
+        self.queries_may_write = true;
         self
     }
 }

@@ -54,7 +54,8 @@ struct Dialing<'a> {
 
 static DIALECT: Dialect = Dialect::new("postgresql", Grammar::Postgres)
     .placeholder(Placeholder::Dollar)
-    .params_max(ARGUMENTS_MAX);
+    .params_max(ARGUMENTS_MAX)
+    .queries_may_write();
 
 impl PostgresConnector {
     /// Reads a connection string, the environment, and the files that they name. Dials nothing.

@@ -128,12 +128,14 @@ fn next_placeholder(sql: &str) -> Option<usize> {
                 let escapes = at > 0
                     && bytes[at - 1].eq_ignore_ascii_case(&b'e')
                     && !at.checked_sub(2).is_some_and(|before| is_name(bytes[before]));
-                quoted(bytes, at, b'\'', escapes)
+                let mut end = quoted(bytes, at, b'\'', escapes);
+                while let Some(next) = continued(bytes, end) {
+                    end = quoted(bytes, next, b'\'', escapes);
+                }
+                end
             }
             b'"' => quoted(bytes, at, b'"', false),
-            b'-' if next == Some(b'-') => {
-                at + memchr::memchr(b'\n', &bytes[at..]).unwrap_or(bytes.len() - at)
-            }
+            b'-' if next == Some(b'-') => line_comment(bytes, at),
             b'/' if next == Some(b'*') => comment(bytes, at),
             b'$' if !in_name && next.is_some_and(|next| next.is_ascii_digit()) => return Some(at),
             b'$' if !in_name => dollar_quoted(bytes, at).unwrap_or(at + 1),
@@ -169,6 +171,32 @@ fn quoted(bytes: &[u8], start: usize, quote: u8, escapes: bool) -> usize {
         }
     }
     bytes.len()
+}
+
+/// The place of the quote that goes on with a literal which ended at `end`: the server joins literals with
+/// a line break and nothing but white space and `--` comments between them, and reads all of them as the
+/// first.
+fn continued(bytes: &[u8], end: usize) -> Option<usize> {
+    let mut at = end;
+    let mut broken = false;
+    loop {
+        match bytes.get(at)? {
+            b'\n' | b'\r' => broken = true,
+            b' ' | b'\t' | 0x0b | 0x0c => {}
+            b'\'' if broken => return Some(at),
+            b'-' if bytes.get(at + 1) == Some(&b'-') => {
+                at = line_comment(bytes, at);
+                continue;
+            }
+            _ => return None,
+        }
+        at += 1;
+    }
+}
+
+/// The end of the line that a `--` comment takes up.
+fn line_comment(bytes: &[u8], start: usize) -> usize {
+    start + memchr::memchr2(b'\n', b'\r', &bytes[start..]).unwrap_or(bytes.len() - start)
 }
 
 /// The place behind a comment; comments nest.
@@ -251,6 +279,11 @@ mod tests {
             "SELECT /* $1 /* $1 */ $1 */ ",
             "SELECT a$1, ",
             r"SELECT name'\', ",
+            "SELECT E'a'\n'\\' $1 --', ",
+            "SELECT E'a' -- x\n \t-- 'y'\r'\\\\'\n'$1', ",
+            "SELECT 'a'\n'\\', ",
+            "SELECT E'a' '\\', ",
+            "SELECT -- $1\r ",
         ] {
             assert_eq!(text(&format!("{sql}$1"), &one).unwrap(), format!("{sql} '1' "), "{sql}");
         }

@@ -22,13 +22,18 @@ pub(crate) fn in_text(sql: &str) -> bool {
 pub(crate) fn in_tag(command: &str, sql: Option<&str>) -> bool {
     match command {
         "SET" => !sql.is_some_and(is_local),
-        "RESET" | "LISTEN" | "UNLISTEN" | "PREPARE" | "DECLARE CURSOR" | "LOAD" | "DISCARD ALL"
-        | "DEALLOCATE" | "DEALLOCATE ALL" => true,
+        // Their bodies may hold any command.
+        "DO" | "CALL" | "RESET" | "LISTEN" | "UNLISTEN" | "PREPARE" | "DECLARE CURSOR" | "LOAD"
+        | "DISCARD ALL" | "DEALLOCATE" | "DEALLOCATE ALL" => true,
         _ => false,
     }
 }
 
+/// Of one statement alone: in a text of several, the tag may be another one's.
 fn is_local(sql: &str) -> bool {
+    if sql.trim_end().trim_end_matches(';').contains(';') {
+        return false;
+    }
     let mut words = sql.split_ascii_whitespace();
     words.next().is_some_and(|word| word.eq_ignore_ascii_case("SET"))
         && words.next().is_some_and(|word| {
@@ -44,6 +49,9 @@ mod tests {
     fn settings_locks_and_temporary_tables_change_the_session() {
         assert!(in_tag("SET", Some("set search_path = a")) && in_tag("LISTEN", None));
         assert!(!in_tag("SET", Some("SET LOCAL work_mem = '1MB'")));
+        assert!(in_tag("SET", Some("SET LOCAL work_mem = '1MB'; SET search_path = a")));
+        assert!(!in_tag("SET", Some("SET LOCAL work_mem = '1MB';")));
+        assert!(in_tag("DO", None) && in_tag("CALL", Some("CALL rotate()")));
         assert!(!in_tag("INSERT", Some("INSERT INTO t VALUES (1)")));
         assert!(in_text("SELECT Set_Config('a.b', $1, false)"));
         assert!(in_text("CREATE TEMP TABLE x (id int)"));

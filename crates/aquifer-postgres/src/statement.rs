@@ -103,7 +103,7 @@ fn skip_comments(mut sql: &str) -> &str {
 fn with_modifier(column: Column, oid: Oid, modifier: i32) -> Column {
     /// The modifier counts a header of four bytes along.
     const HEADER: i32 = 4;
-    let Ok(value) = u32::try_from(modifier - HEADER) else { return column };
+    let Ok(value) = u32::try_from(modifier.saturating_sub(HEADER)) else { return column };
     match oid {
         1042 | 1043 => column.with_length(value.into()),
         1560 | 1562 => column.with_length((value as u64) + HEADER as u64),

@@ -214,6 +214,27 @@ fn a_batch_outside_a_transaction_is_one_flight_with_a_sync_for_each_statement() 
 }
 
 #[test]
+fn a_batch_of_many_texts_leaves_no_more_statements_than_the_cache_takes() {
+    run(async {
+        let mut watched = Watched::open("&statement_cache_capacity=10").await;
+        for round in 0..3 {
+            let mut batch = Batch::new();
+            for n in 0..300 {
+                let sql: Arc<str> = format!("SELECT {n} + {round}").into();
+                batch.push(&sql, &(), Want::All).unwrap();
+            }
+            let sets = client::batch(&mut *watched.session.connection, batch).await.unwrap();
+            for (n, set) in sets.into_iter().enumerate() {
+                assert_eq!(set.unwrap().scalar(), Some(&Value::Int(n as i64 + round)));
+            }
+            let kept = "SELECT count(*) FROM pg_prepared_statements";
+            let kept = watched.session.scalar(kept).await.unwrap();
+            assert!(matches!(kept, Value::Int(1..=11)), "{kept:?}");
+        }
+    });
+}
+
+#[test]
 fn a_large_result_is_one_flight() {
     run(async {
         let mut watched = Watched::open("").await;

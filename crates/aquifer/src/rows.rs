@@ -654,6 +654,9 @@ impl Drop for Rows<'_> {
             return;
         }
         if self.lent {
+            if let Owner::Session(session) = &mut self.owner {
+                session.leave_rows();
+            }
             self.end();
         } else {
             // Within a call whose future is dropped: the watch says so.

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aquifer_driver::{
-    Command, Connection, Description, Error, ErrorKind, Mapping, Outcome, Params, Result, Status,
-    TxOptions, Want,
+    Command, Connection, Description, Error, ErrorKind, Mapping, Outcome, Params, Result, Retry,
+    Status, TxOptions, Want,
 };
 use aquifer_pool::CloseReason;
 use tokio::time::Instant;
@@ -33,9 +33,15 @@ pub(crate) struct Session {
     /// The command under way releases the savepoint of this depth. It is never abandoned: its answer
     /// says whether the savepoint can still be undone.
     releasing: Option<u32>,
+    /// What is left of the command under way is rows that nobody wanted: they come to an end.
+    rows_left: bool,
     /// Why the connection cannot be used any more.
     lost: bool,
 }
+
+/// Rows that a transaction has left are read off for so many times the budget of a recovery before their
+/// statement is stopped, which some engines answer by failing the transaction.
+const ROWS_LEFT: u32 = 30;
 
 /// The commands without arguments.
 #[derive(Debug, Clone, Copy)]
@@ -128,7 +134,15 @@ impl std::fmt::Debug for Session {
 
 impl Session {
     pub(crate) fn new(lease: Lease, db: Db) -> Self {
-        Self { lease, db, transaction: None, owed: Owed::Nothing, releasing: None, lost: false }
+        Self {
+            lease,
+            db,
+            transaction: None,
+            owed: Owed::Nothing,
+            releasing: None,
+            rows_left: false,
+            lost: false,
+        }
     }
 
     #[inline]
@@ -306,15 +320,20 @@ impl Session {
                 if self.releasing.is_none() && self.lease.abandon() != Status::Busy {
                     return Ok(());
                 }
-                let (mut cancel_after, budget) = self.db.drain_budget();
+                let (mut cancel_after, mut budget) = self.db.drain_budget();
                 if self.in_transaction() {
                     // Some engines fail the transaction of a cancelled statement, so that is the last
                     // resort.
                     cancel_after = cancel_after.max(budget / 2);
+                    if self.rows_left {
+                        cancel_after = cancel_after.max(budget * ROWS_LEFT);
+                        budget += cancel_after;
+                    }
                 }
                 let reading = drain(&mut self.lease, cancel_after, budget);
                 match before(deadline, During::Clearing, reading).await {
                     Ok(answer) => {
+                        self.rows_left = false;
                         if let Err(error) = &answer {
                             self.note(error);
                         }
@@ -432,6 +451,12 @@ impl Session {
         self.run(command, During::Control, deadline).await
     }
 
+    /// Called when the user has dropped rows before their end.
+    pub(crate) fn leave_rows(&mut self) {
+        self.settle();
+        self.rows_left = self.lease.status() == Status::Busy;
+    }
+
     /// Called when a command is over or given up: remembers that the connection broke.
     pub(crate) fn settle(&mut self) {
         match self.lease.status() {
@@ -466,14 +491,20 @@ impl Session {
     #[cold]
     fn lost(&self) -> Error {
         let why = self.transaction.as_ref().and_then(|transaction| transaction.why.as_deref());
-        Error::new(
+        let lost = Error::new(
             ErrorKind::ConnectionLost,
             match why {
                 Some(why) => format!("the connection is lost: {why}"),
                 None => "the connection is lost".to_owned(),
             },
         )
-        .with_nothing_sent(true)
+        .with_nothing_sent(true);
+        match &self.transaction {
+            Some(transaction) if transaction.committing => lost,
+            // What it did before is gone, too.
+            Some(_) => lost.with_retry(Retry::Transaction),
+            None => lost,
+        }
     }
 
     /// The driver's own connection.

@@ -29,6 +29,8 @@ pub(crate) struct Text {
     temporary: bool,
     /// False until the engine has refused it on a reader.
     writes: AtomicBool,
+    /// As far as its text tells, it changes nothing, and in this engine no text hides a write.
+    only_reads: bool,
 }
 
 impl Text {
@@ -66,9 +68,9 @@ impl Text {
         if self.writes.load(Ordering::Relaxed) { Access::ReadWrite } else { Access::ReadOnly }
     }
 
-    /// True if running it changes nothing, as far as is known.
+    /// True if running it is sure to change nothing.
     pub(crate) fn only_reads(&self) -> bool {
-        self.access() == Access::ReadOnly
+        self.only_reads && self.access() == Access::ReadOnly
     }
 
     /// Remembers that the engine took it for a write after all.
@@ -117,6 +119,7 @@ pub(crate) struct Texts {
     lexis: Lexis,
     style: Style,
     params_max: usize,
+    queries_may_write: bool,
     /// A text has made something on a connection that went back to the pool, and lost it there.
     lost_temporary: AtomicBool,
     kept: Mutex<LruCache<Arc<str>, Arc<Text>, foldhash::fast::RandomState>>,
@@ -137,6 +140,7 @@ impl Texts {
                 _ => Style::Question,
             },
             params_max: dialect.params_max,
+            queries_may_write: dialect.queries_may_write,
             lost_temporary: AtomicBool::new(false),
             kept: Mutex::new(LruCache::with_hasher(
                 capacity.max(1),
@@ -235,6 +239,7 @@ impl Texts {
             controls: class.controls,
             temporary: class.temporary,
             writes: AtomicBool::new(class.access != sql::Access::Read),
+            only_reads: class.access == sql::Access::Read && !self.queries_may_write,
         }
     }
 

@@ -4,7 +4,8 @@
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use aquifer::{Db, ErrorKind, Result, TxOptions};
+use aquifer::postgres::PostgresConnection;
+use aquifer::{Db, ErrorKind, Explain, Result, Retry, TxOptions};
 use aquifer_testkit::pgbouncer::{Options, PgBouncer, PoolMode};
 use aquifer_testkit::postgres::{Database, Proxy, Server, Settings};
 use aquifer_testkit::{CountingAllocator, allocations_of};
@@ -329,5 +330,132 @@ async fn behind_a_pooler_of_transactions_a_pool_serves_many_tasks() -> Result<()
     }
     assert_eq!(db.get::<i64>("SELECT count(*) FROM t WHERE id >= 0", ()).await?, 400);
     assert_eq!(db.get::<i64>("SELECT count(*) FROM t WHERE id < 0", ()).await?, 0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_first_row_of_a_long_result_harms_no_transaction_and_loses_no_write() -> Result<()> {
+    let (_database, db) = fresh(ONE);
+    let long = "SELECT i, repeat('x', 100) FROM generate_series(1, 300000) AS i";
+    let mut tx = db.begin().await?;
+    tx.exec("INSERT INTO t VALUES (1)", ()).await?;
+    let (first, _): (i32, String) = tx.get(long, ()).await?;
+    assert_eq!(first, 1);
+    let mut rows = tx.query(long, ()).await?;
+    assert!(rows.next().await?.is_some());
+    drop(rows);
+    tx.exec("INSERT INTO t VALUES (2)", ()).await?;
+    tx.commit().await?;
+
+    db.exec(
+        "CREATE FUNCTION w(i int) RETURNS text LANGUAGE sql AS
+         $$ INSERT INTO t VALUES (i + 100); SELECT repeat('y', 1000) $$",
+        (),
+    )
+    .await?;
+    let _: String = db.get("SELECT w(i) FROM generate_series(1, 2000) AS i", ()).await?;
+    assert_eq!(db.get::<i64>("SELECT count(*) FROM t", ()).await?, 2002);
+    db.explain_with(Explain::new().analyze(), "SELECT w(?)", (5000,)).await?;
+    assert_eq!(db.get::<i64>("SELECT count(*) FROM t", ()).await?, 2002, "looked at, not done");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_query_that_timed_out_may_have_written() -> Result<()> {
+    let (_database, proxy, db) = watched().await;
+    db.exec(
+        "CREATE FUNCTION w(i int) RETURNS int LANGUAGE sql AS
+         $$ INSERT INTO t VALUES (i); SELECT 1 $$",
+        (),
+    )
+    .await?;
+    proxy.hold_answers();
+    let late = db.timeout(Duration::from_millis(200)).get::<i32>("SELECT w(?)", (1,)).await;
+    proxy.release_answers();
+    let late = late.unwrap_err();
+    assert_eq!((late.kind(), late.retry()), (ErrorKind::Timeout, Retry::Unknown), "{late}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_any_command_set_is_undone_before_the_next_borrower() -> Result<()> {
+    let (_database, db) = fresh(ONE);
+    let usual: String = db.get("SHOW search_path", ()).await?;
+    let copied = "SET search_path = evil, public; COPY t FROM STDIN";
+    for text in [
+        "SET LOCAL work_mem = '1MB'; SET search_path = evil",
+        "DO $$ BEGIN SET search_path = evil; END $$",
+        copied,
+    ] {
+        if text == copied {
+            let mut conn = db.acquire().await?;
+            let postgres = conn.driver::<PostgresConnection>()?;
+            postgres.copy_in(text).await?.finish().await?;
+        } else {
+            db.exec(text, ()).await?;
+        }
+        assert_eq!(db.get::<String>("SHOW search_path", ()).await?, usual, "{text}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_session_that_is_lost_in_a_transaction_loses_the_transaction() -> Result<()> {
+    let (database, db) = fresh(ONE);
+    let mut tx = db.begin().await?;
+    tx.exec("INSERT INTO t VALUES (1)", ()).await?;
+    database.psql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = current_database()").unwrap();
+    for _ in 0..2 {
+        let lost = tx.exec("INSERT INTO t VALUES (2)", ()).await.unwrap_err();
+        assert_eq!((lost.kind(), lost.retry()), (ErrorKind::ConnectionLost, Retry::Transaction));
+    }
+    let lost = tx.commit().await.unwrap_err();
+    assert_eq!((lost.kind(), lost.retry()), (ErrorKind::ConnectionLost, Retry::Transaction));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_commit_by_hand_that_rolls_back_is_an_error() -> Result<()> {
+    let (_database, db) = fresh(ONE);
+    let mut conn = db.acquire().await?;
+    for commit in ["COMMIT", " end transaction", "commit"] {
+        conn.exec("BEGIN", ()).await?;
+        conn.exec("INSERT INTO t VALUES ('x')", ()).await.unwrap_err();
+        let refused = conn.exec(commit, ()).await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::TxFailed, "{commit}");
+        conn.exec("BEGIN", ()).await?;
+        conn.exec("INSERT INTO t VALUES (1)", ()).await?;
+        conn.exec("ROLLBACK", ()).await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_a_wider_column_takes_is_taken_at_the_second_try() -> Result<()> {
+    let (_database, db) = fresh(ONE);
+    db.exec("INSERT INTO t VALUES (?)", (1,)).await?;
+    db.exec("ALTER TABLE t ALTER id TYPE bigint", ()).await?;
+    // The types that were learnt are the narrow ones.
+    let narrow = db.exec("INSERT INTO t VALUES (?)", (5_000_000_000_i64,)).await.unwrap_err();
+    assert_eq!(narrow.kind(), ErrorKind::Data);
+    db.exec("INSERT INTO t VALUES (?)", (5_000_000_000_i64,)).await?;
+    assert_eq!(db.get::<i64>("SELECT max(id) FROM t", ()).await?, 5_000_000_000);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_statement_that_raises_as_if_it_were_unknown_runs_once() -> Result<()> {
+    let (_database, db) = fresh(ONE);
+    db.exec(
+        "CREATE PROCEDURE p(i int) LANGUAGE plpgsql AS $$ BEGIN
+             INSERT INTO t SELECT coalesce(max(id), 0) + 1 FROM t; COMMIT;
+             IF i > 0 THEN RAISE EXCEPTION USING ERRCODE = '26000'; END IF; END $$",
+        (),
+    )
+    .await?;
+    db.exec("CALL p(?)", (0,)).await?;
+    let raised = db.exec("CALL p(?)", (1,)).await.unwrap_err();
+    assert_eq!(raised.sqlstate(), Some("26000"));
+    assert_eq!(db.get::<i64>("SELECT count(*) FROM t", ()).await?, 2);
     Ok(())
 }

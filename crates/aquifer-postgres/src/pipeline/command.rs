@@ -433,10 +433,17 @@ impl Pipeline {
             if statement::copies(item.sql) {
                 return Err(copy_in_a_batch());
             }
-            let learning = self.learn(item.sql)?;
-            // Parsed again without a name: its types are learnt once all the same.
-            if self.siblings.iter().any(|sibling| *sibling.text == **item.sql) {
-                self.counters.prepared -= u64::from(learning.name.is_empty());
+            let mut learning = self.learn(item.sql)?;
+            let seen = self.siblings.iter().any(|sibling| *sibling.text == **item.sql);
+            if learning.name.is_empty() && seen {
+                // Parsed again without a name: its types are learnt once all the same.
+                self.counters.prepared -= 1;
+                return self.unknown(work, learning, item);
+            }
+            // What the cache cannot take is not named: it would stay at the server until the next flight.
+            if self.siblings.len() >= self.cache.max() {
+                learning.name = "".into();
+                return self.unknown(work, learning, item);
             }
             work.follows = Some(self.siblings.len());
             self.siblings.push(Sibling {

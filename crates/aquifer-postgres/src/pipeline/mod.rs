@@ -318,6 +318,7 @@ impl Pipeline {
         self.steps.clear();
         let untouched = !self.touched;
         let committing = !untouched && self.works.iter().any(|work| work.role == Role::Commit);
+        let undone = self.is_undone_by_a_break();
         self.works.clear();
         let error = match self.failure.take() {
             Some(Failure { error: said, server: Some(server), .. }) if server.is_fatal() => {
@@ -338,7 +339,19 @@ impl Pipeline {
             .with_source(error);
         }
         let error = error.with_nothing_sent(untouched);
-        if untouched { error.with_retry(Retry::Safe) } else { error }
+        match error.kind() {
+            ErrorKind::ConnectionLost if undone => error.with_retry(Retry::Transaction),
+            _ if untouched => error.with_retry(Retry::Safe),
+            _ => error,
+        }
+    }
+
+    /// True if all that the command under way belongs to is undone when the session ends: it stands in an
+    /// open transaction, and cannot have committed that.
+    fn is_undone_by_a_break(&self) -> bool {
+        let begun = self.works.iter().any(|work| work.role == Role::Begin);
+        let scripts = self.works.iter().any(|work| work.role == Role::Script);
+        (self.ready != Ready::Idle || begun) && (!scripts || !self.touched)
     }
 
     /// The owner wants no more rows. A flight of which nothing was written is taken back.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use aquifer_driver::{Error, ErrorKind, Outcome, Result, RowBatch, Step, Want};
 
 use super::work::{Expect, Learning, Role, Settled, Work};
-use super::{Failure, Phase, Pipeline};
+use super::{Failure, Phase, Pipeline, StatementMode};
 use crate::protocol::backend::{self, Ready};
 use crate::protocol::frame::{self, Found, Frame};
 use crate::protocol::frontend;
@@ -139,6 +139,9 @@ impl Pipeline {
         self.running = false;
         self.discarding = false;
         self.input.settle();
+        if self.scratch.capacity() > super::rows::SCRATCH_BYTES {
+            self.scratch = Vec::new();
+        }
     }
 
     fn row(&mut self, frame: Frame, batch: &mut RowBatch) -> Result<()> {
@@ -243,14 +246,10 @@ impl Pipeline {
     }
 
     /// Of the statement at the head only the first row is wanted, and it is not handed over before the
-    /// statement has ended: what it wrote is committed only then. Reading a long result to its end for
-    /// that would be too much: a query that cannot write is left to its reader after some bytes.
+    /// statement has ended: what it wrote is committed only then, and any query may call a function that
+    /// writes. Nor may it be broken off inside a transaction, which would fail with it.
     fn awaits_end(&self) -> bool {
-        self.works.front().is_some_and(|work| {
-            work.want == Want::First
-                && (work.skipped <= super::rows::SKIPPED_BYTES
-                    || !work.sql().is_some_and(only_reads))
-        })
+        self.works.front().is_some_and(|work| work.want == Want::First)
     }
 
     /// The size of the pages in which the statement at the head is read.
@@ -280,7 +279,11 @@ impl Pipeline {
                 if let Some(observer) = &self.settings.observer {
                     observer.parameter(&name, &value);
                 }
+                let garbles = name == "client_encoding" && value != "UTF8";
                 self.parameters.set(name, value);
+                if garbles {
+                    return Err(other_encoding());
+                }
             }
             _ => {
                 let notified = backend::notification(body)?;
@@ -340,6 +343,10 @@ impl Pipeline {
     }
 
     fn keep(&mut self, statement: &Arc<Statement>) {
+        // One of a batch's that went without a name.
+        if statement.name.is_empty() && self.settings.mode == StatementMode::Named {
+            return;
+        }
         let replaced = self.cache.insert(statement);
         if let Some(replaced) = replaced {
             self.counters.evicted += 1;
@@ -359,15 +366,9 @@ impl Pipeline {
         let outcome = Outcome::new(tag.rows, None);
         let Some(work) = self.works.front_mut() else { return Err(unexpected(b'C')) };
         work.committed = tag.command == "COMMIT";
+        work.refused_commit = tag.command == "ROLLBACK" && work.sql().is_some_and(commits);
         let copies = matches!(work.role, Role::CopyIn | Role::CopyOut);
-        if copies && work.begin.is_none() {
-            // Of a text with several statements, the COPY counts.
-            if tag.command != "COPY" {
-                return Ok(());
-            }
-            self.copy = Phase::Over;
-        }
-        let users = matches!(work.role, Role::Statement | Role::Script);
+        let users = copies || matches!(work.role, Role::Statement | Role::Script);
         if users {
             let by_tag = session_change::in_tag(tag.command, work.sql());
             let by_text =
@@ -394,6 +395,13 @@ impl Pipeline {
                 self.cache.clear();
                 self.closing.clear();
             }
+        }
+        if copies && self.works.front().is_some_and(|work| work.begin.is_none()) {
+            // Of a text with several statements, the COPY counts.
+            if tag.command != "COPY" {
+                return Ok(());
+            }
+            self.copy = Phase::Over;
         }
         self.completed(expect, outcome);
         Ok(())
@@ -438,7 +446,10 @@ impl Pipeline {
 
     /// The server skips to the next Sync.
     fn failed(&mut self, server: ServerError) {
-        let planning = matches!(self.expected.front(), Some(Expect::Parse | Expect::Bind));
+        let planning = matches!(
+            self.expected.front(),
+            Some(Expect::Parse | Expect::Parameters | Expect::Bind)
+        );
         while let Some(&expect) = self.expected.front() {
             if expect == Expect::Ready {
                 break;
@@ -545,7 +556,8 @@ impl Pipeline {
     fn heal(&mut self, work: Work, failed: Failure) -> Option<(Work, Error)> {
         let is = |state| failed.server.as_ref().is_some_and(|server| is_state(server, state));
         let Some(statement) = work.statement.clone() else { return Some((work, failed.error)) };
-        let gone = is(INVALID_STATEMENT_NAME);
+        // Only before it runs: a function may raise the same.
+        let gone = failed.planning && is(INVALID_STATEMENT_NAME);
         // The types that were learnt may be gone, or be those of another schema: to be learnt anew, but not
         // here, since the arguments are encoded already.
         let stale = failed.planning && failed.server.as_ref().is_some_and(is_of_the_schema);
@@ -611,15 +623,12 @@ impl Pipeline {
 
 /// The result of a piece of work whose segment went well.
 fn finish(work: &Work) -> Result<Outcome> {
+    if work.refused_commit {
+        return Err(rolled_back());
+    }
     if work.role == Role::Commit {
         if !work.committed {
-            return Err(Error::new(
-                ErrorKind::TxFailed,
-                "the transaction had failed: COMMIT rolled it back",
-            )
-            .with_hint(
-                "look at the first error inside the transaction; nothing of it took effect",
-            ));
+            return Err(rolled_back());
         }
         if work.unreplicated {
             return Err(Error::new(
@@ -633,26 +642,45 @@ fn finish(work: &Work) -> Result<Outcome> {
     Ok(work.done.unwrap_or_default())
 }
 
-/// Whether a text is a plain query by its first word. `WITH` may begin a statement that writes.
-fn only_reads(sql: &str) -> bool {
+#[cold]
+fn rolled_back() -> Error {
+    Error::new(ErrorKind::TxFailed, "the transaction had failed: COMMIT rolled it back")
+        .with_hint("look at the first error inside the transaction; nothing of it took effect")
+}
+
+/// Whether a text commits, by its first word.
+fn commits(sql: &str) -> bool {
     let word =
         sql.trim_start().split(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default();
-    ["SELECT", "TABLE", "VALUES", "SHOW"].iter().any(|reads| word.eq_ignore_ascii_case(reads))
+    ["COMMIT", "END"].iter().any(|commits| word.eq_ignore_ascii_case(commits))
 }
 
 /// At its first use a statement's number of parameters becomes known when the arguments are under way.
 fn wrong_count(work: &Work) -> Option<Error> {
     let statement = work.statement.as_ref()?;
-    statement.check_count(work.given).err().map(|error| error.with_nothing_sent(true))
+    statement.check_count(work.given).err().map(|error| error.with_nothing_sent(false))
 }
 
 fn is_state(server: &ServerError, state: &str) -> bool {
     server.sqlstate().is_some_and(|given| given.as_str() == state)
 }
 
-/// True if the text and the types do not fit the schema (class 42), or a type is gone (an internal error).
+/// True if the text and the types do not fit the schema (class 42), an argument does not fit the type that
+/// was learnt for it (22), which may have changed, or a type is gone (an internal error).
 fn is_of_the_schema(server: &ServerError) -> bool {
-    server.sqlstate().is_some_and(|state| ["42", "XX"].contains(&state.class()))
+    server.sqlstate().is_some_and(|state| ["22", "42", "XX"].contains(&state.class()))
+}
+
+/// All text goes as UTF-8, both ways.
+#[cold]
+fn other_encoding() -> Error {
+    Error::new(
+        ErrorKind::Unsupported,
+        "the session's client_encoding was set to another one than UTF8; the connection is closed",
+    )
+    .with_hint(
+        "leave client_encoding alone; convert single values with convert_to and convert_from",
+    )
 }
 
 #[cold]

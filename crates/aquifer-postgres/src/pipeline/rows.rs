@@ -13,8 +13,8 @@ const BATCH_BYTES: usize = 128 * 1024;
 /// Fewer bytes than this are copied: the whole buffer is handed over only if it is worth it.
 const SWAP_BYTES: usize = 4 * 1024;
 
-/// So many bytes of rows that nobody wants are read after the one that is wanted.
-pub(super) const SKIPPED_BYTES: usize = 64 * 1024;
+/// Most bytes that are kept for re-encoding from one command to the next.
+pub(super) const SCRATCH_BYTES: usize = 64 * 1024;
 
 impl Pipeline {
     /// Takes the run of rows that begins with `first` into the batch, which must be empty.
@@ -30,7 +30,6 @@ impl Pipeline {
             || work.want == Want::Outcome
             || (work.want == Want::First && work.gave_rows);
         if skip {
-            work.skipped += first.end - first.body;
             self.input.at = first.end;
             return Ok(());
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use aquifer_driver::{
-    Batch, Command, ErrorKind, Result, Retry, RowBatch, Status, Step, TxOptions, Value, Want,
+    Batch, Command, Error, ErrorKind, Result, Retry, RowBatch, Status, Step, TxOptions, Value, Want,
 };
 
 use super::{Pipeline, Settings, StatementMode};
@@ -620,20 +620,57 @@ fn the_one_row_that_is_wanted_waits_for_the_end_of_its_statement() {
 }
 
 #[test]
-fn the_first_row_of_a_long_result_is_given_before_its_end() {
-    for (sql, early) in [(SQL, true), ("DELETE FROM t WHERE id > $1 RETURNING id", false)] {
+fn the_first_row_of_a_long_result_waits_for_its_end_too() {
+    let mut session = Session::named();
+    session.start(Command::Execute { sql: SQL, params: &(7,), want: Want::First });
+    let answer = first_use(&[b"1"]);
+    let row_ends = answer.len() - complete("SELECT 1").len() - ready(b'I').len();
+    session.say(&answer[..row_ends]);
+    for _ in 0..10_000 {
+        session.say(&row(&[Some(b"2")]));
+        assert!(session.step().unwrap().is_none(), "any query may call a function that writes");
+    }
+    session.say(&answer[row_ends..]);
+    assert_eq!(session.read().unwrap(), [1]);
+}
+
+#[test]
+fn a_session_that_leaves_utf_8_is_closed() {
+    let mut session = Session::named();
+    session.start(Command::Script { sql: "SET client_encoding = 'LATIN1'" });
+    let other = message(b'S', b"client_encoding\0LATIN1\0");
+    let garbled = session.answer(&[complete("SET"), other, ready(b'I')].concat()).unwrap_err();
+    assert_eq!(garbled.kind(), ErrorKind::Unsupported);
+    assert!(garbled.to_string().contains("UTF8"), "{garbled}");
+    assert_eq!(session.pipeline.status(), Status::Broken);
+}
+
+#[test]
+fn what_a_break_undoes_may_be_run_again_as_a_whole() {
+    let execute = Command::Execute { sql: SQL, params: &(7,), want: Want::All };
+    let script = || Command::Script { sql: "SELECT 1; SELECT 2" };
+    for (command, sent, retry) in [
+        (execute, true, Retry::Transaction),
+        (script(), false, Retry::Transaction),
+        // It may hold a COMMIT.
+        (script(), true, Retry::Unknown),
+        (Command::Commit, false, Retry::Transaction),
+    ] {
         let mut session = Session::named();
-        session.start(Command::Execute { sql, params: &(7,), want: Want::First });
-        let answer = first_use(&[b"1"]);
-        let row_ends = answer.len() - complete("SELECT 1").len() - ready(b'I').len();
-        session.say(&answer[..row_ends]);
-        for _ in 0..10_000 {
-            session.say(&row(&[Some(b"2")]));
+        session.start(Command::Begin(TxOptions::new()));
+        session.read().unwrap();
+        session.execute(SQL, 1);
+        let begin = [message(b'1', b""), message(b'2', b""), complete("BEGIN")].concat();
+        let mut rest = first_use(&[b"5"]);
+        *rest.last_mut().unwrap() = b'T';
+        session.answer(&[begin, rest].concat()).unwrap();
+        session.pipeline.start(command).unwrap();
+        if sent {
+            session.flush();
         }
-        let step = session.step().unwrap();
-        assert_eq!(matches!(step, Some(Step::Rows)), early, "{sql}");
-        assert_eq!(session.batch.row(0).unwrap().get::<i64>(0).unwrap(), 1);
-        assert_eq!(session.batch.len(), 1);
+        let lost = session.pipeline.broke(Error::new(ErrorKind::ConnectionLost, "gone"));
+        assert_eq!((lost.kind(), lost.retry()), (ErrorKind::ConnectionLost, retry), "{sent}");
+        assert_eq!(lost.nothing_sent(), !sent);
     }
 }
 

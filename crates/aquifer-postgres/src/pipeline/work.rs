@@ -76,14 +76,14 @@ pub(super) struct Work {
     pub(super) shape: Option<Arc<Shape>>,
     /// Whether rows of the present result set were given.
     pub(super) gave_rows: bool,
-    /// Bytes of rows that were read and not given.
-    pub(super) skipped: usize,
     /// How many arguments were given.
     pub(super) given: usize,
     /// The outcome, while it waits for the Sync or for the next result set.
     pub(super) done: Option<Outcome>,
     /// The answer's command was COMMIT.
     pub(super) committed: bool,
+    /// The user's own COMMIT was answered with ROLLBACK.
+    pub(super) refused_commit: bool,
     /// Where in the flight the arguments stand, for a statement that may be sent again.
     pub(super) arguments: Option<Range<usize>>,
     /// Bytes that were put before a script's own text, and whose answer is nobody's.
@@ -112,10 +112,10 @@ impl Work {
             follows: None,
             shape: None,
             gave_rows: false,
-            skipped: 0,
             given: 0,
             done: None,
             committed: false,
+            refused_commit: false,
             arguments: None,
             prefix: 0,
             resets: false,

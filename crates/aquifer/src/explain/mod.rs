@@ -59,8 +59,8 @@ impl Explain {
     /// Runs the statement and adds what really happened. PostgreSQL. A statement that writes, or may, is
     /// refused unless it is [`rolled_back`](Self::rolled_back).
     ///
-    /// Whether a statement writes is judged by its text; a `SELECT` that calls a function of the user's
-    /// counts as a read, whatever the function does.
+    /// Whether a statement writes is judged by its text. Where a `SELECT` may call a function that writes
+    /// (PostgreSQL), that is rolled back, too.
     #[must_use]
     pub const fn analyze(mut self) -> Self {
         self.analyze = true;
@@ -108,7 +108,7 @@ impl Explain {
                 "ask for it with `rolled_back`, which runs it in a transaction that is rolled back",
             ));
         }
-        let rolls_back = self.analyze && writes;
+        let rolls_back = self.analyze && (writes || dialect.queries_may_write);
         let text = match dialect.grammar {
             Grammar::Postgres => {
                 let mut options = "FORMAT JSON".to_owned();
