@@ -666,9 +666,12 @@ fn is_state(server: &ServerError, state: &str) -> bool {
 }
 
 /// True if the text and the types do not fit the schema (class 42), an argument does not fit the type that
-/// was learnt for it (22), which may have changed, or a type is gone (an internal error).
+/// was learnt for it, which may have changed, or a type is gone (an internal error).
 fn is_of_the_schema(server: &ServerError) -> bool {
-    server.sqlstate().is_some_and(|state| ["22", "42", "XX"].contains(&state.class()))
+    const OUT_OF_TYPE: [&str; 5] = ["22003", "22007", "22008", "22P02", "22P03"];
+    server.sqlstate().is_some_and(|state| {
+        ["42", "XX"].contains(&state.class()) || OUT_OF_TYPE.contains(&state.as_str())
+    })
 }
 
 /// All text goes as UTF-8, both ways.
