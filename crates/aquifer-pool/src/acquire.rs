@@ -52,8 +52,8 @@ pin_project! {
         stage: Stage,
         // The end of the budget, once the wait has begun.
         until: Nanos,
-        #[pin]
-        sleep: Option<Sleep>,
+        // Boxed because nearly every wait goes without, and every acquire is moved about.
+        sleep: Option<Pin<Box<Sleep>>>,
     }
 
     impl<M: Manage> PinnedDrop for Acquire<'_, M> {
@@ -99,51 +99,33 @@ impl<'a, M: Manage> Acquire<'a, M> {
     /// Takes a connection or joins the queue; `None` if the wait has begun.
     #[cold]
     fn queue(self: Pin<&mut Self>, now: Nanos, cx: &mut Context<'_>) -> Option<Outcome<'a, M>> {
-        let mut this = self.project();
-        let shared: &'a Arc<Shared<M>> = this.shared;
-        let runtime = Runtime::try_current().ok().filter(|runtime| {
-            let timed = shared.lock().timed_by == Some(runtime.id());
-            timed || {
-                let timed = has_timers();
-                if timed {
-                    shared.lock().timed_by = Some(runtime.id());
-                }
-                timed
-            }
-        });
-        let Some(runtime) = runtime else {
-            let mut out = Out::new();
-            let taken = {
-                let mut core = shared.lock();
-                match core.state.is_closed() {
-                    true => Err(AcquireError::Closed),
-                    false => core
-                        .state
-                        .try_take(now, this.holder, &mut out)
-                        .ok_or(AcquireError::NoRuntime),
-                }
-            };
-            *this.stage = Stage::Done;
-            let outcome = taken.map(|taken| Lease::new(shared, taken));
-            shared.run_without_runtime(out);
-            return Some(outcome);
-        };
+        let shared: &'a Arc<Shared<M>> = self.shared;
+        let Ok(runtime) = Runtime::try_current() else { return Some(self.go_without_runtime(now)) };
         let waker = cx.waker().clone();
         let mut out = Out::new();
-        let joined = {
-            let mut core = shared.lock();
-            let budget = now.after(nanos(this.timeout.unwrap_or(core.options.acquire_timeout)));
-            *this.until = this.deadline.map_or(budget, |deadline| budget.min(shared.at(deadline)));
-            let watched = core.maintained_by == Some(runtime.id());
-            core.state.join(now, now, *this.until, this.holder.take(), watched, waker, &mut out)
-        };
+        let mut core = shared.lock();
+        if core.timed_by != Some(runtime.id()) {
+            drop(core);
+            if !has_timers() {
+                return Some(self.go_without_runtime(now));
+            }
+            core = shared.lock();
+            core.timed_by = Some(runtime.id());
+        }
+        let this = self.project();
+        let budget = now.after(nanos(this.timeout.unwrap_or(core.options.acquire_timeout)));
+        *this.until = this.deadline.map_or(budget, |deadline| budget.min(shared.at(deadline)));
+        let watched = core.maintained_by == Some(runtime.id());
+        let holder = this.holder.take();
+        let joined = core.state.join(now, now, *this.until, holder, watched, waker, &mut out);
+        drop(core);
         let outcome = match joined {
             Joined::Waiting { id, timer } => {
                 *this.stage = Stage::Waiting(id);
                 shared.crowded.store(true, Relaxed);
                 if timer {
                     let first = (*this.until).min(now.after(WATCH));
-                    this.sleep.set(Some(sleep_until(shared.instant(first))));
+                    *this.sleep = Some(Box::pin(sleep_until(shared.instant(first))));
                 }
                 None
             }
@@ -158,6 +140,27 @@ impl<'a, M: Manage> Acquire<'a, M> {
             }
         };
         shared.run(out);
+        outcome
+    }
+
+    /// Takes a connection that is idle; without timers nobody can wait.
+    #[cold]
+    fn go_without_runtime(self: Pin<&mut Self>, now: Nanos) -> Outcome<'a, M> {
+        let this = self.project();
+        let shared: &'a Arc<Shared<M>> = this.shared;
+        let mut out = Out::new();
+        let taken = {
+            let mut core = shared.lock();
+            match core.state.is_closed() {
+                true => Err(AcquireError::Closed),
+                false => {
+                    core.state.try_take(now, this.holder, &mut out).ok_or(AcquireError::NoRuntime)
+                }
+            }
+        };
+        *this.stage = Stage::Done;
+        let outcome = taken.map(|taken| Lease::new(shared, taken));
+        shared.run_without_runtime(out);
         outcome
     }
 
@@ -181,12 +184,10 @@ impl<'a, M: Manage> Acquire<'a, M> {
         decided: Polled<M::Connection, M::Error>,
         out: PoolOut<M>,
     ) -> Outcome<'a, M> {
-        let mut this = self.project();
+        let this = self.project();
         let shared: &'a Arc<Shared<M>> = this.shared;
         *this.stage = Stage::Done;
-        if this.sleep.is_some() {
-            this.sleep.set(None);
-        }
+        *this.sleep = None;
         let outcome = match decided {
             Polled::Ready(taken) => Ok(Lease::new(shared, taken)),
             Polled::Failed(error) => Err(error),
@@ -208,7 +209,7 @@ impl<'a, M: Manage> Acquire<'a, M> {
         // Cloning a waker is foreign code: not under the lock.
         let mut newer = Some(cx.waker().clone());
         loop {
-            let mut this = self.as_mut().project();
+            let this = self.as_mut().project();
             let shared: &'a Arc<Shared<M>> = this.shared;
             let mut out = Out::new();
             let mut needs_timer = false;
@@ -229,11 +230,10 @@ impl<'a, M: Manage> Acquire<'a, M> {
                 polled
             };
             if needs_timer {
-                this.sleep.set(Some(sleep_until(shared.instant(*this.until))));
+                *this.sleep = Some(Box::pin(sleep_until(shared.instant(*this.until))));
             }
             let Polled::Pending = polled else { return Poll::Ready(self.end(polled, out)) };
-            let fired =
-                this.sleep.as_mut().as_pin_mut().is_some_and(|sleep| sleep.poll(cx).is_ready());
+            let fired = this.sleep.as_mut().is_some_and(|sleep| sleep.as_mut().poll(cx).is_ready());
             if !fired {
                 shared.run(out);
                 return Poll::Pending;
@@ -245,8 +245,8 @@ impl<'a, M: Manage> Acquire<'a, M> {
             }
             out.upkeep |= shared.lock().state.is_upkeep_due(now);
             let next = shared.instant((*this.until).min(now.after(WATCH)));
-            if let Some(sleep) = this.sleep.as_mut().as_pin_mut() {
-                sleep.reset(next);
+            if let Some(sleep) = this.sleep {
+                sleep.as_mut().reset(next);
             }
             shared.run(out);
         }

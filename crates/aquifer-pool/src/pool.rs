@@ -153,6 +153,14 @@ impl<M: Manage> Pool<M> {
         lease
     }
 
+    /// Whether a newcomer most likely has to wait: then [`acquire`](Pool::acquire) is the shorter way than to
+    /// [`try_acquire`](Pool::try_acquire) first. A hint that costs no lock, and may be out of date until the next acquire.
+    #[must_use]
+    #[inline]
+    pub fn is_crowded(&self) -> bool {
+        self.handle.shared.crowded.load(Ordering::Relaxed)
+    }
+
     /// A snapshot of everything the pool counts.
     #[must_use]
     pub fn stats(&self) -> Stats {

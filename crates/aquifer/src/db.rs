@@ -8,16 +8,16 @@ use aquifer_driver::{
     Access, Command, Connector, Description, Dialect, Error, ErrorKind, FromRow, Layout, Mapping,
     ParamBuf, Params, Result, TxOptions, Want,
 };
-use aquifer_pool::{AcquireError, AcquireRequest, CloseReason};
+use aquifer_pool::{AcquireError, AcquireRequest, CloseReason, Pool};
 use tokio::time::Instant;
 
-use crate::at_once::Begun;
 use crate::builder::Builder;
 use crate::conn::Conn;
 use crate::deadline::{During, before};
 use crate::errors;
+use crate::first::Begun;
 use crate::lane::Lane;
-use crate::manage::Farewell;
+use crate::manage::{Farewell, Manager};
 use crate::named::{self, NamedArgs};
 use crate::observe::{Book, Call, CallStats, Label};
 use crate::options::DbOptions;
@@ -610,14 +610,22 @@ impl Db {
         }
     }
 
+    /// The pool for calls that need this.
+    #[inline]
+    pub(crate) fn pool(&self, access: Access) -> &Pool<Manager> {
+        self.shared.source.route(Intent { access })
+    }
+
     #[inline]
     async fn acquire_from_pool(
         &self,
         access: Access,
         deadline: Option<Instant>,
     ) -> std::result::Result<Lease, AcquireError<Error>> {
-        let pool = self.shared.source.route(Intent { access });
-        pool.acquire(&self.request(deadline)).await.map(aquifer_pool::Lease::into_owned)
+        self.pool(access)
+            .acquire(&self.request(deadline))
+            .await
+            .map(aquifer_pool::Lease::into_owned)
     }
 
     #[inline]
@@ -720,19 +728,17 @@ impl Db {
         let deadline = self.deadline();
         let access = match &begun {
             Begun::Not(text) => text.access(),
-            Begun::Started | Begun::Answered(_) => Rows::opened(held)?.text().access(),
+            Begun::Answered(_) => Rows::opened(held)?.text().access(),
         };
         let mut access = self.scope.access.unwrap_or(access);
         let mut attempt = 0;
         let mut next = match begun {
             Begun::Not(text) => Next::Connect(Watch::new(self, text)),
-            Begun::Started => Next::Await,
             Begun::Answered(answer) => Next::Judge(answer),
         };
         loop {
             let answer = match next {
                 Next::Judge(answer) => answer,
-                Next::Await => Rows::opened(held)?.first_answer().await,
                 Next::Connect(mut watch) => {
                     if let Err(error) = watch.text().check(params.count()) {
                         return Err(watch.refuse(error));
@@ -788,8 +794,6 @@ impl Db {
 enum Next {
     /// Gets a connection and starts its statement there.
     Connect(Watch),
-    /// Awaits the first answer.
-    Await,
     /// Sees whether the answer is one.
     Judge(Result<()>),
 }

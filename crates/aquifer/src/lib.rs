@@ -39,7 +39,6 @@
 
 #![forbid(unsafe_code)]
 
-mod at_once;
 mod atomic;
 mod backoff;
 mod batch;
@@ -56,6 +55,7 @@ mod executor;
 #[cfg(feature = "explain")]
 mod explain;
 mod file;
+mod first;
 mod hooks;
 mod lane;
 mod link;

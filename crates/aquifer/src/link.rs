@@ -12,6 +12,7 @@ use aquifer_driver::{
 };
 use tokio::time::Instant;
 
+use crate::deadline::Alarm;
 use crate::tally::Tally;
 use crate::text::Text;
 use crate::watched::Watched;
@@ -36,6 +37,7 @@ struct Inner {
     /// The connection is a [`Watched`] one.
     watched: bool,
     tally: Tally,
+    alarm: Alarm,
     /// Texts that ran here lately, in front of the cache that all connections share.
     texts: [Option<Arc<Text>>; TEXTS_KEPT],
 }
@@ -60,6 +62,7 @@ impl DriverConn {
                 abandoned: false,
                 watched: false,
                 tally,
+                alarm: Alarm::default(),
                 texts,
             }),
         }
@@ -136,6 +139,11 @@ impl DriverConn {
     pub(crate) fn poll_step(&mut self, cx: &mut Context<'_>) -> Poll<Result<Step>> {
         let inner = &mut *self.inner;
         inner.connection.poll_next(cx, &mut inner.batch)
+    }
+
+    /// Ready once the deadline of the command under way has passed.
+    pub(crate) fn poll_alarm(&mut self, deadline: Instant, cx: &mut Context<'_>) -> Poll<()> {
+        self.inner.alarm.poll(deadline, cx)
     }
 
     /// See [`Connection::take_outcomes`].

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::future::poll_fn;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -11,12 +10,11 @@ use aquifer_driver::{
     Columns, Command, Error, ErrorKind, FromRow, Mapping, Outcome, Params, Result, Retry, Row,
     Status, Step, Want,
 };
-use tokio::runtime::Handle;
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::Instant;
 
 use crate::db::Db;
 use crate::deadline::During;
-use crate::link::{DriverConn, no_rows};
+use crate::link::DriverConn;
 use crate::observe::{Book, Call, Label, went_away};
 use crate::session::Session;
 use crate::source::Lease;
@@ -46,7 +44,6 @@ pub struct Rows<'c> {
     here: usize,
     mapping: Mapping,
     deadline: Option<Instant>,
-    timer: Option<Pin<Box<Sleep>>>,
     /// Somebody has been waiting since the last answer: the time is the engine's, not the caller's.
     waiting: bool,
     watch: Watch,
@@ -211,7 +208,6 @@ impl<'c> Rows<'c> {
             here: 0,
             mapping,
             deadline,
-            timer: None,
             waiting: false,
             watch,
             columns: None,
@@ -249,6 +245,12 @@ impl<'c> Rows<'c> {
         self.watch.withdraw();
         self.let_go();
         self.watch.waited
+    }
+
+    /// An error as the caller sees it.
+    #[cold]
+    pub(crate) fn name(&self, error: Error) -> Error {
+        self.watch.name(error)
     }
 
     /// The text, for another try.
@@ -406,15 +408,8 @@ impl<'c> Rows<'c> {
         if self.lent && !asked && self.watch.rows > 0 && Instant::now() >= deadline {
             return Poll::Ready(Err(self.passed()));
         }
-        if self.timer.is_none() {
-            if Handle::try_current().is_err() {
-                return Poll::Pending;
-            }
-            self.timer = Some(Box::pin(sleep_until(deadline)));
-        }
-        if let Some(timer) = &mut self.timer {
-            ready!(timer.as_mut().poll(cx));
-        }
+        let Some(link) = self.owner.link() else { return Poll::Pending };
+        ready!(link.poll_alarm(deadline, cx));
         Poll::Ready(Err(During::Statement { reads: self.watch.text.only_reads() }.passed()))
     }
 
@@ -574,18 +569,6 @@ impl<'c> Rows<'c> {
         }
     }
 
-    /// As [`first`](Self::first), where a row must be.
-    #[inline]
-    pub(crate) async fn one<T>(&mut self) -> Result<T>
-    where
-        T: for<'r> FromRow<'r>,
-    {
-        match self.first().await? {
-            Some(value) => Ok(value),
-            None => Err(self.watch.name(no_rows())),
-        }
-    }
-
     /// Reads everything, keeping only the outcome.
     pub(crate) async fn finish(&mut self) -> Result<Outcome> {
         self.keep_columns = false;
@@ -694,6 +677,6 @@ fn open_transaction() -> Error {
 }
 
 #[cold]
-fn closed() -> Error {
+pub(crate) fn closed() -> Error {
     Error::new(ErrorKind::ConnDone, "the rows are closed")
 }

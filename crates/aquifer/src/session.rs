@@ -163,7 +163,7 @@ impl Session {
     #[inline]
     pub(crate) fn count_first(&mut self, sql: &str, elapsed: Duration, rows: u64) {
         self.db.book().count(self.lease.tally(), elapsed, rows);
-        self.db.tell_first(sql, elapsed, rows);
+        self.db.tell_first(sql, Duration::ZERO, elapsed, rows);
     }
 
     pub(crate) fn db(&self) -> &Db {
@@ -229,7 +229,22 @@ impl Session {
     }
 
     fn deadline_in(&self, scope: &Db) -> Option<Instant> {
-        let call = scope.deadline();
+        self.sooner(scope.deadline())
+    }
+
+    /// True if a call that began now would have a [`deadline`](Self::deadline).
+    #[inline]
+    pub(crate) fn has_deadline(&self) -> bool {
+        self.db.scope().timeout.is_some() || self.transaction.is_some()
+    }
+
+    /// As [`deadline`](Self::deadline), for a call that began then.
+    pub(crate) fn deadline_of(&self, started: Instant) -> Option<Instant> {
+        let call = self.db.scope().timeout.and_then(|timeout| started.checked_add(timeout));
+        self.sooner(call)
+    }
+
+    fn sooner(&self, call: Option<Instant>) -> Option<Instant> {
         match (call, self.ends_at()) {
             (Some(call), Some(transaction)) => Some(call.min(transaction)),
             (call, transaction) => call.or(transaction),
@@ -238,16 +253,16 @@ impl Session {
 
     /// When the transaction is as old as it may become.
     fn ends_at(&self) -> Option<Instant> {
-        let max = self.db.options().calls.transaction_max?;
-        self.transaction.as_ref()?.begun.checked_add(max)
+        let begun = self.transaction.as_ref()?.begun;
+        begun.checked_add(self.db.options().calls.transaction_max?)
     }
 
     /// True if the transaction is older than it may become.
+    #[inline]
     fn is_too_old(&self) -> bool {
-        self.transaction
-            .as_ref()
-            .zip(self.db.options().calls.transaction_max)
-            .is_some_and(|(transaction, max)| transaction.begun.elapsed() >= max)
+        let Some(transaction) = &self.transaction else { return false };
+        let max = self.db.options().calls.transaction_max;
+        max.is_some_and(|max| transaction.begun.elapsed() >= max)
     }
 
     /// True if a statement can be started here and now; [`open`](Self::open) says what is against it.
@@ -258,7 +273,7 @@ impl Session {
 
     /// True if [`ready`](Self::ready) would have nothing to do, and nothing against the next command.
     #[inline]
-    fn is_ready(&self) -> bool {
+    pub(crate) fn is_ready(&self) -> bool {
         let status = self.lease.status();
         let open = match &self.transaction {
             None => {

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use aquifer_driver::{Columns, Description, FromRow, Parameter, Params, Result, Want};
 
-use crate::at_once::Begun;
 use crate::db::Db;
 use crate::done::Done;
 use crate::executor::Executor;
+use crate::first::{Begun, One};
 use crate::named::{self, NamedArgs};
 use crate::rows::Rows;
 use crate::target::Target;
@@ -222,7 +222,7 @@ impl<'a> StmtOn<'a> {
     ///
     /// As `Db::get`.
     pub async fn get<T: for<'r> FromRow<'r>>(self, params: impl Params) -> Result<T> {
-        self.open(params, Want::First, &mut None).await?.one().await
+        self.open(params, Want::First, &mut None).await?.shaped(One).await
     }
 
     /// As [`Db::get_optional`].

@@ -4,12 +4,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use aquifer_driver::{Description, FromRow, Params, Result, Want};
-use tokio::task::coop::consume_budget;
 
 use crate::Db;
-use crate::at_once::{AtOnce, Begun, InHand, answer};
 use crate::batch::Batch;
 use crate::done::Done;
+use crate::first::{self, Begun, One, Optional, Shape};
 use crate::link::no_rows;
 use crate::named::{self, NamedArgs};
 use crate::rows::Rows;
@@ -135,74 +134,54 @@ impl<'e> Target<'e> {
     }
 
     #[inline]
-    pub(crate) async fn get<T, P>(self, sql: &str, params: P) -> Result<T>
+    pub(crate) fn get<T, P>(self, sql: &str, params: P) -> impl Future<Output = Result<T>>
     where
         T: for<'r> FromRow<'r>,
         P: Params,
     {
-        if let Place::Db(db) = self.0
-            && let Some(passage) = db.passage(sql, &params)
-            && let Some(first) = db.first_in_lane(passage).await?
-        {
-            return first.ok_or_else(|| db.named(no_rows()));
-        }
-        if params.has_lists() {
-            return self.open(sql, params, Want::First, &mut None).await?.one().await;
-        }
-        let held = &mut None;
-        match self.0 {
-            Place::Db(db) => match db.first_at_once(sql, &params, held)? {
-                AtOnce::Over(first) => first.ok_or_else(|| db.named(no_rows())),
-                AtOnce::Goes(begun) => {
-                    db.open_text(begun, params, Want::First, held).await?.one().await
-                }
-            },
-            Place::Session(session) => match session.first_at_once(sql, &params, held)? {
-                InHand::Over(session, first) => first.ok_or_else(|| session.db().named(no_rows())),
-                InHand::Not(session, text) => {
-                    // Nobody else keeps a loop over one connection from holding up all other tasks.
-                    consume_budget().await;
-                    session.open(text, params, Want::First, held).await?.one().await
-                }
-                InHand::Begun(begun) => answer(begun, held).await?.one().await,
-            },
-            Place::Scoped(..) => self.open(sql, params, Want::First, held).await?.one().await,
-        }
+        self.first::<T, P, One>(sql, params, One)
     }
 
     #[inline]
-    pub(crate) async fn get_optional<T, P>(self, sql: &str, params: P) -> Result<Option<T>>
+    pub(crate) fn get_optional<T, P>(
+        self,
+        sql: &str,
+        params: P,
+    ) -> impl Future<Output = Result<Option<T>>>
     where
         T: for<'r> FromRow<'r>,
         P: Params,
+    {
+        self.first::<T, P, Optional>(sql, params, Optional)
+    }
+
+    #[inline]
+    async fn first<T, P, S>(self, sql: &str, params: P, shape: S) -> Result<S::Output>
+    where
+        T: for<'r> FromRow<'r>,
+        P: Params,
+        S: Shape<T>,
     {
         if let Place::Db(db) = self.0
             && let Some(passage) = db.passage(sql, &params)
             && let Some(first) = db.first_in_lane(passage).await?
         {
-            return Ok(first);
+            return shape.shape(first).ok_or_else(|| db.named(no_rows()));
         }
-        if params.has_lists() {
-            return self.open(sql, params, Want::First, &mut None).await?.first().await;
-        }
-        let held = &mut None;
         match self.0 {
-            Place::Db(db) => match db.first_at_once(sql, &params, held)? {
-                AtOnce::Over(first) => Ok(first),
-                AtOnce::Goes(begun) => {
-                    db.open_text(begun, params, Want::First, held).await?.first().await
-                }
-            },
-            Place::Session(session) => match session.first_at_once(sql, &params, held)? {
-                InHand::Over(_, first) => Ok(first),
-                InHand::Not(session, text) => {
-                    // Nobody else keeps a loop over one connection from holding up all other tasks.
-                    consume_budget().await;
-                    session.open(text, params, Want::First, held).await?.first().await
-                }
-                InHand::Begun(begun) => answer(begun, held).await?.first().await,
-            },
-            Place::Scoped(..) => self.open(sql, params, Want::First, held).await?.first().await,
+            Place::Db(db) if !params.has_lists() => {
+                first::through_pool::<T, P, S>(db, sql, params, shape).await
+            }
+            Place::Session(session) if !params.has_lists() => {
+                first::in_hand::<T, P, S>(session, sql, params, shape).await
+            }
+            place => {
+                Box::pin(async {
+                    let held = &mut None;
+                    Self(place).open(sql, params, Want::First, held).await?.shaped(shape).await
+                })
+                .await
+            }
         }
     }
 
@@ -231,7 +210,7 @@ impl<'e> Target<'e> {
         T: for<'r> FromRow<'r>,
     {
         let (text, buf) = named::bind(self.handle(), sql, &args)?;
-        self.open_text(text, buf, Want::First, &mut None).await?.one().await
+        self.open_text(text, buf, Want::First, &mut None).await?.shaped(One).await
     }
 
     pub(crate) async fn get_optional_named<T>(
