@@ -134,6 +134,10 @@ pub use aquifer_sqlite as sqlite;
 #[cfg(feature = "postgres")]
 pub use aquifer_postgres as postgres;
 
+/// The MySQL and MariaDB driver's own types, for [`Conn::driver`].
+#[cfg(feature = "mysql")]
+pub use aquifer_mysql as mysql;
+
 /// The drivers that are compiled in.
 ///
 /// A program with a driver of its own adds it here and gives the registry to
@@ -148,6 +152,10 @@ pub fn drivers() -> Registry {
     #[cfg(feature = "postgres")]
     registry
         .register(aquifer_postgres::PostgresDriver::new())
+        .expect("the built-in drivers' schemes differ");
+    #[cfg(feature = "mysql")]
+    registry
+        .register(aquifer_mysql::MysqlDriver::new())
         .expect("the built-in drivers' schemes differ");
     registry
 }
@@ -167,6 +175,9 @@ mod documents {
     struct Performance;
     #[doc = include_str!("../../../docs/pool.md")]
     struct Pool;
+    #[cfg(feature = "mysql")]
+    #[doc = include_str!("../../../docs/mysql.md")]
+    struct Mysql;
     #[cfg(feature = "postgres")]
     #[doc = include_str!("../../../docs/postgres.md")]
     struct Postgres;

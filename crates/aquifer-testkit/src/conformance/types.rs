@@ -90,10 +90,13 @@ pub(super) async fn floats_round_trip(case: &Case) -> Verdict {
         f64::MIN_POSITIVE,
         f64::EPSILON,
         f64::from_bits(1),
-        f64::INFINITY,
-        f64::NEG_INFINITY,
         9_007_199_254_740_993.0,
     ];
+    // An engine without them must refuse them, which the check of what is refused sees to.
+    let infinities = [f64::INFINITY, f64::NEG_INFINITY]
+        .into_iter()
+        .filter(|value| !case.target.refused.contains(&Value::Float(*value)));
+    let values: Vec<f64> = values.into_iter().chain(infinities).collect();
     round_trip(case, case.target.real, &unchanged(values)).await
 }
 

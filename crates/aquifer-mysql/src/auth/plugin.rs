@@ -1,0 +1,61 @@
+//! What `mysql_common`'s plugins are told, and the errors about plugins.
+
+use aquifer_driver::Error;
+use mysql_common::auth::plugins;
+
+use super::{Channel, refused};
+
+/// What a plugin knows of the log-in.
+pub(super) struct Context<'a> {
+    pub(super) password: &'a [u8],
+    pub(super) channel: Channel,
+    pub(super) nonce: &'a [u8],
+}
+
+impl plugins::Context for Context<'_> {
+    fn pass(&self) -> &[u8] {
+        self.password
+    }
+
+    fn is_ipc_transport(&self) -> bool {
+        self.channel == Channel::Socket
+    }
+
+    fn is_tls_transport(&self) -> bool {
+        self.channel == Channel::Tls
+    }
+
+    fn scramble(&self) -> &[u8] {
+        self.nonce
+    }
+
+    fn server_key_pem(&self) -> Option<&[u8]> {
+        None
+    }
+}
+
+/// A plugin that this driver does not have.
+#[cold]
+pub(super) fn unknown(name: &[u8]) -> Error {
+    let name: String = String::from_utf8_lossy(name)
+        .chars()
+        .take(64)
+        .map(|letter| if letter.is_control() { '\u{fffd}' } else { letter })
+        .collect();
+    refused(&format!(
+        "the server asks for the authentication plugin `{name}`, which this driver does not have"
+    ))
+    .with_hint(
+        "it has mysql_native_password, caching_sha2_password, sha256_password, ed25519 and \
+             mysql_clear_password",
+    )
+}
+
+/// A password that would have to go where others may listen.
+#[cold]
+pub(super) fn needs_tls(name: &str) -> Error {
+    refused(&format!(
+        "the server asks for the password itself ({name}), and the connection is not encrypted"
+    ))
+    .with_hint("use TLS (tls=true) or the server's unix socket")
+}

@@ -1,0 +1,360 @@
+//! [`MysqlConnection`]: the owner's side, and the only place that reads and writes a session's socket.
+
+use std::any::Any;
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use aquifer_driver::{
+    BoxFuture, Canceller, Command, Connection, Counters, Description, Error, ErrorKind, Result,
+    Retry, RowBatch, Status, Step,
+};
+use mysql_common::constants::Command as Code;
+use tokio::io::{AsyncWrite, AsyncWriteExt};
+use tokio_util::io::poll_read_buf;
+
+use crate::dial::Stream;
+use crate::pipeline::Pipeline;
+use crate::protocol::command;
+use crate::stop::Stop;
+
+/// A session with a MySQL or MariaDB server.
+///
+/// Applications reach it through `conn.driver::<MysqlConnection>()`, for what only these engines have. I/O happens in
+/// the task that uses it; there is no task behind it.
+pub struct MysqlConnection {
+    stream: Stream,
+    pipeline: Pipeline,
+    stop: Arc<Stop>,
+    /// Written bytes may still be in a TLS layer.
+    unflushed: bool,
+    /// A command's last step, while a stop that was asked for during it is still on its way or its mark on the
+    /// session.
+    held: Option<Result<Step>>,
+    /// The statement that takes a stop's mark away is under way.
+    sweeping: bool,
+    /// Takes what nobody reads during a recovery.
+    scratch: RowBatch,
+    version: String,
+    mariadb: bool,
+}
+
+impl MysqlConnection {
+    pub(crate) fn new(
+        stream: Stream,
+        pipeline: Pipeline,
+        stop: Arc<Stop>,
+        version: String,
+        mariadb: bool,
+    ) -> Self {
+        Self {
+            stream,
+            pipeline,
+            stop,
+            unflushed: false,
+            held: None,
+            sweeping: false,
+            scratch: RowBatch::new(),
+            version,
+            mariadb,
+        }
+    }
+
+    /// The session is set up; commands of so many bytes are taken.
+    pub(crate) fn begin_session(&mut self, packet_max: usize) {
+        self.pipeline.set_packet_max(packet_max);
+        self.pipeline.adopt_nothing();
+    }
+
+    /// The session's number (`CONNECTION_ID()`); behind a proxy, what the proxy says.
+    #[must_use]
+    pub fn connection_id(&self) -> u32 {
+        self.stop.session()
+    }
+
+    /// The server's version, as it greets: `10.11.19-MariaDB`, `8.4.3`.
+    #[must_use]
+    pub fn server_version(&self) -> &str {
+        // MariaDB disguises itself for replicas of MySQL 5.5.
+        self.version.strip_prefix("5.5.5-").filter(|_| self.mariadb).unwrap_or(&self.version)
+    }
+
+    /// True if the server is MariaDB.
+    #[must_use]
+    pub fn is_mariadb(&self) -> bool {
+        self.mariadb
+    }
+
+    /// Writes what waits, reads what comes, until the pipeline has a step.
+    fn poll_step(
+        &mut self,
+        cx: &mut Context<'_>,
+        batch: Option<&mut RowBatch>,
+    ) -> Poll<Result<Step>> {
+        let Some(batch) = batch else {
+            // An empty batch costs an allocation, so this is not for every poll.
+            let mut scratch = std::mem::take(&mut self.scratch);
+            let polled = self.poll_flow(cx, &mut scratch);
+            self.scratch = scratch;
+            return polled;
+        };
+        self.poll_flow(cx, batch)
+    }
+
+    #[inline]
+    fn poll_flow(&mut self, cx: &mut Context<'_>, batch: &mut RowBatch) -> Poll<Result<Step>> {
+        // Whether this task is woken when bytes come.
+        let mut registered = false;
+        if self.pipeline.owes() && self.pipeline.untouched() {
+            // A server that has closed an idle session says so before anything is sent.
+            while self.poll_fill(cx)?.is_ready() {
+                self.pipeline.receive_unasked()?;
+            }
+            registered = true;
+            if !self.sweeping && !self.stop.may_send() {
+                self.pipeline.abandon();
+                return Poll::Ready(Err(stopped()));
+            }
+        }
+        loop {
+            let blocked = self.poll_write(cx)?.is_pending();
+            if self.pipeline.may_advance() {
+                match self.pipeline.advance(batch) {
+                    Ok(Some(step)) => return Poll::Ready(Ok(step)),
+                    Ok(None) => {}
+                    Err(error) => return Poll::Ready(Err(error)),
+                }
+                if !blocked && !self.pipeline.output().is_empty() {
+                    continue;
+                }
+            }
+            if registered || self.poll_fill(cx)?.is_pending() {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    #[inline]
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Result<Poll<()>> {
+        while !self.pipeline.output().is_empty() {
+            match Pin::new(&mut self.stream).poll_write(cx, self.pipeline.output()) {
+                Poll::Ready(Ok(0)) => return Err(self.lost(std::io::ErrorKind::WriteZero.into())),
+                Poll::Ready(Ok(len)) => {
+                    self.pipeline.wrote(len);
+                    self.unflushed = true;
+                }
+                Poll::Ready(Err(error)) => return Err(self.last_words(cx, error)),
+                Poll::Pending => return Ok(Poll::Pending),
+            }
+        }
+        if self.unflushed {
+            match Pin::new(&mut self.stream).poll_flush(cx) {
+                Poll::Ready(Ok(())) => self.unflushed = false,
+                Poll::Ready(Err(error)) => return Err(self.last_words(cx, error)),
+                Poll::Pending => return Ok(Poll::Pending),
+            }
+        }
+        Ok(Poll::Ready(()))
+    }
+
+    /// Reads once.
+    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Result<Poll<()>> {
+        let room = self.pipeline.input().room();
+        match poll_read_buf(Pin::new(&mut self.stream), cx, room) {
+            Poll::Ready(Ok(0)) => Err(self.lost(std::io::ErrorKind::UnexpectedEof.into())),
+            Poll::Ready(Ok(len)) => {
+                self.pipeline.input().filled(len);
+                Ok(Poll::Ready(()))
+            }
+            Poll::Ready(Err(error)) => Err(self.lost(error)),
+            Poll::Pending => Ok(Poll::Pending),
+        }
+    }
+
+    /// A server that closes a session says why before: what it said is still there to be read when writing fails.
+    fn last_words(&mut self, cx: &mut Context<'_>, error: std::io::Error) -> Error {
+        while let Ok(Poll::Ready(())) = self.poll_fill(cx) {
+            if let Err(said) = self.pipeline.receive_unasked() {
+                return said;
+            }
+        }
+        self.lost(error)
+    }
+
+    #[cold]
+    fn lost(&mut self, error: std::io::Error) -> Error {
+        let closed = error.kind() == std::io::ErrorKind::UnexpectedEof;
+        let message = if closed {
+            "the server closed the connection"
+        } else {
+            "the connection to the server broke"
+        };
+        let lost = Error::new(ErrorKind::ConnectionLost, message);
+        let lost = if closed { lost } else { lost.with_source(error) };
+        self.pipeline.broke(lost)
+    }
+
+    /// After a command: waits for a stop that is on its way, and takes its mark off the session.
+    fn poll_quiet(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.stop.poll_command_ends(cx).is_pending() {
+            return Poll::Pending;
+        }
+        if self.stop.take_mark() && self.pipeline.status() != Status::Broken {
+            self.sweeping = self.pipeline.sweep();
+        }
+        while self.sweeping {
+            match self.poll_step(cx, None) {
+                Poll::Pending => return Poll::Pending,
+                // Whether the mark hit it or nothing is all the same.
+                Poll::Ready(Ok(Step::End(_)) | Err(_)) => self.sweeping = false,
+                Poll::Ready(Ok(_)) => {}
+            }
+        }
+        Poll::Ready(())
+    }
+}
+
+#[cold]
+fn useless() -> Error {
+    Error::new(ErrorKind::ConnectionLost, "the connection is of no further use")
+        .with_nothing_sent(true)
+        .with_retry(Retry::Safe)
+}
+
+#[cold]
+fn stopped() -> Error {
+    Error::new(ErrorKind::Cancelled, "the command was stopped before it was sent")
+        .with_nothing_sent(true)
+}
+
+impl fmt::Debug for MysqlConnection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MysqlConnection")
+            .field("connection_id", &self.connection_id())
+            .field("status", &self.status())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Connection for MysqlConnection {
+    fn start(&mut self, command: Command<'_>) -> Result<()> {
+        if self.held.is_some() || self.sweeping {
+            return Err(useless());
+        }
+        self.pipeline.start(command)?;
+        if self.pipeline.owes() && !self.stop.command_begins() {
+            self.pipeline.abandon();
+            return Err(useless());
+        }
+        Ok(())
+    }
+
+    fn poll_next(&mut self, cx: &mut Context<'_>, batch: &mut RowBatch) -> Poll<Result<Step>> {
+        let step = match self.held.take() {
+            Some(step) => step,
+            None => match self.poll_step(cx, Some(batch)) {
+                Poll::Ready(step) => step,
+                Poll::Pending => return Poll::Pending,
+            },
+        };
+        let over = matches!(step, Ok(Step::End(_)) | Err(_));
+        // A stop must have hit this command, or nothing, before another one may follow.
+        if over && self.poll_quiet(cx).is_pending() {
+            self.held = Some(step);
+            return Poll::Pending;
+        }
+        Poll::Ready(step)
+    }
+
+    fn abandon(&mut self) -> Status {
+        self.held = None;
+        if !self.sweeping {
+            self.pipeline.abandon();
+        }
+        self.status()
+    }
+
+    fn poll_recover(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        self.held = None;
+        loop {
+            while self.pipeline.owes() && !self.sweeping {
+                match self.poll_step(cx, None) {
+                    Poll::Ready(Ok(_)) => {}
+                    Poll::Ready(Err(error)) => {
+                        if self.pipeline.status() == Status::Broken {
+                            return Poll::Ready(Err(error));
+                        }
+                    }
+                    Poll::Pending => return Poll::Pending,
+                }
+            }
+            if self.pipeline.status() != Status::Broken && self.poll_quiet(cx).is_pending() {
+                return Poll::Pending;
+            }
+            if self.pipeline.status() == Status::Broken {
+                return Poll::Ready(Err(useless()));
+            }
+            if self.stop.is_tainted() {
+                return Poll::Ready(Err(Error::new(
+                    ErrorKind::ConnectionLost,
+                    "a request to stop this session may still be on its way",
+                )));
+            }
+            if !self.pipeline.roll_back_open() {
+                self.scratch.shrink(0);
+                return Poll::Ready(Ok(()));
+            }
+            self.stop.command_begins();
+        }
+    }
+
+    fn status(&self) -> Status {
+        match self.pipeline.status() {
+            Status::Broken => Status::Broken,
+            _ if self.held.is_some() || self.sweeping => Status::Busy,
+            Status::Busy => Status::Busy,
+            _ if self.stop.is_tainted() => Status::Broken,
+            _ if self.stop.is_under_way() => Status::Busy,
+            status => status,
+        }
+    }
+
+    fn session_changed(&self) -> bool {
+        self.pipeline.session_changed()
+    }
+
+    fn adopt_session(&mut self) {
+        self.pipeline.adopt_session();
+    }
+
+    fn canceller(&self) -> Canceller {
+        self.stop.canceller()
+    }
+
+    fn take_description(&mut self) -> Option<Description> {
+        self.pipeline.take_description()
+    }
+
+    fn counters(&self) -> Counters {
+        self.pipeline.counters()
+    }
+
+    fn as_any_mut(&mut self) -> &mut dyn Any {
+        self
+    }
+
+    fn close(mut self: Box<Self>) -> BoxFuture<'static, Result<()>> {
+        Box::pin(async move {
+            if self.status() == Status::Broken {
+                return Ok(());
+            }
+            let mut farewell = Vec::new();
+            command::bare(&mut farewell, Code::COM_QUIT);
+            // The server needs no farewell; a session that breaks now has ended as well.
+            let _ = self.stream.write_all(&farewell).await;
+            let _ = self.stream.shutdown().await;
+            Ok(())
+        })
+    }
+}

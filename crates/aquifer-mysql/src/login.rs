@@ -1,0 +1,238 @@
+//! Opening a session: dial, greeting, TLS, log-in. Packets are read and written here one at a time; what they say is
+//! decided by `protocol` and `auth`.
+
+use aquifer_driver::{Error, ErrorKind, Result, Retry};
+use mysql_common::constants::Command;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::auth::{Authenticator, Channel, Policy, Progress};
+use crate::config::{Config, TlsMode};
+use crate::dial::{self, Stream};
+use crate::protocol::answer::{self, Ok as Done, ServerStatus};
+use crate::protocol::greeting::{self, Greeting, Response};
+use crate::protocol::{Agreed, command, frame};
+use crate::server_error::ServerError;
+use crate::tls::Tls;
+
+/// `utf8mb4_general_ci`, which every server knows by this number.
+const COLLATION: u8 = 45;
+
+/// Most bytes of a packet of the log-in: keys, tickets and messages are far shorter.
+const PACKET_MAX: usize = 64 * 1024;
+
+/// Most packets of a log-in: a server that goes on for ever is none.
+const PACKETS_MAX: u32 = 32;
+
+/// Where and as whom.
+#[derive(Debug)]
+pub(crate) struct Access {
+    pub(crate) config: Config,
+    pub(crate) tls: Tls,
+}
+
+/// A session that has begun and runs nothing yet.
+#[derive(Debug)]
+pub(crate) struct Login {
+    pub(crate) stream: Stream,
+    pub(crate) agreed: Agreed,
+    pub(crate) status: ServerStatus,
+    pub(crate) greeting: Greeting,
+}
+
+/// Opens a session.
+///
+/// # Errors
+///
+/// With `nothing_sent`, and with what may be done about it.
+pub(crate) async fn open(access: &Access) -> Result<Login> {
+    let config = &access.config;
+    let mut wire = Wire { stream: dial::dial(config).await?, sequence: 0 };
+    let opened = wire.log_in(access).await.map_err(|error| at(&config.place(), error));
+    let (agreed, status, greeting) = opened?;
+    Ok(Login { stream: wire.stream, agreed, status, greeting })
+}
+
+/// Packets over a stream.
+struct Wire {
+    stream: Stream,
+    /// The number of the next packet.
+    sequence: u8,
+}
+
+impl Wire {
+    async fn log_in(&mut self, access: &Access) -> Result<(Agreed, ServerStatus, Greeting)> {
+        let config = &access.config;
+        let packet = self.read().await?;
+        if packet.first() == Some(&answer::ERR) {
+            return Err(ServerError::parse(&packet)?.into_connect_error());
+        }
+        let greeting = Greeting::parse(&packet)?;
+        let tls = self.wants_tls(config, &greeting)?;
+        let database = config.database.as_deref().unwrap_or_default();
+        let agreed =
+            greeting::agree(&greeting, tls, config.client_found_rows, !database.is_empty());
+        if tls {
+            self.write(|out| greeting::put_ssl_request(out, agreed, COLLATION)).await?;
+            let stream = std::mem::replace(&mut self.stream, Stream::Closed);
+            self.stream = access.tls.encrypt(stream, &config.host).await?;
+        }
+        let channel = match (&self.stream, tls) {
+            (_, true) => Channel::Tls,
+            (stream, false) if stream.is_local() => Channel::Socket,
+            _ => Channel::Plain,
+        };
+        let policy = Policy {
+            native: config.allow_native_passwords,
+            cleartext: config.allow_cleartext_passwords,
+        };
+        let mut auth = Authenticator::new(config.password.clone(), policy, channel);
+        let (plugin, answer) = auth.begin(&greeting.plugin, &greeting.nonce)?;
+        let attributes = attributes(config);
+        self.write(|out| {
+            Response {
+                agreed,
+                collation: COLLATION,
+                user: &config.user,
+                auth: &answer,
+                database,
+                plugin: &plugin,
+                attributes: &attributes,
+            }
+            .put(out);
+        })
+        .await?;
+        for _ in 0..PACKETS_MAX {
+            let packet = self.read().await?;
+            if packet.first() == Some(&answer::ERR) {
+                return Err(ServerError::parse(&packet)?.into_connect_error());
+            }
+            match auth.receive(&packet)? {
+                Progress::Answer(answer) => {
+                    self.write(|out| out.extend_from_slice(&answer)).await?;
+                }
+                Progress::Wait => {}
+                Progress::Done => {
+                    let status = Done::parse(&packet, agreed)?.status;
+                    return Ok((agreed, status, greeting));
+                }
+            }
+        }
+        Err(Error::new(ErrorKind::Protocol, "the log-in does not come to an end"))
+    }
+
+    /// Whether to go on encrypted.
+    fn wants_tls(&self, config: &Config, greeting: &Greeting) -> Result<bool> {
+        if self.stream.is_local() || config.tls == TlsMode::Disabled {
+            return Ok(false);
+        }
+        if !greeting.offers_tls() && config.tls != TlsMode::Preferred {
+            return Err(Error::new(
+                ErrorKind::Connect,
+                format!("the server does not do TLS, and `tls={}` asks for it", config.tls.word()),
+            )
+            .with_hint("give the server a certificate, or set `tls=false`")
+            .with_retry(Retry::Never));
+        }
+        Ok(greeting.offers_tls())
+    }
+
+    async fn read(&mut self) -> Result<Vec<u8>> {
+        let mut head = [0; frame::HEADER];
+        self.stream.read_exact(&mut head).await.map_err(broke)?;
+        let [a, b, c, sequence] = head;
+        let len = u32::from_le_bytes([a, b, c, 0]) as usize;
+        if len > PACKET_MAX {
+            return Err(Error::new(
+                ErrorKind::Protocol,
+                format!("the server sent {len} bytes during the log-in"),
+            )
+            .with_hint("check that the address is a MySQL or MariaDB server's"));
+        }
+        let mut body = vec![0; len];
+        self.stream.read_exact(&mut body).await.map_err(broke)?;
+        if sequence != self.sequence && body.first() != Some(&answer::ERR) {
+            return Err(Error::new(
+                ErrorKind::Protocol,
+                "the server's packets do not have the numbers that the protocol asks for",
+            )
+            .with_hint("check that the address is a MySQL or MariaDB server's"));
+        }
+        self.sequence = sequence.wrapping_add(1);
+        Ok(body)
+    }
+
+    async fn write(&mut self, put: impl FnOnce(&mut Vec<u8>)) -> Result<()> {
+        let mut out = Vec::new();
+        let start = frame::begin(&mut out);
+        put(&mut out);
+        self.sequence = frame::finish(&mut out, start, self.sequence);
+        self.stream.write_all(&out).await.map_err(broke)?;
+        self.stream.flush().await.map_err(broke)
+    }
+}
+
+impl Login {
+    /// Runs one statement that has no result; the server's refusal, if it refused.
+    pub(crate) async fn run(&mut self, sql: &str) -> Result<Option<ServerError>> {
+        let mut out = Vec::new();
+        let sequence = command::text(&mut out, Command::COM_QUERY, sql);
+        self.stream.write_all(&out).await.map_err(broke)?;
+        self.stream.flush().await.map_err(broke)?;
+        let stream = std::mem::replace(&mut self.stream, Stream::Closed);
+        let mut wire = Wire { stream, sequence };
+        let packet = wire.read().await?;
+        self.stream = wire.stream;
+        match packet.first() {
+            Some(&answer::ERR) => Ok(Some(ServerError::parse(&packet)?)),
+            _ => Ok(None),
+        }
+    }
+}
+
+/// What the server's books show of this program.
+fn attributes(config: &Config) -> Vec<(String, String)> {
+    let mut all = vec![
+        ("_client_name".to_owned(), "aquifer".to_owned()),
+        ("_client_version".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
+        ("_os".to_owned(), std::env::consts::OS.to_owned()),
+        ("_platform".to_owned(), std::env::consts::ARCH.to_owned()),
+        ("_pid".to_owned(), std::process::id().to_string()),
+    ];
+    if config.socket.is_none() {
+        all.push(("_server_host".to_owned(), config.host.clone()));
+    }
+    all.extend(config.connection_attributes.iter().cloned());
+    all
+}
+
+#[cold]
+fn broke(error: std::io::Error) -> Error {
+    let message = if error.kind() == std::io::ErrorKind::UnexpectedEof {
+        "the server closed the connection during the log-in"
+    } else {
+        "the connection broke during the log-in"
+    };
+    Error::new(ErrorKind::Connect, message).with_retry(Retry::Safe).with_source(error)
+}
+
+/// Says where it was.
+#[cold]
+fn at(place: &str, error: Error) -> Error {
+    let retry = error.retry();
+    let mut at = Error::new(error.kind(), format!("no session with {place}: {}", error.message()))
+        .with_nothing_sent(true)
+        .with_retry(retry);
+    if let Some(code) = error.code() {
+        at = at.with_code(code.to_owned());
+    }
+    if let Some(state) = error.sqlstate() {
+        at = at.with_sqlstate(state);
+    }
+    if let Some(hint) = error.hint() {
+        at = at.with_hint(hint.to_owned());
+    }
+    match std::error::Error::source(&error) {
+        Some(_) => at.with_source(error),
+        None => at,
+    }
+}

@@ -1,0 +1,461 @@
+//! Commands become jobs, and jobs bytes.
+
+use std::sync::Arc;
+
+use aquifer_driver::{
+    Batch, Command, Error, ErrorKind, Isolation, Params, Result, TxOptions, Want,
+};
+use mysql_common::constants::Command as Code;
+
+use super::job::{Action, Arguments, Job, Role, Settled};
+use super::{Pipeline, Stage};
+use crate::protocol::{command, frame};
+use crate::session_change;
+use crate::statement::Statement;
+use crate::types::bind;
+
+/// Most bytes of the flight buffer that are kept between commands.
+const KEPT_BYTES: usize = 64 * 1024;
+
+impl Pipeline {
+    /// Encodes a command. What needs no answer of the server is settled at once.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be sent as it is; nothing is then to be sent, and the session is as it was.
+    pub(crate) fn start(&mut self, command: Command<'_>) -> Result<()> {
+        self.check_free()?;
+        self.begin_flight();
+        if let Err(error) = self.arrange(command) {
+            self.take_back();
+            return Err(error.with_nothing_sent(true));
+        }
+        if let Some(error) = self.jobs.iter_mut().find_map(|job| job.failed.take()) {
+            self.take_back();
+            return Err(error.with_nothing_sent(true));
+        }
+        self.running = true;
+        if !self.jobs.is_empty() {
+            self.counters.rounds += 1;
+        }
+        Ok(())
+    }
+
+    fn check_free(&self) -> Result<()> {
+        if self.broken {
+            return Err(Error::new(ErrorKind::ConnectionLost, "the connection is broken")
+                .with_nothing_sent(true));
+        }
+        if self.running || !self.jobs.is_empty() {
+            return Err(Error::new(
+                ErrorKind::Protocol,
+                "a command was started while another one is under way",
+            )
+            .with_nothing_sent(true));
+        }
+        Ok(())
+    }
+
+    fn begin_flight(&mut self) {
+        if self.touched {
+            self.closing.drain(..self.closing_encoded);
+        }
+        self.closing_encoded = 0;
+        self.out.clear();
+        self.out.shrink_to(KEPT_BYTES);
+        self.sent = 0;
+        self.touched = false;
+        self.encoded = 0;
+        self.stage = Stage::Head;
+        self.holding_first = false;
+        self.steps.clear();
+        self.discarding = false;
+        self.description = None;
+    }
+
+    fn arrange(&mut self, command: Command<'_>) -> Result<()> {
+        match command {
+            Command::Execute { sql, params, want } => self.execute(sql, params, want),
+            Command::Script { sql } => {
+                check_sql(sql)?;
+                let mut job = Job::new(Action::Query, Role::Script);
+                job.text = Some(sql.into());
+                self.add(job);
+                Ok(())
+            }
+            Command::Prepare { sql } => self.describe(sql),
+            Command::Batch(batch) => self.batch(&batch),
+            Command::Begin(options) => self.begin(options),
+            Command::Commit => self.commit(),
+            Command::Rollback => {
+                self.rollback();
+                Ok(())
+            }
+            Command::Ping => {
+                self.add(Job::new(Action::Ping, Role::Own));
+                Ok(())
+            }
+            Command::Reset => self.reset(),
+            other => Err(Error::new(
+                ErrorKind::Unsupported,
+                format!("the MySQL driver does not have the command {other:?}"),
+            )),
+        }
+    }
+
+    fn execute(&mut self, sql: &str, params: &dyn Params, want: Want) -> Result<()> {
+        let mut job = Job::new(Action::Execute, Role::Statement);
+        job.want = want;
+        match self.cache.find(sql) {
+            Some(statement) => {
+                self.counters.cache_hits += 1;
+                self.known(job, statement, params)
+            }
+            None => {
+                check_sql(sql)?;
+                let text: Arc<str> = sql.into();
+                self.learn(&text);
+                self.unknown(job, text, params)
+            }
+        }
+    }
+
+    /// A Prepare in front of those who need it.
+    fn learn(&mut self, text: &Arc<str>) {
+        self.make_room();
+        let mut job = Job::new(Action::Prepare, Role::Learn);
+        job.quiet = true;
+        job.text = Some(Arc::clone(text));
+        self.add(job);
+    }
+
+    /// Takes statements out of the cache until there is room for one more, and for those on their way.
+    fn make_room(&mut self) {
+        let coming = self.jobs.iter().take_while(|job| job.role == Role::Learn).count();
+        while let Some(evicted) = self.cache.make_room(coming + 1) {
+            self.counters.evicted += 1;
+            self.close_later(&evicted);
+        }
+    }
+
+    fn unknown(&mut self, mut job: Job, text: Arc<str>, params: &dyn Params) -> Result<()> {
+        let mut held = Vec::new();
+        bind::put(&mut held, params)?;
+        job.given = params.count();
+        job.text = Some(text);
+        job.arguments = Arguments::Held(held);
+        self.add(job);
+        Ok(())
+    }
+
+    fn known(
+        &mut self,
+        mut job: Job,
+        statement: Arc<Statement>,
+        params: &dyn Params,
+    ) -> Result<()> {
+        job.given = params.count();
+        statement.check_count(job.given)?;
+        if job.waits || self.encoded < self.jobs.len() {
+            let mut held = Vec::new();
+            bind::put(&mut held, params)?;
+            job.statement = Some(statement);
+            job.arguments = Arguments::Held(held);
+            self.add(job);
+            return Ok(());
+        }
+        self.flight_head();
+        let start = command::begin_execute(&mut self.out, statement.id);
+        let from = self.out.len();
+        bind::put(&mut self.out, params)?;
+        let range = from..self.out.len();
+        self.check_size(start)?;
+        // Split over several packets it could not be found again.
+        let whole = self.out.len() - start < frame::PAYLOAD_MAX;
+        job.sequence = frame::finish(&mut self.out, start, 0);
+        job.arguments = if whole { Arguments::Flight(range) } else { Arguments::None };
+        job.statement = Some(statement);
+        self.jobs.push_back(job);
+        self.encoded += 1;
+        Ok(())
+    }
+
+    /// The payload that begins at `start` must be one that the server takes.
+    fn check_size(&self, start: usize) -> Result<()> {
+        let len = self.out.len() - start - frame::HEADER;
+        if len <= self.settings.packet_max {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorKind::Argument,
+            format!(
+                "a command of {len} bytes is longer than the {} that the server takes",
+                self.settings.packet_max
+            ),
+        )
+        .with_hint("raise the server's max_allowed_packet, or split the work"))
+    }
+
+    /// Queues a job, and encodes it if its time has come.
+    fn add(&mut self, job: Job) {
+        self.jobs.push_back(job);
+        self.encode_ready();
+    }
+
+    /// Encodes the jobs whose time has come.
+    pub(super) fn encode_ready(&mut self) {
+        while let Some(job) = self.jobs.get_mut(self.encoded) {
+            let unresolved = job.action == Action::Execute && job.statement.is_none();
+            if unresolved || job.failed.is_some() || (job.waits && self.encoded > 0) {
+                return;
+            }
+            let arguments = std::mem::take(&mut job.arguments);
+            let (action, statement, text) = (job.action, job.statement.clone(), job.text.clone());
+            self.flight_head();
+            let text = text.as_deref().unwrap_or_default();
+            let start = self.out.len();
+            let (sequence, arguments) = match (action, statement) {
+                (Action::Execute, Some(statement)) => {
+                    let start = command::begin_execute(&mut self.out, statement.id);
+                    if let Arguments::Held(held) = &arguments {
+                        self.out.extend_from_slice(held);
+                    }
+                    (frame::finish(&mut self.out, start, 0), arguments)
+                }
+                (Action::Query, _) => {
+                    (command::text(&mut self.out, Code::COM_QUERY, text), arguments)
+                }
+                (Action::Ping, _) => (command::bare(&mut self.out, Code::COM_PING), arguments),
+                (Action::Reset, _) => {
+                    (command::bare(&mut self.out, Code::COM_RESET_CONNECTION), arguments)
+                }
+                (Action::Prepare | Action::Execute, _) => {
+                    self.counters.prepared += 1;
+                    (command::text(&mut self.out, Code::COM_STMT_PREPARE, text), arguments)
+                }
+            };
+            let fits = self.check_size(start);
+            let Some(job) = self.jobs.get_mut(self.encoded) else { return };
+            (job.sequence, job.arguments) = (sequence, arguments);
+            if let Err(error) = fits {
+                self.out.truncate(start);
+                job.failed = Some(error);
+                return;
+            }
+            self.encoded += 1;
+        }
+    }
+
+    /// What goes before anything else of a command: statements that the server need not keep any more. Later in
+    /// the command some of its own may be among them.
+    fn flight_head(&mut self) {
+        if self.encoded > 0 || self.touched {
+            return;
+        }
+        for id in &self.closing[self.closing_encoded..] {
+            command::close(&mut self.out, *id);
+        }
+        self.closing_encoded = self.closing.len();
+    }
+
+    fn describe(&mut self, sql: &str) -> Result<()> {
+        check_sql(sql)?;
+        let mut job = Job::new(Action::Prepare, Role::Describe);
+        match self.cache.find(sql) {
+            // Prepared anew: the schema may have changed.
+            Some(statement) => {
+                self.counters.cache_hits += 1;
+                self.cache.remove(&statement);
+                self.close_later(&statement);
+                self.counters.prepared = self.counters.prepared.saturating_sub(1);
+            }
+            None => self.make_room(),
+        }
+        job.text = Some(sql.into());
+        self.add(job);
+        Ok(())
+    }
+
+    /// Outside a transaction each statement stands alone, and all go in as few flights as their Prepares allow.
+    /// Inside, one is sent when the one before has succeeded, because the server would go on after an error.
+    fn batch(&mut self, batch: &Batch) -> Result<()> {
+        if batch.is_empty() {
+            self.steps.push_back(Settled::end(Default::default()));
+            return Ok(());
+        }
+        let waits = self.server.in_transaction();
+        let mut unknown: Vec<&Arc<str>> = Vec::new();
+        for item in batch.iter() {
+            if unknown.last().is_none_or(|last| ***last != **item.sql)
+                && self.cache.find(item.sql).is_none()
+                && !unknown.iter().any(|text| ***text == **item.sql)
+            {
+                check_sql(item.sql)?;
+                unknown.push(item.sql);
+            }
+        }
+        for text in &unknown {
+            self.learn(text);
+        }
+        for item in batch.iter() {
+            let mut job = Job::new(Action::Execute, Role::Statement);
+            job.sibling = true;
+            job.waits = waits;
+            // Pages are for one statement alone.
+            job.want = match item.want {
+                Want::Paged(_) => Want::All,
+                want => want,
+            };
+            match self.cache.find(item.sql) {
+                Some(statement) => {
+                    self.counters.cache_hits += 1;
+                    self.known(job, statement, &item)?;
+                    if let Some(job) = self.jobs.back_mut()
+                        && matches!(job.arguments, Arguments::Flight(_))
+                    {
+                        job.arguments = Arguments::None;
+                    }
+                }
+                None => {
+                    // It may have had to leave the cache for one of the new ones.
+                    if !unknown.iter().any(|text| ***text == **item.sql) {
+                        self.learn(item.sql);
+                        unknown.push(item.sql);
+                    }
+                    self.unknown(job, Arc::clone(item.sql), &item)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, options: TxOptions) -> Result<()> {
+        if self.server.in_transaction() {
+            return Err(Error::new(ErrorKind::TxOpen, "a transaction is open already")
+                .with_hint("use a savepoint, or end the transaction first"));
+        }
+        if let Some(level) = options.isolation {
+            // A weaker level must not be taken for the one that was asked for, so BEGIN waits for this one.
+            let mut job =
+                Job::own(&format!("SET TRANSACTION ISOLATION LEVEL {}", level_text(level)));
+            job.quiet = true;
+            self.add(job);
+        }
+        let text =
+            if options.read_only { "START TRANSACTION READ ONLY" } else { "START TRANSACTION" };
+        let mut job = Job::own(text);
+        job.waits = true;
+        self.add(job);
+        Ok(())
+    }
+
+    fn commit(&mut self) -> Result<()> {
+        if !self.server.in_transaction() {
+            return Err(Error::new(ErrorKind::TxDone, "there is no open transaction to commit"));
+        }
+        let mut job = Job::own("COMMIT");
+        job.role = Role::Commit;
+        self.add(job);
+        Ok(())
+    }
+
+    fn rollback(&mut self) {
+        if self.server.in_transaction() {
+            self.add(Job::own("ROLLBACK"));
+        } else {
+            self.steps.push_back(Settled::end(Default::default()));
+        }
+    }
+
+    /// COM_RESET_CONNECTION, then what makes a fresh session the one that was configured.
+    fn reset(&mut self) -> Result<()> {
+        if self.adopted.unrepeatable {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                "the session was set up by a statement with arguments, which a reset cannot repeat",
+            ));
+        }
+        let mut job = Job::new(Action::Reset, Role::Own);
+        job.resets = true;
+        job.quiet = true;
+        self.add(job);
+        let mut setup = self.settings.setup.to_string();
+        for text in &self.adopted.texts {
+            setup.push_str(";\n");
+            setup.push_str(text);
+        }
+        // Behind it in the same flight: if the reset fails, the connection is given up anyway.
+        self.add(Job::own(&setup));
+        Ok(())
+    }
+
+    /// For recovery: ends the transaction that was left open, if there is one. True if something is to be sent.
+    pub(crate) fn roll_back_open(&mut self) -> bool {
+        if !self.server.in_transaction() || self.broken {
+            return false;
+        }
+        self.begin_flight();
+        self.add(Job::own("ROLLBACK"));
+        self.counters.rounds += 1;
+        true
+    }
+
+    /// Sends a statement that harms nobody, and takes away the mark of a stop that came too late. False if none can
+    /// be sent.
+    pub(crate) fn sweep(&mut self) -> bool {
+        if self.broken || self.running || !self.jobs.is_empty() {
+            return false;
+        }
+        let description = self.description.take();
+        self.begin_flight();
+        self.description = description;
+        self.add(Job::own("DO 0"));
+        self.running = true;
+        self.counters.rounds += 1;
+        true
+    }
+
+    /// Sends the statement at the head again: the server had forgotten it.
+    pub(super) fn send_again(&mut self, mut job: Job) {
+        let Some(statement) = job.statement.take() else { return };
+        let held = match std::mem::take(&mut job.arguments) {
+            Arguments::Flight(range) => self.out[range].to_vec(),
+            Arguments::Held(held) => held,
+            Arguments::None => Vec::new(),
+        };
+        if self.cache.remove(&statement) {
+            self.close_later(&statement);
+        }
+        job.arguments = Arguments::Held(held);
+        job.text = Some(Arc::clone(&statement.text));
+        job.retried = true;
+        job.shape = None;
+        let mut learn = Job::new(Action::Prepare, Role::Learn);
+        learn.quiet = true;
+        learn.text = Some(Arc::clone(&statement.text));
+        self.jobs.push_front(job);
+        self.jobs.push_front(learn);
+    }
+
+    /// Whether running this text may change the session without the server's saying so.
+    pub(super) fn hints_at_change(&self, sql: &str) -> bool {
+        session_change::in_text(sql, self.settings.agreed.tracks_session())
+    }
+}
+
+fn check_sql(sql: &str) -> Result<()> {
+    // The server takes a NUL for the end of some texts, and for a letter in others.
+    if sql.contains('\0') {
+        return Err(Error::new(ErrorKind::Argument, "the statement's text has a NUL in it"));
+    }
+    Ok(())
+}
+
+fn level_text(level: Isolation) -> &'static str {
+    match level {
+        Isolation::ReadUncommitted => "READ UNCOMMITTED",
+        Isolation::ReadCommitted => "READ COMMITTED",
+        Isolation::RepeatableRead => "REPEATABLE READ",
+        _ => "SERIALIZABLE",
+    }
+}

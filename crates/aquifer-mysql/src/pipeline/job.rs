@@ -1,0 +1,146 @@
+//! What is owed: a [`Job`] for each command that the server answers.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use aquifer_driver::{Columns, Error, Outcome, Result, Step, Want};
+
+use crate::statement::Statement;
+use crate::types::Shape;
+
+/// Which command of the protocol a job is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Action {
+    /// The text, answered in the text protocol.
+    Query,
+    Prepare,
+    Execute,
+    Ping,
+    /// COM_RESET_CONNECTION.
+    Reset,
+}
+
+/// What a job is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    /// A statement of the user's.
+    Statement,
+    /// A text of several statements.
+    Script,
+    /// A statement that is only described.
+    Describe,
+    /// A statement that jobs behind this one will run.
+    Learn,
+    Commit,
+    /// Asks where the transaction stands after an error: errors do not say so.
+    Probe,
+    /// Anything whose outcome is nobody's.
+    Own,
+}
+
+/// Where an Execute's arguments are.
+#[derive(Debug, Clone, Default)]
+pub(super) enum Arguments {
+    #[default]
+    None,
+    /// Encoded, to be sent when the statement is known.
+    Held(Vec<u8>),
+    /// In the flight buffer, for a statement that may be sent again.
+    Flight(Range<usize>),
+}
+
+/// One command under way or waiting to be sent.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) action: Action,
+    pub(super) role: Role,
+    /// Gives no step when it succeeds: another one of the same command follows.
+    pub(super) quiet: bool,
+    /// One of a batch: its error is an entry, not the command's end.
+    pub(super) sibling: bool,
+    /// Is not sent before everything before it has succeeded.
+    pub(super) waits: bool,
+    /// On success the server has forgotten the session.
+    pub(super) resets: bool,
+    pub(super) want: Want,
+    /// The text, unless the statement has it.
+    pub(super) text: Option<Arc<str>>,
+    pub(super) statement: Option<Arc<Statement>>,
+    pub(super) arguments: Arguments,
+    /// How many arguments were given.
+    pub(super) given: usize,
+    /// It was tried before, with a statement that the server had forgotten.
+    pub(super) retried: bool,
+    /// Why it will not be sent.
+    pub(super) failed: Option<Error>,
+    /// What a probe comes before.
+    pub(super) then: Option<Settled>,
+    /// The number of the packet that answers.
+    pub(super) sequence: u8,
+    /// Some of the answer was received.
+    pub(super) answering: bool,
+    /// How the rows of the present result set lie.
+    pub(super) shape: Option<Arc<Shape>>,
+    /// Rows of the present result set that were received.
+    pub(super) rows: u64,
+    /// Whether any of them was given.
+    pub(super) gave_rows: bool,
+    /// A result set of a procedure that has ended, until it is known whether another one follows.
+    pub(super) ended: Option<Settled>,
+    /// An answer said that the session changed.
+    pub(super) changed: bool,
+}
+
+impl Job {
+    pub(super) fn new(action: Action, role: Role) -> Self {
+        Self {
+            action,
+            role,
+            quiet: false,
+            sibling: false,
+            waits: false,
+            resets: false,
+            want: Want::All,
+            text: None,
+            statement: None,
+            arguments: Arguments::None,
+            given: 0,
+            retried: false,
+            failed: None,
+            then: None,
+            sequence: 0,
+            answering: false,
+            shape: None,
+            rows: 0,
+            gave_rows: false,
+            ended: None,
+            changed: false,
+        }
+    }
+
+    /// A text whose outcome is nobody's.
+    pub(super) fn own(sql: &str) -> Self {
+        Self { text: Some(sql.into()), ..Self::new(Action::Query, Role::Own) }
+    }
+
+    /// The statement's text.
+    pub(super) fn sql(&self) -> &str {
+        let statement = self.statement.as_ref().map(|statement| &*statement.text);
+        statement.or(self.text.as_deref()).unwrap_or_default()
+    }
+}
+
+/// A step that is ready to be given.
+#[derive(Debug)]
+pub(super) struct Settled {
+    pub(super) step: Result<Step>,
+    /// The columns of a result set that gave no rows.
+    pub(super) columns: Option<Arc<Columns>>,
+}
+
+impl Settled {
+    /// The end of a command without rows.
+    pub(super) fn end(outcome: Outcome) -> Self {
+        Self { step: Ok(Step::End(outcome)), columns: None }
+    }
+}

@@ -1,0 +1,295 @@
+//! The pipeline: commands in, bytes out; bytes in, steps out. It counts the replies that are owed.
+//!
+//! Nothing here reads, writes or waits. A command becomes one or more [`Job`]s, each a command of the protocol, which
+//! are answered in order. A job is encoded as soon as it can be: at once, or when the statement it runs is prepared,
+//! or when those before it have succeeded. So a batch of known statements is one flight.
+//!
+//! The transaction's state is the server's word in every OK; errors do not carry it, so an error inside a
+//! transaction is followed by a ping, whose answer does.
+
+mod command;
+mod cursor;
+mod job;
+mod receive;
+mod rows;
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use aquifer_driver::{Columns, Counters, Description, Error, ErrorKind, Retry, Status};
+
+use crate::protocol::Agreed;
+use crate::protocol::answer::ServerStatus;
+use crate::statement::{Cache, Statement};
+use cursor::Input;
+use job::{Job, Role, Settled};
+
+/// What a pipeline is made with.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) agreed: Agreed,
+    /// Most statements that are kept.
+    pub(crate) statements_max: usize,
+    /// The session's time zone is UTC.
+    pub(crate) utc: bool,
+    /// What makes a fresh session the one that was configured.
+    pub(crate) setup: Box<str>,
+    /// Most bytes of a command.
+    pub(crate) packet_max: usize,
+}
+
+/// Where the answer to the first job stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// Its first packet, or that of its next result set, is due.
+    Head,
+    /// So many descriptions of parameters, then so many of columns.
+    Parameters(u16, u16),
+    /// So many descriptions of columns.
+    Columns(u64),
+    /// The end of the descriptions of parameters; then so many of columns.
+    ParametersEnd(u16),
+    ColumnsEnd,
+    Rows,
+}
+
+/// The state of one session. See the [module's documentation](self).
+#[derive(Debug)]
+pub(crate) struct Pipeline {
+    settings: Settings,
+    input: Input,
+    /// The flight under way.
+    out: Vec<u8>,
+    /// How much of `out` is written.
+    sent: usize,
+    /// Whether any of the command under way was written.
+    touched: bool,
+    jobs: VecDeque<Job>,
+    /// How many of the first jobs are encoded.
+    encoded: usize,
+    stage: Stage,
+    /// The descriptions of columns that are being received, each behind its length.
+    raw: Vec<u8>,
+    /// What the Prepare under way was answered by.
+    prepared: Option<crate::protocol::answer::Prepared>,
+    /// Results that are ready to be given.
+    steps: VecDeque<Settled>,
+    /// Whether a command is under way, and has not given its last step.
+    running: bool,
+    /// The owner's batch holds a row that is handed over when its statement has ended.
+    holding_first: bool,
+    /// Nobody reads the rest: rows are skipped.
+    discarding: bool,
+    broken: bool,
+    server: ServerStatus,
+    cache: Cache,
+    /// Statements that the server still keeps and we do not: closed at the head of the next flight.
+    closing: Vec<u32>,
+    /// How many of them are encoded in the flight under way.
+    closing_encoded: usize,
+    description: Option<Description>,
+    counters: Counters,
+    session_changed: bool,
+    /// What changed the session since it was fresh.
+    changes: Changes,
+    /// What made the session that a reset goes back to.
+    adopted: Changes,
+    /// Cells that had to be re-encoded, until they are appended to their batch.
+    scratch: Vec<u8>,
+    no_columns: Arc<Columns>,
+}
+
+/// Commands that changed the session.
+#[derive(Debug, Default)]
+struct Changes {
+    texts: Vec<Arc<str>>,
+    /// Something changed that no text can repeat: a statement with arguments, or too many of them.
+    unrepeatable: bool,
+}
+
+impl Changes {
+    /// More settings than this are not repeated: the connection is made anew instead.
+    const MAX: usize = 64;
+
+    fn add(&mut self, text: Option<Arc<str>>) {
+        match text {
+            Some(text) if self.texts.len() < Self::MAX => self.texts.push(text),
+            _ => self.unrepeatable = true,
+        }
+    }
+}
+
+impl Pipeline {
+    pub(crate) fn new(settings: Settings, status: ServerStatus) -> Self {
+        Self {
+            cache: Cache::new(settings.statements_max),
+            settings,
+            input: Input::default(),
+            out: Vec::new(),
+            sent: 0,
+            touched: false,
+            jobs: VecDeque::new(),
+            encoded: 0,
+            stage: Stage::Head,
+            raw: Vec::new(),
+            prepared: None,
+            steps: VecDeque::new(),
+            running: false,
+            holding_first: false,
+            discarding: false,
+            broken: false,
+            server: status,
+            closing: Vec::new(),
+            closing_encoded: 0,
+            description: None,
+            counters: Counters::default(),
+            session_changed: false,
+            changes: Changes::default(),
+            adopted: Changes::default(),
+            scratch: Vec::new(),
+            no_columns: Arc::new(Columns::empty()),
+        }
+    }
+
+    /// Bytes that wait to be written.
+    #[inline]
+    pub(crate) fn output(&self) -> &[u8] {
+        &self.out[self.sent..]
+    }
+
+    /// So many bytes of the output were written.
+    #[inline]
+    pub(crate) fn wrote(&mut self, len: usize) {
+        self.sent += len;
+        self.touched = true;
+    }
+
+    /// True if nothing of the command under way has been written.
+    #[inline]
+    pub(crate) fn untouched(&self) -> bool {
+        !self.touched
+    }
+
+    /// False if there is nothing to do before more bytes come.
+    #[inline]
+    pub(crate) fn may_advance(&self) -> bool {
+        !self.input.is_drained()
+            || !self.steps.is_empty()
+            || self.jobs.is_empty()
+            || self.encoded == 0
+    }
+
+    /// Where bytes that were read go.
+    #[inline]
+    pub(crate) fn input(&mut self) -> &mut Input {
+        &mut self.input
+    }
+
+    /// True while replies are owed.
+    #[inline]
+    pub(crate) fn owes(&self) -> bool {
+        !self.jobs.is_empty()
+    }
+
+    pub(crate) fn status(&self) -> Status {
+        if self.broken {
+            Status::Broken
+        } else if self.running || !self.jobs.is_empty() {
+            Status::Busy
+        } else if self.server.in_transaction() {
+            Status::Transaction
+        } else {
+            Status::Idle
+        }
+    }
+
+    /// Most bytes of a command, as the server says after the log-in.
+    pub(crate) fn set_packet_max(&mut self, bytes: usize) {
+        self.settings.packet_max = bytes;
+    }
+
+    pub(crate) fn counters(&self) -> Counters {
+        let mut counters = self.counters;
+        counters.cached = self.cache.len() as u64;
+        counters
+    }
+
+    pub(crate) fn take_description(&mut self) -> Option<Description> {
+        self.description.take()
+    }
+
+    pub(crate) fn session_changed(&self) -> bool {
+        // Without autocommit every statement would leave a transaction open.
+        self.session_changed || !self.server.autocommits()
+    }
+
+    /// Takes the session as it is for the one that a reset goes back to.
+    pub(crate) fn adopt_session(&mut self) {
+        let Changes { texts, unrepeatable } = std::mem::take(&mut self.changes);
+        self.adopted.unrepeatable |= unrepeatable;
+        for text in texts {
+            self.adopted.add(Some(text));
+        }
+        self.session_changed = false;
+    }
+
+    /// The session was set up and is fresh now.
+    pub(crate) fn adopt_nothing(&mut self) {
+        self.changes = Changes::default();
+        self.session_changed = false;
+    }
+
+    /// The connection is of no more use, for this reason.
+    pub(crate) fn broke(&mut self, error: Error) -> Error {
+        self.broken = true;
+        self.running = false;
+        self.steps.clear();
+        let untouched = !self.touched;
+        let mut encoded = self.jobs.iter().take(self.encoded);
+        let committing = !untouched && encoded.any(|job| job.role == Role::Commit);
+        self.jobs.clear();
+        self.encoded = 0;
+        if committing {
+            return Error::new(
+                ErrorKind::CommitUnknown,
+                "the connection broke between COMMIT and its answer: it may have taken effect or not",
+            )
+            .with_hint("look whether the work is there before doing it again")
+            .with_source(error);
+        }
+        let error = error.with_nothing_sent(untouched);
+        if untouched { error.with_retry(Retry::Safe) } else { error }
+    }
+
+    /// The owner wants no more rows. A flight of which nothing was written is taken back.
+    pub(crate) fn abandon(&mut self) -> Status {
+        if self.running {
+            self.running = false;
+            self.steps.clear();
+            if !self.touched && !self.broken {
+                self.take_back();
+            } else {
+                // What is not encoded is not sent.
+                self.jobs.truncate(self.encoded);
+                self.discarding = !self.jobs.is_empty();
+            }
+        }
+        self.status()
+    }
+
+    /// Forgets the flight that was encoded and not sent; the orders to close statements go with the next one.
+    fn take_back(&mut self) {
+        self.jobs.clear();
+        self.encoded = 0;
+        self.out.clear();
+        self.sent = 0;
+        self.closing_encoded = 0;
+    }
+
+    /// A statement that the server keeps and we do not want any more.
+    fn close_later(&mut self, statement: &Statement) {
+        self.closing.push(statement.id);
+    }
+}

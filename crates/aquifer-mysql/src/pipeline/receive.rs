@@ -1,0 +1,545 @@
+//! Replies become steps.
+
+use std::sync::Arc;
+
+use aquifer_driver::{Error, ErrorKind, Outcome, Result, RowBatch, Step, Want};
+
+use super::job::{Action, Job, Role, Settled};
+use super::{Pipeline, Stage};
+use crate::protocol::answer::{self, Definition, Ok as Done, Prepared};
+use crate::protocol::frame::{PAYLOAD_MAX, Packet};
+use crate::protocol::reader::{Reader, malformed};
+use crate::server_error::ServerError;
+use crate::server_error::numbers;
+use crate::statement::Statement;
+use crate::types::Shape;
+
+/// Most columns of a result, and more than any server's tables have.
+const COLUMNS_MAX: u64 = 65_535;
+
+impl Pipeline {
+    /// Reads replies until there is a step to give; `None` if more bytes are needed, or some wait to be written. The
+    /// batch is cleared first, unless it holds the one row that was wanted and waits for the end of its statement.
+    ///
+    /// # Errors
+    ///
+    /// The command's error, or one that ends the connection.
+    pub(crate) fn advance(&mut self, batch: &mut RowBatch) -> Result<Option<Step>> {
+        if !std::mem::take(&mut self.holding_first) {
+            batch.clear();
+        }
+        loop {
+            if let Some(settled) = self.steps.pop_front() {
+                if let Some(columns) = &settled.columns {
+                    batch.set_columns(columns);
+                }
+                let followed = matches!(settled.step, Ok(Step::Failed(_)));
+                if self.steps.is_empty() && self.jobs.is_empty() && !followed {
+                    self.finish_command();
+                }
+                return settled.step.map(Some);
+            }
+            if self.jobs.is_empty() {
+                // Nothing is owed: the command was settled before, or its owner gave it up.
+                self.finish_command();
+                return Ok(Some(Step::End(Outcome::default())));
+            }
+            if self.encoded == 0 {
+                match self.jobs.front_mut().and_then(|job| job.failed.take()) {
+                    Some(error) => {
+                        self.front_failed(error);
+                        continue;
+                    }
+                    None => self.send_next(),
+                }
+                if self.encoded == 0 {
+                    continue;
+                }
+            }
+            if self.sent < self.out.len() && self.input.is_drained() && batch.is_empty() {
+                return Ok(None);
+            }
+            if self.stage == Stage::Head && self.is_first_packet() {
+                self.input.sequence = self.jobs.front().map_or(0, |job| job.sequence);
+            }
+            let peeked = match self.input.peek() {
+                Ok(peeked) => peeked,
+                Err(error) => return Err(self.broke(error)),
+            };
+            let Some((packet, split)) = peeked else {
+                self.holding_first = !batch.is_empty() && self.awaits_end();
+                let rows = !batch.is_empty() && !self.holding_first;
+                return Ok(rows.then_some(Step::Rows));
+            };
+            let first = self.input.bytes.get(packet.body).copied().unwrap_or_default();
+            let is_row = self.stage == Stage::Rows && packet.end > packet.body && {
+                let ends = first == answer::EOF && packet.end - packet.body < PAYLOAD_MAX;
+                !ends && first != answer::ERR
+            };
+            // What ends a result set may share a step with its last rows; nothing else may.
+            if !batch.is_empty() {
+                match first {
+                    _ if is_row && self.awaits_end() => {}
+                    answer::ERR if self.awaits_end() => batch.clear(),
+                    answer::EOF if self.stage == Stage::Rows && !is_row => {}
+                    _ => return Ok(Some(Step::Rows)),
+                }
+            }
+            let received = if is_row {
+                self.take_rows(packet, split, batch)
+            } else {
+                self.input.take(packet);
+                // Taken out for the moment: what receives the packet changes everything else.
+                let bytes = std::mem::take(&mut self.input.bytes);
+                let received = self.receive(&bytes[packet.body..packet.end]);
+                self.input.bytes = bytes;
+                self.input.settle();
+                received
+            };
+            if let Err(error) = received {
+                return Err(self.broke(error));
+            }
+        }
+    }
+
+    /// The next job's turn to be sent has come, after an answer.
+    fn send_next(&mut self) {
+        if self.sent == self.out.len() {
+            self.out.clear();
+            self.sent = 0;
+        }
+        self.encode_ready();
+        if self.encoded > 0 {
+            self.counters.rounds += 1;
+        }
+    }
+
+    /// True before anything of the first job's answer was read.
+    fn is_first_packet(&self) -> bool {
+        self.jobs.front().is_some_and(|job| !job.answering)
+    }
+
+    /// The one row that is wanted is in the batch, and waits for its statement's end.
+    fn awaits_end(&self) -> bool {
+        self.jobs.front().is_some_and(|job| job.want == Want::First && job.gave_rows)
+    }
+
+    fn finish_command(&mut self) {
+        self.running = false;
+        self.discarding = false;
+        self.input.settle();
+    }
+
+    /// Takes what came while nothing was owed: a farewell.
+    ///
+    /// # Errors
+    ///
+    /// If the server says that the session is over, or anything that it may not say now.
+    pub(crate) fn receive_unasked(&mut self) -> Result<()> {
+        match self.input.peek() {
+            Ok(Some((Packet { body, end, .. }, _))) => {
+                let packet = self.input.bytes[body..end].to_vec();
+                let error = match ServerError::parse(&packet) {
+                    Ok(error) => {
+                        let error = error.into_error(None);
+                        if error.is_connection_lost() {
+                            error
+                        } else {
+                            error.with_kind(ErrorKind::ConnectionLost)
+                        }
+                    }
+                    Err(_) => Error::new(
+                        ErrorKind::Protocol,
+                        "the server sent something that nobody asked for",
+                    ),
+                };
+                Err(self.broke(error))
+            }
+            Ok(None) => Ok(()),
+            Err(error) => Err(self.broke(error)),
+        }
+    }
+
+    /// Takes a packet that is no row.
+    fn receive(&mut self, packet: &[u8]) -> Result<()> {
+        if let Some(job) = self.jobs.front_mut() {
+            job.answering = true;
+        }
+        let first = *packet.first().ok_or_else(|| malformed("it is empty"))?;
+        if first == answer::ERR {
+            return self.failed(ServerError::parse(packet)?);
+        }
+        match self.stage {
+            Stage::Head => self.head(first, packet),
+            Stage::Parameters(parameters, columns) => {
+                match parameters {
+                    0 | 1 if self.settings.agreed.deprecates_eof() => {
+                        self.describe_columns(columns.into());
+                    }
+                    0 | 1 => self.stage = Stage::ParametersEnd(columns),
+                    more => self.stage = Stage::Parameters(more - 1, columns),
+                }
+                Ok(())
+            }
+            Stage::ParametersEnd(columns) => {
+                Done::parse_eof(packet)?;
+                self.describe_columns(columns.into());
+                Ok(())
+            }
+            Stage::Columns(left) => {
+                self.raw.extend_from_slice(&(packet.len() as u32).to_le_bytes());
+                self.raw.extend_from_slice(packet);
+                if left > 1 {
+                    self.stage = Stage::Columns(left - 1);
+                    return Ok(());
+                }
+                if self.settings.agreed.deprecates_eof() {
+                    return self.columns_described();
+                }
+                self.stage = Stage::ColumnsEnd;
+                Ok(())
+            }
+            Stage::ColumnsEnd => {
+                Done::parse_eof(packet)?;
+                self.columns_described()
+            }
+            Stage::Rows => {
+                let done = if self.settings.agreed.deprecates_eof() {
+                    Done::parse(packet, self.settings.agreed)?
+                } else {
+                    Done::parse_eof(packet)?
+                };
+                self.set_ended(done)
+            }
+        }
+    }
+
+    /// The first packet of an answer, or of its next result set.
+    fn head(&mut self, first: u8, packet: &[u8]) -> Result<()> {
+        let agreed = self.settings.agreed;
+        let Some(job) = self.jobs.front_mut() else { return Err(malformed("nothing is owed")) };
+        match (job.action, first) {
+            (Action::Prepare, _) => {
+                let prepared = Prepared::parse(packet)?;
+                self.prepared = Some(prepared);
+                match prepared.parameters {
+                    0 => self.describe_columns(prepared.columns.into()),
+                    parameters => self.stage = Stage::Parameters(parameters, prepared.columns),
+                }
+                Ok(())
+            }
+            (_, answer::OK) => {
+                let done = Done::parse(packet, agreed)?;
+                job.shape = None;
+                self.set_ended(done)
+            }
+            (_, answer::LOCAL_INFILE) => Err(Error::new(
+                ErrorKind::Protocol,
+                "the server asks for a file of this machine, which was not offered",
+            )),
+            (Action::Query | Action::Execute, _) => {
+                let mut reader = Reader::new(packet);
+                let count = reader.int()?;
+                if count == 0 || count > COLUMNS_MAX {
+                    return Err(malformed("a result has an impossible number of columns"));
+                }
+                let described = !agreed.caches_metadata() || reader.is_empty() || reader.u8()? != 0;
+                if let Some(ended) = job.ended.take() {
+                    self.steps.push_back(ended);
+                }
+                if described {
+                    self.describe_columns(count);
+                    return Ok(());
+                }
+                let shape = job.statement.as_ref().map(|statement| statement.shape());
+                let shape = shape
+                    .filter(|shape| shape.kinds.len() as u64 == count)
+                    .ok_or_else(|| malformed("a result was not described"))?;
+                self.raw.clear();
+                if agreed.deprecates_eof() {
+                    self.rows_begin(shape);
+                } else {
+                    job.shape = Some(shape);
+                    self.stage = Stage::ColumnsEnd;
+                }
+                Ok(())
+            }
+            (Action::Ping | Action::Reset, _) => {
+                Err(malformed("a command without a result was answered by one"))
+            }
+        }
+    }
+
+    /// So many columns are described next; a prepared statement may have none.
+    fn describe_columns(&mut self, count: u64) {
+        self.raw.clear();
+        self.stage = Stage::Columns(count);
+        if count == 0 {
+            self.prepared(Arc::new(Shape::new(&[], self.settings.utc)));
+        }
+    }
+
+    fn rows_begin(&mut self, shape: Arc<Shape>) {
+        if let Some(job) = self.jobs.front_mut() {
+            job.shape = Some(shape);
+            job.rows = 0;
+            job.gave_rows = false;
+        }
+        self.stage = Stage::Rows;
+    }
+
+    /// All columns of a statement or a result are described.
+    fn columns_described(&mut self) -> Result<()> {
+        let Some(job) = self.jobs.front_mut() else { return Err(malformed("nothing is owed")) };
+        if let (true, Some(shape)) = (self.raw.is_empty(), job.shape.clone()) {
+            // They were not described again.
+            self.rows_begin(shape);
+            return Ok(());
+        }
+        let same = job.statement.as_ref().and_then(|statement| statement.shape_of(&self.raw));
+        let shape = match same {
+            Some(shape) => shape,
+            None => {
+                let shape = Arc::new(self.shape_of_raw()?);
+                if let Some(statement) = self.jobs.front().and_then(|job| job.statement.as_ref()) {
+                    statement.describe(&self.raw, &shape);
+                }
+                shape
+            }
+        };
+        if self.prepared.is_some() {
+            self.prepared(shape);
+        } else {
+            self.rows_begin(shape);
+        }
+        Ok(())
+    }
+
+    fn shape_of_raw(&self) -> Result<Shape> {
+        let mut reader = Reader::new(&self.raw);
+        let mut definitions = Vec::new();
+        while !reader.is_empty() {
+            let len = reader.u32()? as usize;
+            definitions.push(Definition::parse(reader.take(len)?, self.settings.agreed)?);
+        }
+        Ok(Shape::new(&definitions, self.settings.utc))
+    }
+
+    /// A statement is prepared: it is kept, and those who waited for it can be sent.
+    fn prepared(&mut self, shape: Arc<Shape>) {
+        let Some(prepared) = self.prepared.take() else { return };
+        let Some(job) = self.pop() else { return };
+        let text = job.text.unwrap_or_else(|| "".into());
+        let raw = self.raw.as_slice().into();
+        let statement =
+            Statement::new(prepared.id, Arc::clone(&text), prepared.parameters, raw, shape);
+        let statement = Arc::new(statement);
+        if let Some(leaves) = self.cache.insert(&statement) {
+            self.close_later(&leaves);
+        }
+        for waiting in self.jobs.iter_mut().filter(|job| {
+            job.action == Action::Execute
+                && job.statement.is_none()
+                && job.text.as_deref() == Some(&*text)
+        }) {
+            match statement.check_count(waiting.given) {
+                Ok(()) => waiting.statement = Some(Arc::clone(&statement)),
+                Err(error) => waiting.failed = Some(error),
+            }
+        }
+        if job.role == Role::Describe && !self.discarding {
+            self.description = Some(statement.description());
+            self.steps.push_back(Settled::end(Outcome::default()));
+        }
+        if self.encoded > 0 {
+            // Others are under way already: these go along.
+            self.encode_ready();
+        }
+    }
+
+    /// The first job is answered.
+    fn pop(&mut self) -> Option<Job> {
+        self.stage = Stage::Head;
+        self.encoded = self.encoded.saturating_sub(1);
+        self.jobs.pop_front()
+    }
+
+    /// A result set has ended, or a statement without one.
+    fn set_ended(&mut self, done: Done) -> Result<()> {
+        self.server = done.status;
+        self.stage = Stage::Head;
+        let discarding = self.discarding;
+        let Some(job) = self.jobs.front_mut() else { return Err(malformed("nothing is owed")) };
+        job.changed |= done.session_changed;
+        let rows = job.shape.as_ref().map_or(0, |_| job.rows);
+        let affected = if done.affected == 0 { rows } else { done.affected };
+        let id = i64::try_from(done.insert_id).ok().filter(|id| *id != 0);
+        let outcome = Outcome::new(affected, id);
+        let columns = match job.shape.take() {
+            Some(_) if job.gave_rows => None,
+            Some(shape) => Some(Arc::clone(&shape.columns)),
+            None => Some(Arc::clone(&self.no_columns)),
+        };
+        let had_columns = rows > 0 || columns.as_ref().is_none_or(|columns| !columns.is_empty());
+        if done.status.more_results() {
+            let settled = Settled { step: Ok(Step::EndOfSet(outcome)), columns };
+            // A procedure's results end with an OK of the call, which is no result of its own.
+            if job.role == Role::Statement && had_columns {
+                job.ended = Some(settled);
+            } else if !discarding && job.role != Role::Own {
+                self.steps.push_back(settled);
+            }
+            return Ok(());
+        }
+        let Some(mut job) = self.pop() else { return Ok(()) };
+        let columns = match job.ended.take() {
+            Some(Settled { columns, .. }) if !had_columns => columns,
+            Some(ended) => {
+                if !discarding {
+                    self.steps.push_back(ended);
+                }
+                columns
+            }
+            None => columns,
+        };
+        self.succeeded(job, outcome, columns);
+        Ok(())
+    }
+
+    fn succeeded(
+        &mut self,
+        job: Job,
+        outcome: Outcome,
+        columns: Option<Arc<aquifer_driver::Columns>>,
+    ) {
+        let users = matches!(job.role, Role::Statement | Role::Script);
+        if users && (job.changed || self.hints_at_change(job.sql())) {
+            self.session_changed = true;
+            let text = (job.given == 0).then(|| Arc::from(job.sql()));
+            self.changes.add(text);
+        }
+        if job.resets {
+            self.cache.clear();
+            self.closing.clear();
+            self.closing_encoded = 0;
+            self.session_changed = false;
+            self.changes = super::Changes::default();
+        }
+        if self.discarding {
+            return;
+        }
+        if let Some(then) = job.then {
+            self.steps.push_back(then);
+            return;
+        }
+        if job.quiet {
+            return;
+        }
+        let step = if job.sibling && !self.jobs.is_empty() {
+            Step::EndOfSet(outcome)
+        } else {
+            Step::End(outcome)
+        };
+        self.steps.push_back(Settled { step: Ok(step), columns });
+    }
+
+    /// The server refuses the first job.
+    fn failed(&mut self, server: ServerError) -> Result<()> {
+        if server.ends_session() {
+            let sql = self.jobs.front().map(|job| job.sql().to_owned());
+            return Err(server.into_error(sql.as_deref()));
+        }
+        self.prepared = None;
+        let in_flight = self.encoded.saturating_sub(1);
+        let Some(job) = self.pop() else { return Err(malformed("nothing is owed")) };
+        let number = server.number();
+        if job.role == Role::Learn {
+            self.not_prepared(job.sql(), &server);
+            return Ok(());
+        }
+        if job.role == Role::Script && number == numbers::EMPTY_QUERY {
+            self.succeeded(job, Outcome::default(), Some(Arc::clone(&self.no_columns)));
+            return Ok(());
+        }
+        let forgotten = [numbers::UNKNOWN_STATEMENT, numbers::NEEDS_REPREPARE].contains(&number);
+        if forgotten
+            && job.action == Action::Execute
+            && !job.retried
+            && !job.gave_rows
+            && in_flight == 0
+            && !self.discarding
+        {
+            self.send_again(job);
+            return Ok(());
+        }
+        let was_open = self.server.in_transaction();
+        if server.ends_transaction() {
+            self.server.0 &= !answer::IN_TRANSACTION;
+        }
+        // Later answers of the flight tell where the transaction stands; if there are none, a ping does.
+        let unclear = was_open || may_begin(&job);
+        let error = server.into_error(Some(job.sql()));
+        if unclear && in_flight == 0 {
+            let mut probe = Job::new(Action::Ping, Role::Probe);
+            probe.quiet = true;
+            if !self.discarding {
+                self.settle_failure(&job, error);
+                // Given when the server's word is here.
+                probe.then = self.steps.pop_back();
+            }
+            self.jobs.push_front(probe);
+        } else if !self.discarding {
+            self.settle_failure(&job, error);
+        }
+        Ok(())
+    }
+
+    /// The first job is not sent, for this reason.
+    fn front_failed(&mut self, error: Error) {
+        if let Some(job) = self.jobs.pop_front() {
+            self.settle_failure(&job, error);
+        }
+    }
+
+    fn settle_failure(&mut self, job: &Job, error: Error) {
+        if job.sibling {
+            for later in self.jobs.iter_mut().filter(|later| later.waits) {
+                later.failed.get_or_insert_with(|| {
+                    Error::new(
+                        ErrorKind::TxFailed,
+                        "a statement before this one of the batch failed, so this one was not sent",
+                    )
+                });
+            }
+            self.steps.push_back(Settled {
+                step: Ok(Step::Failed(error)),
+                columns: Some(Arc::clone(&self.no_columns)),
+            });
+        } else {
+            // What was to follow is not sent.
+            self.jobs.truncate(self.encoded);
+            self.steps.push_back(Settled { step: Err(error), columns: None });
+        }
+    }
+
+    /// A text could not be prepared: those who would run it fail, or run it unprepared.
+    fn not_prepared(&mut self, sql: &str, server: &ServerError) {
+        let unpreparable = server.number() == numbers::UNSUPPORTED_PREPARE;
+        for job in self.jobs.iter_mut().filter(|job| {
+            job.action == Action::Execute && job.statement.is_none() && job.sql() == sql
+        }) {
+            if unpreparable && job.given == 0 {
+                job.action = Action::Query;
+            } else {
+                job.failed = Some(server.clone().into_error(Some(sql)).with_nothing_sent(true));
+            }
+        }
+    }
+}
+
+/// Whether a failed job may have begun or ended a transaction before it failed.
+fn may_begin(job: &Job) -> bool {
+    let word = job.sql().trim_start().get(..4).unwrap_or_default();
+    job.role == Role::Script
+        || ["call", "begi", "exec"].iter().any(|known| word.eq_ignore_ascii_case(known))
+}

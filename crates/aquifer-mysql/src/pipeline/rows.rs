@@ -1,0 +1,125 @@
+//! Rows: from the read buffer into a batch, without a copy where that pays.
+
+use aquifer_driver::{Error, ErrorKind, Result, RowBatch, Want};
+
+use super::Pipeline;
+use super::job::Action;
+use crate::protocol::frame::{self, Found, Packet};
+use crate::types::{Cells, Shape, binary, text};
+
+/// A batch is handed over when its rows pass this many bytes.
+const BATCH_BYTES: usize = 128 * 1024;
+
+/// The same in the text protocol, whose digits grow when they are rewritten.
+const TEXT_BATCH_BYTES: usize = 48 * 1024;
+
+/// Fewer bytes than this are copied: the whole buffer is handed over only if it is worth it.
+const SWAP_BYTES: usize = 4 * 1024;
+
+impl Pipeline {
+    /// Takes the run of rows that begins with `first` into the batch, which must be empty. `split`: the first came
+    /// in several packets.
+    ///
+    /// # Errors
+    ///
+    /// If a row does not have the form that was described: the session cannot go on.
+    pub(super) fn take_rows(
+        &mut self,
+        first: Packet,
+        split: bool,
+        batch: &mut RowBatch,
+    ) -> Result<()> {
+        let discarding = self.discarding;
+        let Some(job) = self.jobs.front_mut() else { return Err(undescribed()) };
+        let skip =
+            discarding || job.want == Want::Outcome || (job.want == Want::First && job.gave_rows);
+        if skip {
+            job.rows += 1;
+            self.input.take(first);
+            return Ok(());
+        }
+        let shape = job.shape.clone().ok_or_else(undescribed)?;
+        let is_text = job.action == Action::Query;
+        job.gave_rows = true;
+        batch.set_columns(&shape.columns);
+        batch.clear();
+        self.scratch.clear();
+        if split {
+            job.rows += 1;
+            let payload = &self.input.bytes[first.body..first.end];
+            batch.bytes_mut().extend_from_slice(payload);
+            self.input.take(first);
+            return locate(batch, &shape, is_text, &mut self.scratch, false);
+        }
+        let start = first.body - frame::HEADER;
+        let mut last = first;
+        job.rows += 1;
+        if job.want != Want::First {
+            let most = if is_text { TEXT_BATCH_BYTES } else { BATCH_BYTES };
+            while last.end - start < most
+                && let Found::Whole(next) = frame::find(&self.input.bytes, last.end, last.next)?
+                && is_row(&self.input.bytes[next.body..next.end])
+            {
+                job.rows += 1;
+                last = next;
+            }
+        }
+        let tail = self.input.bytes.len() - last.end;
+        if last.end - start >= SWAP_BYTES.max(tail) {
+            self.input.sequence = last.next;
+            let spare = batch.swap_bytes(Vec::new(), 0);
+            let full = self.input.split(last.end, spare);
+            batch.swap_bytes(full, start);
+        } else {
+            batch.bytes_mut().extend_from_slice(&self.input.bytes[start..last.end]);
+            self.input.take(last);
+        }
+        locate(batch, &shape, is_text, &mut self.scratch, true)
+    }
+}
+
+/// Whether a packet among rows is one: 0xfe ends them, 0xff is an error. (A row that begins with 0xfe is at least
+/// 16 MiB long, and comes in several packets.)
+#[inline]
+fn is_row(payload: &[u8]) -> bool {
+    payload.first().is_some_and(|first| *first < 0xfe)
+}
+
+/// Finds the cells. `framed`: the rows are packets behind one another; else there is one row, the whole buffer.
+fn locate(
+    batch: &mut RowBatch,
+    shape: &Shape,
+    is_text: bool,
+    scratch: &mut Vec<u8>,
+    framed: bool,
+) -> Result<()> {
+    let (bytes, slots) = batch.locate();
+    let width = shape.kinds.len();
+    let mut cells = Cells { slots, scratch, scratch_at: bytes.len() };
+    let mut at = 0;
+    while at < bytes.len() {
+        let (body, end) = if framed {
+            let Some([a, b, c, _]) = bytes[at..].first_chunk::<{ frame::HEADER }>() else {
+                return Err(undescribed());
+            };
+            let body = at + frame::HEADER;
+            (body, body + u32::from_le_bytes([*a, *b, *c, 0]) as usize)
+        } else {
+            (0, bytes.len())
+        };
+        if is_text {
+            text::row(bytes, body, end, &shape.kinds, &mut cells)?;
+        } else {
+            binary::row(bytes, body, end, &shape.kinds, &mut cells)?;
+        }
+        cells.slots.end_row(width);
+        at = end;
+    }
+    batch.bytes_mut().extend_from_slice(scratch);
+    Ok(())
+}
+
+#[cold]
+fn undescribed() -> Error {
+    Error::new(ErrorKind::Protocol, "the server sent a row that it did not describe before")
+}

@@ -1,0 +1,298 @@
+use aquifer_driver::{Batch, Command, Status, TxOptions};
+use mysql_common::constants::CapabilityFlags;
+
+use super::*;
+use crate::protocol::frame;
+use crate::protocol::reader::put_bytes;
+use aquifer_driver::{RowBatch, Step, Value, Want};
+
+/// A pipeline, and the server's side of it by hand.
+struct Talk {
+    pipeline: Pipeline,
+    batch: RowBatch,
+}
+
+const AUTOCOMMIT: u16 = 2;
+const MORE: u16 = 8;
+
+impl Talk {
+    fn new() -> Self {
+        let flags = CapabilityFlags::CLIENT_DEPRECATE_EOF | CapabilityFlags::CLIENT_SESSION_TRACK;
+        let settings = Settings {
+            agreed: Agreed { flags: flags.bits(), mariadb: 0 },
+            statements_max: 2,
+            utc: true,
+            setup: "SET NAMES utf8mb4".into(),
+            packet_max: 1000,
+        };
+        let status = ServerStatus(AUTOCOMMIT);
+        Self { pipeline: Pipeline::new(settings, status), batch: RowBatch::new() }
+    }
+
+    /// The payloads that wait to be written, which then are.
+    fn sent(&mut self) -> Vec<Vec<u8>> {
+        let out = self.pipeline.output().to_vec();
+        self.pipeline.wrote(out.len());
+        let (mut at, mut payloads) = (0, Vec::new());
+        while at < out.len() {
+            let len = u32::from_le_bytes([out[at], out[at + 1], out[at + 2], 0]) as usize;
+            payloads.push(out[at + frame::HEADER..at + frame::HEADER + len].to_vec());
+            at += frame::HEADER + len;
+        }
+        payloads
+    }
+
+    /// The server answers by these payloads, numbered from 1.
+    fn answer(&mut self, payloads: &[&[u8]]) {
+        for (index, payload) in payloads.iter().enumerate() {
+            let room = self.pipeline.input().room();
+            let start = frame::begin(room);
+            room.extend_from_slice(payload);
+            frame::finish(room, start, index as u8 + 1);
+        }
+    }
+
+    fn step(&mut self) -> Result<Option<Step>, Error> {
+        self.pipeline.advance(&mut self.batch)
+    }
+
+    fn end(&mut self) -> aquifer_driver::Outcome {
+        match self.step() {
+            Ok(Some(Step::End(outcome))) => outcome,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn execute(&mut self, sql: &str, n: i64) -> Result<(), Error> {
+        self.pipeline.start(Command::Execute { sql, params: &(n,), want: Want::All })
+    }
+
+    /// Runs a statement with one argument that is not known yet.
+    fn learn(&mut self, sql: &str, id: u8) {
+        self.execute(sql, 1).unwrap();
+        self.sent();
+        self.answer(&[&[0, id, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0], PARAMETER]);
+        assert!(self.step().unwrap().is_none());
+        self.sent();
+        self.answer(&[&ok(1, AUTOCOMMIT)]);
+        assert_eq!(self.end().rows_affected, 1);
+    }
+}
+
+const PARAMETER: &[u8] = b"\x03def\0\0\0\x01?\0\x0c\x3f\0\0\0\0\0\x08\0\0\0\0\0";
+
+fn ok(affected: u8, status: u16) -> [u8; 7] {
+    let [low, high] = status.to_le_bytes();
+    [0, affected, 0, low, high, 0, 0]
+}
+
+fn end_of_rows(status: u16) -> [u8; 7] {
+    let mut packet = ok(0, status);
+    packet[0] = 0xfe;
+    packet
+}
+
+fn column(name: &str, kind: u8) -> Vec<u8> {
+    let mut packet = b"\x03def\0\0\0".to_vec();
+    put_bytes(&mut packet, name.as_bytes());
+    packet.extend_from_slice(&[0, 0x0c, 63, 0, 0, 0, 0, 0, kind, 0, 0, 0, 0, 0]);
+    packet
+}
+
+fn refusal(number: u16) -> Vec<u8> {
+    [&[0xff], number.to_le_bytes().as_slice(), b"#HY000no"].concat()
+}
+
+#[test]
+fn a_new_statement_is_prepared_then_run_and_a_known_one_is_run() {
+    let mut talk = Talk::new();
+    talk.execute("DO ?", 5).unwrap();
+    assert_eq!(talk.sent(), [b"\x16DO ?".to_vec()]);
+    assert_eq!(talk.pipeline.status(), Status::Busy);
+    talk.answer(&[&[0, 7, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0], PARAMETER]);
+    assert!(talk.step().unwrap().is_none());
+    let sent = talk.sent();
+    assert_eq!(sent[0][..10], [0x17, 7, 0, 0, 0, 0, 1, 0, 0, 0]);
+    talk.answer(&[&ok(3, AUTOCOMMIT)]);
+    assert_eq!(talk.end().rows_affected, 3);
+    assert_eq!(talk.pipeline.status(), Status::Idle);
+    talk.execute("DO ?", 5).unwrap();
+    assert_eq!(talk.sent(), sent, "at once, and the same");
+    talk.answer(&[&ok(3, AUTOCOMMIT)]);
+    talk.end();
+    let error = talk
+        .pipeline
+        .start(Command::Execute { sql: "DO ?", params: &(1, 2), want: Want::All })
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ArgumentMismatch);
+    assert_eq!(talk.pipeline.status(), Status::Idle);
+}
+
+#[test]
+fn what_leaves_the_cache_is_closed_ahead_of_the_next_command() {
+    let mut talk = Talk::new();
+    talk.learn("DO ?", 1);
+    talk.learn("DO ? + 1", 2);
+    talk.execute("DO ? + 2", 1).unwrap();
+    assert_eq!(talk.sent(), [vec![0x19, 1, 0, 0, 0], b"\x16DO ? + 2".to_vec()]);
+    assert_eq!(talk.pipeline.counters().evicted, 1);
+}
+
+#[test]
+fn a_refused_start_loses_no_order_to_close() {
+    let mut talk = Talk::new();
+    talk.learn("DO ?", 1);
+    talk.learn("DO ? + 1", 2);
+    let long = format!("DO ? + {}", "1".repeat(2000));
+    assert_eq!(talk.execute(&long, 1).unwrap_err().kind(), ErrorKind::Argument);
+    talk.pipeline.start(Command::Ping).unwrap();
+    assert_eq!(talk.sent(), [vec![0x19, 1, 0, 0, 0], vec![0x0e]]);
+}
+
+#[test]
+fn rows_end_with_the_step_that_has_the_last_of_them() {
+    let mut talk = Talk::new();
+    talk.pipeline.start(Command::Script { sql: "SELECT 1; DO 0" }).unwrap();
+    talk.sent();
+    let column = column("a", 8);
+    talk.answer(&[&[1], &column, b"\x0212", b"\x0213", &end_of_rows(AUTOCOMMIT | MORE)]);
+    assert!(matches!(talk.step().unwrap(), Some(Step::EndOfSet(_))));
+    let rows: Vec<i64> = talk.batch.rows().map(|row| row.get(0).unwrap()).collect();
+    assert_eq!(rows, [12, 13]);
+    assert!(talk.step().unwrap().is_none());
+    let room = talk.pipeline.input().room();
+    let start = frame::begin(room);
+    room.extend_from_slice(&ok(0, AUTOCOMMIT));
+    frame::finish(room, start, 6);
+    talk.end();
+    assert!(talk.batch.columns().is_empty());
+}
+
+#[test]
+fn rows_are_given_as_they_come_and_dropped_when_nobody_wants_them() {
+    let mut talk = Talk::new();
+    talk.pipeline.start(Command::Script { sql: "SELECT 1" }).unwrap();
+    talk.sent();
+    let column = column("a", 8);
+    talk.answer(&[&[1], &column, b"\x0212"]);
+    assert!(matches!(talk.step().unwrap(), Some(Step::Rows)));
+    assert_eq!(talk.batch.row(0).unwrap().get::<Value>(0).unwrap(), Value::Int(12));
+    assert_eq!(talk.pipeline.abandon(), Status::Busy);
+    let room = talk.pipeline.input().room();
+    for (index, payload) in [b"\x0213".as_slice(), &end_of_rows(AUTOCOMMIT)].iter().enumerate() {
+        let start = frame::begin(room);
+        room.extend_from_slice(payload);
+        frame::finish(room, start, 4 + index as u8);
+    }
+    talk.end();
+    assert!(talk.batch.is_empty());
+    assert_eq!(talk.pipeline.status(), Status::Idle);
+}
+
+#[test]
+fn a_batch_outside_a_transaction_is_one_flight_and_inside_one_it_stops_at_an_error() {
+    let mut talk = Talk::new();
+    talk.learn("DO ?", 1);
+    let mut batch = Batch::new();
+    for n in 0..3 {
+        batch.push(&"DO ?".into(), &(n,), Want::Outcome).unwrap();
+    }
+    let batch = Arc::new(batch);
+    talk.pipeline.start(Command::Batch(Arc::clone(&batch))).unwrap();
+    assert_eq!(talk.sent().len(), 3);
+    talk.answer(&[&ok(1, AUTOCOMMIT)]);
+    assert!(matches!(talk.step().unwrap(), Some(Step::EndOfSet(_))));
+    talk.answer(&[&refusal(1062)]);
+    assert!(matches!(talk.step().unwrap(), Some(Step::Failed(_))));
+    talk.answer(&[&ok(1, AUTOCOMMIT)]);
+    talk.end();
+
+    talk.pipeline.start(Command::Begin(TxOptions::new())).unwrap();
+    assert_eq!(talk.sent(), [b"\x03START TRANSACTION".to_vec()]);
+    talk.answer(&[&ok(0, AUTOCOMMIT | 1)]);
+    talk.end();
+    assert_eq!(talk.pipeline.status(), Status::Transaction);
+    talk.pipeline.start(Command::Batch(batch)).unwrap();
+    assert_eq!(talk.sent().len(), 1, "each waits for the one before");
+    talk.answer(&[&refusal(1062)]);
+    assert!(talk.step().unwrap().is_none());
+    assert_eq!(talk.sent(), [vec![0x0e]], "the server is asked where the transaction stands");
+    talk.answer(&[&ok(0, AUTOCOMMIT | 1)]);
+    assert!(matches!(talk.step().unwrap(), Some(Step::Failed(_))));
+    for _ in 0..2 {
+        match talk.step().unwrap() {
+            Some(Step::Failed(error)) => assert_eq!(error.kind(), ErrorKind::TxFailed),
+            other => panic!("{other:?}"),
+        }
+    }
+    talk.end();
+    assert_eq!(talk.pipeline.status(), Status::Transaction);
+}
+
+#[test]
+fn an_error_in_a_transaction_waits_for_the_servers_word() {
+    let mut talk = Talk::new();
+    talk.pipeline.start(Command::Begin(TxOptions::serializable().read_only())).unwrap();
+    assert_eq!(talk.sent(), [b"\x03SET TRANSACTION ISOLATION LEVEL SERIALIZABLE".to_vec()]);
+    talk.answer(&[&ok(0, AUTOCOMMIT)]);
+    assert!(talk.step().unwrap().is_none());
+    assert_eq!(talk.sent(), [b"\x03START TRANSACTION READ ONLY".to_vec()]);
+    talk.answer(&[&ok(0, AUTOCOMMIT | 1)]);
+    talk.end();
+    talk.pipeline.start(Command::Script { sql: "SELECT 1" }).unwrap();
+    talk.sent();
+    talk.answer(&[&refusal(1213)]);
+    assert!(talk.step().unwrap().is_none());
+    assert_eq!(talk.sent(), [vec![0x0e]]);
+    talk.answer(&[&ok(0, AUTOCOMMIT)]);
+    assert_eq!(talk.step().unwrap_err().kind(), ErrorKind::Deadlock);
+    assert_eq!(talk.pipeline.status(), Status::Idle);
+    assert_eq!(talk.pipeline.start(Command::Commit).unwrap_err().kind(), ErrorKind::TxDone);
+}
+
+#[test]
+fn a_forgotten_statement_is_prepared_and_run_again_once() {
+    let mut talk = Talk::new();
+    talk.learn("DO ?", 1);
+    talk.execute("DO ?", 9).unwrap();
+    let first = talk.sent();
+    talk.answer(&[&refusal(1243)]);
+    assert!(talk.step().unwrap().is_none());
+    assert_eq!(talk.sent(), [b"\x16DO ?".to_vec()]);
+    talk.answer(&[&[0, 4, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0], PARAMETER]);
+    assert!(talk.step().unwrap().is_none());
+    let again = talk.sent();
+    assert_eq!(again[0][1], 4);
+    assert_eq!(again[0][5..], first[0][5..], "with the same arguments");
+    talk.answer(&[&refusal(1243)]);
+    assert!(talk.step().is_err());
+}
+
+#[test]
+fn what_the_server_may_not_say_ends_the_connection() {
+    for payload in [b"".as_slice(), b"\xfbfile", b"\x00", b"\xfe", &[0xfc, 0, 0]] {
+        let mut talk = Talk::new();
+        talk.pipeline.start(Command::Script { sql: "SELECT 1" }).unwrap();
+        talk.sent();
+        talk.answer(&[payload]);
+        assert_eq!(talk.step().unwrap_err().kind(), ErrorKind::Protocol, "{payload:?}");
+        assert_eq!(talk.pipeline.status(), Status::Broken);
+    }
+    let mut talk = Talk::new();
+    talk.answer(&[&refusal(1927)]);
+    let error = talk.pipeline.receive_unasked().unwrap_err();
+    assert_eq!((error.kind(), error.retry()), (ErrorKind::ConnectionLost, Retry::Safe));
+}
+
+#[test]
+fn a_commit_that_breaks_is_of_unknown_end() {
+    let mut talk = Talk::new();
+    talk.pipeline.start(Command::Begin(TxOptions::new())).unwrap();
+    talk.sent();
+    talk.answer(&[&ok(0, AUTOCOMMIT | 1)]);
+    talk.end();
+    talk.pipeline.start(Command::Commit).unwrap();
+    talk.sent();
+    let error = talk.pipeline.broke(Error::new(ErrorKind::ConnectionLost, "gone"));
+    assert_eq!(error.kind(), ErrorKind::CommitUnknown);
+}

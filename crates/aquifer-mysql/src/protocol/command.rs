@@ -1,0 +1,54 @@
+//! What the client asks for: the payloads of commands, each in packets of its own that begin with number 0.
+
+use mysql_common::constants::Command;
+
+use super::frame;
+
+/// Appends a command with a text; returns the number of the packet that answers.
+pub(crate) fn text(out: &mut Vec<u8>, command: Command, text: &str) -> u8 {
+    let start = frame::begin(out);
+    out.push(command as u8);
+    out.extend_from_slice(text.as_bytes());
+    frame::finish(out, start, 0)
+}
+
+/// Appends a command that is only its number.
+pub(crate) fn bare(out: &mut Vec<u8>, command: Command) -> u8 {
+    text(out, command, "")
+}
+
+/// Appends the order to forget a statement. It is not answered.
+pub(crate) fn close(out: &mut Vec<u8>, statement: u32) {
+    let start = frame::begin(out);
+    out.push(Command::COM_STMT_CLOSE as u8);
+    out.extend_from_slice(&statement.to_le_bytes());
+    frame::finish(out, start, 0);
+}
+
+/// Begins an Execute: what comes before the arguments. They are appended, then [`frame::finish`] closes the packet.
+#[inline]
+pub(crate) fn begin_execute(out: &mut Vec<u8>, statement: u32) -> usize {
+    let start = frame::begin(out);
+    let [a, b, c, d] = statement.to_le_bytes();
+    // No cursor; once.
+    out.extend_from_slice(&[Command::COM_STMT_EXECUTE as u8, a, b, c, d, 0, 1, 0, 0, 0]);
+    start
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_are_one_packet_with_number_0() {
+        let mut out = Vec::new();
+        assert_eq!(text(&mut out, Command::COM_QUERY, "DO 1"), 1);
+        assert_eq!(out, b"\x05\0\0\0\x03DO 1");
+        out.clear();
+        close(&mut out, 258);
+        assert_eq!(out, b"\x05\0\0\0\x19\x02\x01\0\0");
+        out.clear();
+        let start = begin_execute(&mut out, 258);
+        assert_eq!(out[start + frame::HEADER..], [0x17, 2, 1, 0, 0, 0, 1, 0, 0, 0]);
+    }
+}

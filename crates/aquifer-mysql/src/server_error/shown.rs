@@ -1,0 +1,131 @@
+//! What of the server's text may be shown: it quotes names and data alike, and data is the user's.
+//!
+//! A quoted part stays if the number is known to quote names only, or if the statement's text has it, which the
+//! caller wrote. The whole text is in [`Error::detail`].
+
+use aquifer_driver::{Error, ErrorKind};
+
+use super::ServerError;
+
+/// Numbers whose texts quote names and the statement's own text, never data.
+const NAMES_ONLY: [u16; 33] = [
+    1044, 1045, 1046, 1048, 1049, 1050, 1051, 1052, 1054, 1060, 1061, 1064, 1072, 1075, 1091, 1095,
+    1109, 1128, 1136, 1142, 1143, 1146, 1149, 1176, 1227, 1264, 1265, 1305, 1364, 1370, 1406, 1451,
+    1452,
+];
+
+impl ServerError {
+    pub(super) fn describe(&self, kind: ErrorKind, sql: &str) -> Error {
+        let shown = match kind {
+            ErrorKind::UniqueViolation => "a unique key has this entry already".to_owned(),
+            _ if NAMES_ONLY.contains(&self.number) => self.message.clone(),
+            _ => masked(&self.message, sql),
+        };
+        let mut message = shown;
+        let constraint = self.constraint(kind);
+        if kind == ErrorKind::UniqueViolation
+            && let Some(name) = &constraint
+        {
+            message.push_str(&format!(" (key `{name}`)"));
+        }
+        message.push_str(&format!(" ({})", self.number));
+        let mut error = Error::new(kind, message)
+            .with_code(self.number.to_string())
+            .with_sqlstate(self.sqlstate().unwrap_or_default())
+            .with_detail(self.message.clone());
+        if let Some(name) = constraint {
+            error = error.with_constraint(name);
+        }
+        if matches!(self.number, 1048 | 1263 | 1364 | 1264 | 1265 | 1406)
+            && let Some(column) = quoted(&self.message, '\'').next()
+        {
+            error = error.with_column(column);
+        }
+        error
+    }
+
+    /// The violated constraint's name, as far as the text tells.
+    fn constraint(&self, kind: ErrorKind) -> Option<String> {
+        match kind {
+            // MySQL 8 writes `table.key`, others the key alone.
+            ErrorKind::UniqueViolation => {
+                let (_, key) = self.message.rsplit_once("for key ")?;
+                let key = quoted(key, '\'').next()?;
+                Some(key.rsplit_once('.').map_or(key, |(_, name)| name).to_owned())
+            }
+            ErrorKind::ForeignKeyViolation | ErrorKind::CheckViolation => {
+                let after = self.message.split_once("CONSTRAINT ");
+                let name = match after {
+                    Some((_, rest)) => quoted(rest, '`').next()?,
+                    None => quoted(&self.message, '\'').next()?,
+                };
+                // MariaDB names a column's own check `table.column`.
+                Some(name.to_owned())
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The parts between pairs of `quote`.
+fn quoted(text: &str, quote: char) -> impl Iterator<Item = &str> {
+    text.split(quote).skip(1).step_by(2)
+}
+
+/// The text with every quoted part left out that the statement does not have.
+fn masked(text: &str, sql: &str) -> String {
+    // With an odd number of quotes nobody can tell what is inside.
+    if !text.matches('\'').count().is_multiple_of(2) {
+        let head = text.split('\'').next().unwrap_or_default().trim_end();
+        return format!("{head} …");
+    }
+    let mut out = String::with_capacity(text.len());
+    for (index, part) in text.split('\'').enumerate() {
+        let inside = index % 2 == 1;
+        if index > 0 {
+            out.push('\'');
+        }
+        out.push_str(if inside && !sql.contains(part) { "…" } else { part });
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(number: u16, message: &str, sql: &str) -> Error {
+        let packet =
+            [b"\xff", number.to_le_bytes().as_slice(), b"#HY000", message.as_bytes()].concat();
+        ServerError::parse(&packet).unwrap().into_error(Some(sql))
+    }
+
+    #[test]
+    fn data_is_left_out_and_names_stay() {
+        let secret = "Duplicate entry 'hunter2' for key 'users.code'";
+        let duplicate = error(1062, secret, "");
+        assert_eq!(duplicate.constraint(), Some("code"));
+        assert!(!duplicate.to_string().contains("hunter2"), "{duplicate}");
+        assert_eq!(duplicate.detail(), Some(secret));
+        let value = error(1366, "Incorrect integer value: 'hunter2' for column `d`.`t`.`n`", "");
+        assert!(!value.to_string().contains("hunter2") && value.to_string().contains("`n`"));
+        let own = error(1525, "Incorrect DATE value: 'x'", "SELECT DATE 'x'");
+        assert!(own.to_string().contains("'x'"), "{own}");
+        let odd = error(1366, "Incorrect value: 'it's hunter2' for column", "");
+        assert!(!odd.to_string().contains("hunter2"), "{odd}");
+        let missing = error(1146, "Table 'd.stations' doesn't exist", "");
+        assert!(missing.to_string().contains("d.stations"));
+    }
+
+    #[test]
+    fn constraints_and_columns_are_named() {
+        let foreign = "Cannot add or update a child row: a foreign key constraint fails \
+                       (`d`.`b`, CONSTRAINT `b_a` FOREIGN KEY (`a`) REFERENCES `a` (`id`))";
+        assert_eq!(error(1452, foreign, "").constraint(), Some("b_a"));
+        let check = "CONSTRAINT `positive` failed for `d`.`t`";
+        assert_eq!(error(4025, check, "").constraint(), Some("positive"));
+        let mysql = "Check constraint 'positive' is violated.";
+        assert_eq!(error(3819, mysql, "").constraint(), Some("positive"));
+        assert_eq!(error(1048, "Column 'n' cannot be null", "").column(), Some("n"));
+    }
+}

@@ -1,0 +1,220 @@
+//! Columns: from the server's description to how their cells are read.
+
+use std::sync::Arc;
+
+use aquifer_driver::{Column, Columns, Encoding};
+use mysql_common::constants::{ColumnFlags, ColumnType as Type};
+
+use crate::protocol::answer::Definition;
+
+/// The number of the collation `binary`: the bytes are no text.
+const BINARY: u16 = 63;
+
+/// How the cells of one column lie on the wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    I8,
+    I16,
+    I32,
+    I64,
+    U8,
+    U16,
+    U32,
+    U64,
+    F32,
+    F64,
+    /// Behind a length: text, bytes, decimals.
+    Bytes,
+    /// As `Bytes`, the text of a UUID.
+    Uuid,
+    Date,
+    DateTime,
+    Time,
+}
+
+impl Kind {
+    /// The bytes that a binary cell takes, where that does not depend on the value.
+    #[inline]
+    pub(crate) fn width(self) -> Option<usize> {
+        Some(match self {
+            Self::I8 | Self::U8 => 1,
+            Self::I16 | Self::U16 => 2,
+            Self::I32 | Self::U32 | Self::F32 => 4,
+            Self::I64 | Self::U64 | Self::F64 => 8,
+            Self::Bytes | Self::Uuid | Self::Date | Self::DateTime | Self::Time => return None,
+        })
+    }
+}
+
+/// How the rows of one result lie on the wire, and what they become.
+#[derive(Debug)]
+pub(crate) struct Shape {
+    pub(crate) columns: Arc<Columns>,
+    pub(crate) kinds: Box<[Kind]>,
+}
+
+impl Shape {
+    /// `utc`: the session's time zone is UTC, so that a TIMESTAMP is an instant.
+    pub(crate) fn new(definitions: &[Definition], utc: bool) -> Self {
+        let mut columns = Vec::with_capacity(definitions.len());
+        let mut kinds = Vec::with_capacity(definitions.len());
+        for definition in definitions {
+            let (kind, encoding) = read(definition, utc);
+            let mut column = Column::new(definition.name.clone(), encoding)
+                .with_type_name(type_name(definition))
+                .with_type_id(definition.kind.into());
+            if !definition.table.is_empty() {
+                column = column.with_table(definition.table.clone());
+            }
+            match Type::try_from(definition.kind) {
+                Ok(Type::MYSQL_TYPE_NEWDECIMAL) => {
+                    let scale = definition.decimals;
+                    let signs = u32::from(scale > 0) + u32::from(!unsigned(definition));
+                    let precision = definition.length.saturating_sub(signs);
+                    column = column.with_precision_scale(precision as u16, scale.into());
+                }
+                Ok(Type::MYSQL_TYPE_VAR_STRING | Type::MYSQL_TYPE_STRING) => {
+                    column = column.with_length(definition.length.into());
+                }
+                _ => {}
+            }
+            columns.push(column);
+            kinds.push(kind);
+        }
+        Self { columns: Arc::new(Columns::new(columns)), kinds: kinds.into() }
+    }
+}
+
+fn unsigned(definition: &Definition) -> bool {
+    definition.flags & ColumnFlags::UNSIGNED_FLAG.bits() != 0
+}
+
+fn read(definition: &Definition, utc: bool) -> (Kind, Encoding) {
+    let unsigned = unsigned(definition);
+    let pick = |signed, other| if unsigned { other } else { signed };
+    match Type::try_from(definition.kind) {
+        Ok(Type::MYSQL_TYPE_TINY) => pick((Kind::I8, Encoding::I8), (Kind::U8, Encoding::U8)),
+        Ok(Type::MYSQL_TYPE_SHORT) => {
+            pick((Kind::I16, Encoding::I16Le), (Kind::U16, Encoding::U16Le))
+        }
+        Ok(Type::MYSQL_TYPE_YEAR) => (Kind::U16, Encoding::U16Le),
+        Ok(Type::MYSQL_TYPE_LONG | Type::MYSQL_TYPE_INT24) => {
+            pick((Kind::I32, Encoding::I32Le), (Kind::U32, Encoding::U32Le))
+        }
+        Ok(Type::MYSQL_TYPE_LONGLONG) => {
+            pick((Kind::I64, Encoding::I64Le), (Kind::U64, Encoding::U64Le))
+        }
+        Ok(Type::MYSQL_TYPE_FLOAT) => (Kind::F32, Encoding::F32Le),
+        Ok(Type::MYSQL_TYPE_DOUBLE) => (Kind::F64, Encoding::F64Le),
+        Ok(Type::MYSQL_TYPE_DECIMAL | Type::MYSQL_TYPE_NEWDECIMAL) => {
+            (Kind::Bytes, Encoding::Decimal)
+        }
+        Ok(Type::MYSQL_TYPE_DATE | Type::MYSQL_TYPE_NEWDATE) => (Kind::Date, Encoding::DateLe),
+        Ok(Type::MYSQL_TYPE_DATETIME | Type::MYSQL_TYPE_DATETIME2) => {
+            (Kind::DateTime, Encoding::TimestampLe)
+        }
+        Ok(Type::MYSQL_TYPE_TIMESTAMP | Type::MYSQL_TYPE_TIMESTAMP2) => {
+            (Kind::DateTime, if utc { Encoding::TimestampTzLe } else { Encoding::TimestampLe })
+        }
+        Ok(Type::MYSQL_TYPE_TIME | Type::MYSQL_TYPE_TIME2) => (Kind::Time, Encoding::TimeLe),
+        Ok(Type::MYSQL_TYPE_JSON) => (Kind::Bytes, Encoding::Json),
+        Ok(Type::MYSQL_TYPE_BIT | Type::MYSQL_TYPE_GEOMETRY) => (Kind::Bytes, Encoding::Bytes),
+        _ if definition.format.as_deref() == Some("json") => (Kind::Bytes, Encoding::Json),
+        _ if definition.type_name.as_deref() == Some("uuid") => (Kind::Uuid, Encoding::Uuid),
+        _ if definition.charset == BINARY => (Kind::Bytes, Encoding::Bytes),
+        _ => (Kind::Bytes, Encoding::Text),
+    }
+}
+
+/// The type's name as DDL writes it.
+fn type_name(definition: &Definition) -> String {
+    let flag = |flag: ColumnFlags| definition.flags & flag.bits() != 0;
+    let binary = definition.charset == BINARY;
+    if let Some(name) = &definition.type_name {
+        return name.to_ascii_uppercase();
+    }
+    if definition.format.as_deref() == Some("json") {
+        return "JSON".to_owned();
+    }
+    let integer = match Type::try_from(definition.kind) {
+        Ok(Type::MYSQL_TYPE_TINY) => "TINYINT",
+        Ok(Type::MYSQL_TYPE_SHORT) => "SMALLINT",
+        Ok(Type::MYSQL_TYPE_INT24) => "MEDIUMINT",
+        Ok(Type::MYSQL_TYPE_LONG) => "INT",
+        Ok(Type::MYSQL_TYPE_LONGLONG) => "BIGINT",
+        _ => "",
+    };
+    if !integer.is_empty() {
+        let sign = if unsigned(definition) { " UNSIGNED" } else { "" };
+        return format!("{integer}{sign}");
+    }
+    match Type::try_from(definition.kind) {
+        Ok(Type::MYSQL_TYPE_FLOAT) => "FLOAT",
+        Ok(Type::MYSQL_TYPE_DOUBLE) => "DOUBLE",
+        Ok(Type::MYSQL_TYPE_DECIMAL | Type::MYSQL_TYPE_NEWDECIMAL) => "DECIMAL",
+        Ok(Type::MYSQL_TYPE_YEAR) => "YEAR",
+        Ok(Type::MYSQL_TYPE_DATE | Type::MYSQL_TYPE_NEWDATE) => "DATE",
+        Ok(Type::MYSQL_TYPE_DATETIME | Type::MYSQL_TYPE_DATETIME2) => "DATETIME",
+        Ok(Type::MYSQL_TYPE_TIMESTAMP | Type::MYSQL_TYPE_TIMESTAMP2) => "TIMESTAMP",
+        Ok(Type::MYSQL_TYPE_TIME | Type::MYSQL_TYPE_TIME2) => "TIME",
+        Ok(Type::MYSQL_TYPE_JSON) => "JSON",
+        Ok(Type::MYSQL_TYPE_BIT) => "BIT",
+        Ok(Type::MYSQL_TYPE_GEOMETRY) => "GEOMETRY",
+        Ok(Type::MYSQL_TYPE_NULL) => "NULL",
+        _ if flag(ColumnFlags::ENUM_FLAG) => "ENUM",
+        _ if flag(ColumnFlags::SET_FLAG) => "SET",
+        Ok(Type::MYSQL_TYPE_STRING) if binary => "BINARY",
+        Ok(Type::MYSQL_TYPE_STRING) => "CHAR",
+        Ok(Type::MYSQL_TYPE_VAR_STRING | Type::MYSQL_TYPE_VARCHAR) if binary => "VARBINARY",
+        Ok(Type::MYSQL_TYPE_VAR_STRING | Type::MYSQL_TYPE_VARCHAR) => "VARCHAR",
+        _ if binary => "BLOB",
+        _ => "TEXT",
+    }
+    .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn definition(kind: Type, flags: ColumnFlags, charset: u16) -> Definition {
+        Definition {
+            name: "c".into(),
+            table: String::new(),
+            charset,
+            length: 12,
+            kind: kind as u8,
+            flags: flags.bits(),
+            decimals: 2,
+            type_name: None,
+            format: None,
+        }
+    }
+
+    #[test]
+    fn a_column_is_read_by_type_sign_and_charset() {
+        let none = ColumnFlags::empty();
+        let (sign, list) = (ColumnFlags::UNSIGNED_FLAG, ColumnFlags::ENUM_FLAG);
+        for (kind, flags, charset, encoding, name) in [
+            (Type::MYSQL_TYPE_LONGLONG, sign, 63, Encoding::U64Le, "BIGINT UNSIGNED"),
+            (Type::MYSQL_TYPE_INT24, none, 63, Encoding::I32Le, "MEDIUMINT"),
+            (Type::MYSQL_TYPE_BLOB, none, 45, Encoding::Text, "TEXT"),
+            (Type::MYSQL_TYPE_BLOB, none, 63, Encoding::Bytes, "BLOB"),
+            (Type::MYSQL_TYPE_STRING, list, 45, Encoding::Text, "ENUM"),
+            (Type::MYSQL_TYPE_TIMESTAMP, none, 63, Encoding::TimestampTzLe, "TIMESTAMP"),
+        ] {
+            let column = definition(kind, flags, charset);
+            assert_eq!(read(&column, true).1, encoding, "{name}");
+            assert_eq!(type_name(&column), name);
+        }
+        let stamp = definition(Type::MYSQL_TYPE_TIMESTAMP, none, 63);
+        assert_eq!(read(&stamp, false).1, Encoding::TimestampLe);
+    }
+
+    #[test]
+    fn a_decimal_tells_its_precision() {
+        let decimal = definition(Type::MYSQL_TYPE_NEWDECIMAL, ColumnFlags::empty(), 63);
+        let shape = Shape::new(&[decimal], true);
+        assert_eq!(shape.columns[0].precision_scale, Some((10, 2)));
+    }
+}
