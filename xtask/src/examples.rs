@@ -1,5 +1,6 @@
 //! The step `examples` of `cargo xtask ci`: runs every program in examples/, each in an empty folder
-//! of its own, without arguments or input, and within a time that only a hang exceeds.
+//! of its own, without arguments or input, and within a time that only a hang exceeds. Those whose names
+//! begin with an engine's run beside a server of it, which aquifer-testkit starts for each.
 
 use crate::artifacts::{self, Program};
 use crate::failure::{Failure, Outcome};
@@ -11,8 +12,14 @@ use std::time::{Duration, Instant};
 
 const SECONDS_MAX: u64 = 120;
 
+/// What the names begin with of programs that need a server, and the testkit's program that starts one.
+const SERVERS: [(&str, &str); 1] = [("postgres_", "with_postgres")];
+
 pub(crate) fn run(workspace: &Workspace) -> Outcome {
-    let programs = artifacts::build(workspace, &["build", "--examples"], Some("examples"))?;
+    let (programs, others): (Vec<_>, Vec<_>) =
+        artifacts::build(workspace, &["build", "--examples"], None)?
+            .into_iter()
+            .partition(|program| program.package == workspace.root.join("examples"));
     let mut undeclared = sources(&workspace.root.join("examples"))?;
     undeclared.retain(|name| !programs.iter().any(|program| program.name == *name));
     if let Some(name) = undeclared.first() {
@@ -24,9 +31,21 @@ pub(crate) fn run(workspace: &Workspace) -> Outcome {
         return Err(Failure::new("examples/ has no program"));
     }
     for program in &programs {
-        run_one(program)?;
+        run_one(program, beside(program, &others)?)?;
     }
     Ok(())
+}
+
+/// What starts the server that a program needs, if it needs one.
+fn beside<'p>(program: &Program, others: &'p [Program]) -> Outcome<Option<&'p Program>> {
+    let Some((_, starter)) = SERVERS.iter().find(|(prefix, _)| program.name.starts_with(prefix))
+    else {
+        return Ok(None);
+    };
+    match others.iter().find(|other| other.name == *starter) {
+        Some(starter) => Ok(Some(starter)),
+        None => Err(Failure::new(format!("aquifer-testkit has no example {starter}"))),
+    }
 }
 
 /// The names of the files that should be programs: all but the library that cargo asks for.
@@ -42,7 +61,7 @@ fn sources(folder: &Path) -> Outcome<Vec<String>> {
     Ok(names)
 }
 
-fn run_one(program: &Program) -> Outcome {
+fn run_one(program: &Program, starter: Option<&Program>) -> Outcome {
     let name = &program.name;
     let folder =
         std::env::temp_dir().join(format!("aquifer-example-{name}-{}", std::process::id()));
@@ -52,7 +71,15 @@ fn run_one(program: &Program) -> Outcome {
         // A file rather than a pipe: a program that prints much never waits for us.
         let output = File::create(&log)?;
         let started = Instant::now();
-        let mut child = Command::new(&program.executable)
+        let mut command = match starter {
+            Some(starter) => {
+                let mut command = Command::new(&starter.executable);
+                command.arg(&program.executable);
+                command
+            }
+            None => Command::new(&program.executable),
+        };
+        let mut child = command
             .current_dir(&folder)
             .stdin(Stdio::null())
             .stdout(output.try_clone()?)
