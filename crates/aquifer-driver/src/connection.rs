@@ -485,6 +485,17 @@ pub trait Connection: Send + 'static {
         None
     }
 
+    /// A text that asks for the plan of a statement that this connection keeps, whatever its arguments will
+    /// be: it gives one row with one JSON document, and changes nothing. `None` for engines whose plans
+    /// need no such care, and for a statement that is not kept.
+    ///
+    /// Called after a [`Command::Prepare`] of the statement's text, outside a transaction, and run as a
+    /// [`Command::Script`] at once.
+    fn plan_query(&self, sql: &str) -> Option<String> {
+        let _ = sql;
+        None
+    }
+
     /// True if an [atomic](Batch::is_atomic) batch can be given outside a transaction: see
     /// [`Command::Batch`]. Callers begin a transaction where this is false.
     fn takes_atomic_batches(&self) -> bool {

@@ -491,6 +491,18 @@ impl Connection for PostgresConnection {
         ))
     }
 
+    fn plan_query(&self, sql: &str) -> Option<String> {
+        let statement = self.pipeline.kept(sql)?;
+        let nulls = vec!["NULL"; statement.parameters.len()].join(", ");
+        let arguments = if nulls.is_empty() { nulls } else { format!("({nulls})") };
+        // The plan for these very arguments would be that nothing is found.
+        Some(format!(
+            "SET LOCAL plan_cache_mode = force_generic_plan; \
+             EXPLAIN (FORMAT JSON) EXECUTE \"{}\"{arguments}",
+            statement.name
+        ))
+    }
+
     fn takes_atomic_batches(&self) -> bool {
         self.pipeline.takes_atomic_batches()
     }

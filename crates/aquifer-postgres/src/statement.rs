@@ -292,6 +292,11 @@ impl Cache {
         Some(found)
     }
 
+    /// The statement of that text, which is not used by that.
+    pub(crate) fn peek(&self, sql: &str) -> Option<&Arc<Statement>> {
+        self.statements.peek(sql)
+    }
+
     /// Takes out the least recently used statement if the cache is full, to make room for one more.
     pub(crate) fn make_room(&mut self) -> Option<Arc<Statement>> {
         if self.statements.len() < self.max {

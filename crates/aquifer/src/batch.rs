@@ -450,6 +450,7 @@ impl Flight<'_> {
                 elapsed,
                 rows,
                 error,
+                text: None,
             }
         });
         self.db.book().record_all(label.as_deref(), elapsed, &counts, calls);

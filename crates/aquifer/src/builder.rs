@@ -46,6 +46,13 @@ fn without_prefix(error: Error, dsn: &Dsn) -> Error {
     }
 }
 
+#[cfg(not(feature = "explain"))]
+#[cold]
+fn without_plans(_: Duration) -> Error {
+    Error::new(aquifer_driver::ErrorKind::Configuration, "the option `slow_plan` reads plans")
+        .with_hint("enable the cargo feature `explain` of aquifer, or leave the option out")
+}
+
 /// Makes a [`Db`]. Every option here is also a URL parameter (prefix `pool_`) and a configuration key.
 ///
 /// Where an option is given more than once, in whatever order, the nearest to the program wins: a setter
@@ -196,6 +203,14 @@ impl Builder {
         self.change(move |options| options.calls.slow_call = Some(bound))
     }
 
+    /// From what duration on the plan of a read is asked for, in the background, and shown to observers
+    /// ([`Observer::slow_plan`]).
+    #[cfg(feature = "explain")]
+    #[must_use]
+    pub fn slow_plan(self, bound: Duration) -> Self {
+        self.change(move |options| options.calls.slow_plan = Some(bound))
+    }
+
     /// Takes these options, as read from a file or the environment, in place of the defaults. What the URL
     /// or another method here says of an option comes before them, whichever is called first.
     #[must_use]
@@ -294,11 +309,16 @@ impl Builder {
                 .map_err(|error| without_prefix(error, &dsn))?,
         };
         options.pool.validate().map_err(errors::options)?;
-        let book = Arc::new(Book::new(
-            self.observers,
-            options.calls.slow_call,
-            options.calls.labels_max as usize,
-        ));
+        let labels_max = options.calls.labels_max as usize;
+        #[cfg_attr(not(feature = "explain"), expect(unused_mut, reason = "plans are read there"))]
+        let mut book = Book::new(self.observers, options.calls.slow_call, labels_max);
+        if let Some(after) = options.calls.slow_plan {
+            #[cfg(feature = "explain")]
+            book.wants_plans(after);
+            #[cfg(not(feature = "explain"))]
+            return Err(without_plans(after));
+        }
+        let book = Arc::new(book);
         let farewell = Arc::new(Farewell::new(Arc::clone(&connector)));
         let limit = book.is_watched().then(|| Arc::new(ServerLimit::default()));
         let manager = |name: &Arc<str>, access| {
@@ -319,6 +339,10 @@ impl Builder {
         let db = Db::new(Shared { connector, farewell, source, texts, book, lane, options });
         if let Some(limit) = limit {
             limit.of(&db);
+        }
+        #[cfg(feature = "explain")]
+        if let Some(plans) = db.book().plans() {
+            plans.of(&db);
         }
         Ok(db)
     }

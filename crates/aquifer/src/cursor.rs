@@ -19,6 +19,10 @@ const FETCH_SIZE: u32 = 1_000;
 /// contrast lets the engine run ahead until the network is full, which is faster for whoever reads all of
 /// it. Each page is a round trip.
 ///
+/// The rows of a [`Db`](crate::Db)'s cursor own their connection, and give it back at their end. The rows
+/// that are open see the table as it was when the cursor was opened, however long that is ago: a cursor
+/// that is read slowly keeps the server from clearing away what was deleted since.
+///
 /// Engines without such a thing give the same rows as `query` does; SQLite computes each row as it is read
 /// anyway.
 ///
@@ -35,15 +39,15 @@ const FETCH_SIZE: u32 = 1_000;
 /// # Ok(()) }
 /// ```
 #[must_use = "a cursor is opened by `.await`"]
-pub struct Cursor<'e, P> {
-    target: Target<'e>,
-    sql: &'e str,
+pub struct Cursor<'q, 'c, P> {
+    target: Target<'c>,
+    sql: &'q str,
     params: P,
     fetch_size: u32,
 }
 
-impl<'e, P> Cursor<'e, P> {
-    pub(crate) fn new(target: Target<'e>, sql: &'e str, params: P) -> Self {
+impl<'q, 'c, P> Cursor<'q, 'c, P> {
+    pub(crate) fn new(target: Target<'c>, sql: &'q str, params: P) -> Self {
         Self { target, sql, params, fetch_size: FETCH_SIZE }
     }
 
@@ -54,9 +58,9 @@ impl<'e, P> Cursor<'e, P> {
     }
 }
 
-impl<'e, P: Params + Send + 'e> IntoFuture for Cursor<'e, P> {
-    type Output = Result<Rows<'e>>;
-    type IntoFuture = BoxFuture<'e, Self::Output>;
+impl<'q, 'c: 'q, P: Params + Send + 'q> IntoFuture for Cursor<'q, 'c, P> {
+    type Output = Result<Rows<'c>>;
+    type IntoFuture = BoxFuture<'q, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
@@ -75,7 +79,7 @@ fn no_rows() -> Error {
         .with_nothing_sent(true)
 }
 
-impl<P> fmt::Debug for Cursor<'_, P> {
+impl<P> fmt::Debug for Cursor<'_, '_, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Cursor").field("fetch_size", &self.fetch_size).finish_non_exhaustive()
     }

@@ -385,6 +385,26 @@ impl Db {
         Rows::lend(held)
     }
 
+    /// A query whose rows the engine gives a page at a time, and waits in between: see
+    /// [`Cursor`](crate::Cursor). Lazy: nothing is sent before it is awaited. The rows own their
+    /// connection until they end.
+    ///
+    /// ```
+    /// # async fn run(db: aquifer::Db) -> aquifer::Result<()> {
+    /// let mut rows = db.cursor("SELECT id FROM stations ORDER BY id", ()).fetch_size(500).await?;
+    /// while let Some(row) = rows.next().await? {
+    ///     println!("{}", row.get::<i64>(0)?);
+    /// }
+    /// # Ok(()) }
+    /// ```
+    pub fn cursor<'q, P: Params + Send + 'q>(
+        &self,
+        sql: &'q str,
+        params: P,
+    ) -> crate::Cursor<'q, 'static, P> {
+        crate::Cursor::new(Target::owned(self), sql, params)
+    }
+
     /// The rows of a query as a `Stream` of owned values. Lazy; owns what it needs.
     pub fn stream<T>(&self, sql: &str, params: impl Params) -> RowStream<'static, T>
     where
@@ -588,6 +608,7 @@ impl Db {
             elapsed: Duration::ZERO,
             rows: 0,
             error: Some(&error),
+            text: None,
         };
         self.shared.book.record(label, &call);
         error

@@ -101,6 +101,17 @@ pub trait Executor: Send {
         self.target().explain(explain, sql, params)
     }
 
+    /// As [`Db::explain_named_with`].
+    #[cfg(feature = "explain")]
+    fn explain_named_with(
+        &mut self,
+        explain: crate::Explain,
+        sql: &str,
+        args: impl NamedArgs,
+    ) -> impl Future<Output = Result<crate::QueryPlan>> + Send {
+        self.target().explain_named(explain, sql, args)
+    }
+
     /// As [`Db::exec_named`].
     fn exec_named(
         &mut self,

@@ -505,6 +505,7 @@ impl Db {
             elapsed,
             rows,
             error: None,
+            text: None,
         };
         self.book().record_counted(label, &call);
     }

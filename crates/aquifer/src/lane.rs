@@ -503,6 +503,7 @@ impl Passage<'_> {
             elapsed,
             rows,
             error,
+            text: None,
         };
         self.db.book().record(label, &call);
     }

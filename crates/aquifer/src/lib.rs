@@ -101,6 +101,8 @@ pub use hooks::Hooks;
 pub use list::{List, list};
 pub use map::{Map, Record};
 pub use named::NamedArgs;
+#[cfg(feature = "explain")]
+pub use observe::SlowPlan;
 pub use observe::{Call, CallStats, Observer, TransactionEnd, TransactionOutcome};
 pub use options::{CallOptions, DbOptions, OptionHelp};
 pub use rows::Rows;

@@ -8,7 +8,10 @@ use std::time::Duration;
 use aquifer_driver::{Error, ErrorKind, ServerNotice, ServerObserver};
 use aquifer_pool::{Histogram, PoolEvent, Warning};
 
+#[cfg(feature = "explain")]
+use crate::explain::SlowPlans;
 use crate::tally::{Tallies, Tally};
+use crate::text::Text;
 
 /// Watches what a `Db` does: metrics, slow log, tracing and dashboards are observers.
 ///
@@ -23,6 +26,14 @@ pub trait Observer: Send + Sync + 'static {
     /// A call took longer than `slow_call`. Called right after [`call`](Self::call).
     fn slow(&self, call: &Call<'_>) {
         let _ = call;
+    }
+
+    /// How the engine goes about a read that took longer than `slow_plan`: asked of it afterwards, on a
+    /// connection that was idle, without the arguments. Called on a task of its own, at most once a minute
+    /// for each statement.
+    #[cfg(feature = "explain")]
+    fn slow_plan(&self, slow: &SlowPlan<'_>) {
+        let _ = slow;
     }
 
     /// A transaction has ended.
@@ -77,6 +88,30 @@ pub struct Call<'a> {
     pub rows: u64,
     /// What went wrong.
     pub error: Option<&'a Error>,
+    /// The text as the engine got it, where that is at hand.
+    #[cfg_attr(
+        not(feature = "explain"),
+        expect(dead_code, reason = "plans are asked for with it")
+    )]
+    pub(crate) text: Option<&'a Arc<Text>>,
+}
+
+/// The plan of a slow read, as an [`Observer`] sees it.
+///
+/// It is the plan for whatever arguments there may be; the one that was slow may have had a plan for its
+/// own.
+#[cfg(feature = "explain")]
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct SlowPlan<'a> {
+    /// The label of the scope that the slow call had, if it had one.
+    pub label: Option<&'a str>,
+    /// The text as it was written by the user; never its arguments.
+    pub sql: &'a str,
+    /// How long the call took, from the connection in hand to the end.
+    pub elapsed: Duration,
+    /// The plan.
+    pub plan: &'a crate::QueryPlan,
 }
 
 /// A finished transaction, as an [`Observer`] sees it.
@@ -174,6 +209,9 @@ pub(crate) struct Book {
     labels_max: usize,
     slow_call: Option<Duration>,
     observers: Box<[Arc<dyn Observer>]>,
+    /// Who asks for the plans of slow reads; only where somebody hears of them.
+    #[cfg(feature = "explain")]
+    plans: Option<SlowPlans>,
 }
 
 /// Where labels beyond the bound are counted.
@@ -192,7 +230,21 @@ impl Book {
             labels_max,
             slow_call,
             observers: observers.into(),
+            #[cfg(feature = "explain")]
+            plans: None,
         }
+    }
+
+    /// From now on, reads that take this long have their plans asked for.
+    #[cfg(feature = "explain")]
+    pub(crate) fn wants_plans(&mut self, after: Duration) {
+        self.plans = self.is_watched().then(|| SlowPlans::new(after));
+    }
+
+    /// Who asks for the plans of slow reads.
+    #[cfg(feature = "explain")]
+    pub(crate) fn plans(&self) -> Option<&SlowPlans> {
+        self.plans.as_ref()
     }
 
     /// The label of that name; one shared entry beyond the bound.
@@ -244,6 +296,10 @@ impl Book {
                     observer.slow(call);
                 }
             });
+            #[cfg(feature = "explain")]
+            if let Some(plans) = &self.plans {
+                plans.heard_of(call);
+            }
         }
     }
 

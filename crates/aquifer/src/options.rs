@@ -96,6 +96,9 @@ call_options! {
     slow_call: Option<Duration> = Some(Duration::from_secs(1)), "1s",
         "A call that takes longer is counted, and shown to observers, as slow. `off` counts none.",
         "A second is slow for any service, whatever its engine.";
+    slow_plan: Option<Duration> = None, "off",
+        "The plan of a read that takes longer is asked of the engine, in the background and at most once a minute for each statement, and shown to observers. `off` asks for none. Needs the feature `explain`.",
+        "It puts a little work on a server that may be slow for having too much of it: somebody should want it.";
     cancel_after: Duration = Duration::from_millis(20), "20ms",
         "How long an abandoned statement may go on sending before the engine is told to stop.",
         "What is on its way arrives within a few milliseconds, and reading it off is cheaper than a cancel request.";

@@ -151,6 +151,7 @@ impl Watch {
                 elapsed,
                 rows: self.rows,
                 error,
+                text: Some(&self.text),
             },
         );
     }

@@ -38,6 +38,11 @@ impl<'e> Target<'e> {
         Self(Place::Session(session))
     }
 
+    /// As [`db`](Self::db), where the call may outlive the handle.
+    pub(crate) fn owned(db: &Db) -> Target<'static> {
+        Target(Place::Scoped(Box::new(db.clone()), None))
+    }
+
     /// The handle whose scope the call has.
     pub(crate) fn handle(&self) -> &Db {
         match &self.0 {
@@ -455,6 +460,35 @@ macro_rules! calls {
             $self.target().explain(explain, sql, params).await
         }
 
+        /// As [`explain`](Self::explain), with `:name` placeholders.
+        ///
+        /// # Errors
+        ///
+        /// As `explain`, and if a name has no value.
+        #[cfg(feature = "explain")]
+        pub async fn explain_named(
+            $($receiver)+,
+            sql: &str,
+            args: impl $crate::NamedArgs,
+        ) -> $crate::Result<$crate::QueryPlan> {
+            $self.target().explain_named($crate::Explain::new(), sql, args).await
+        }
+
+        /// As [`explain_with`](Self::explain_with), with `:name` placeholders.
+        ///
+        /// # Errors
+        ///
+        /// As `explain_with`, and if a name has no value.
+        #[cfg(feature = "explain")]
+        pub async fn explain_named_with(
+            $($receiver)+,
+            explain: $crate::Explain,
+            sql: &str,
+            args: impl $crate::NamedArgs,
+        ) -> $crate::Result<$crate::QueryPlan> {
+            $self.target().explain_named(explain, sql, args).await
+        }
+
         /// Collects statements to be sent in as few flights as the driver can. On a `Db` each commits by
         /// itself, unless they are to be [`atomic`](crate::Batch::atomic); on a transaction they are part
         /// of it.
@@ -504,7 +538,7 @@ macro_rules! borrowing_calls {
             &'q mut self,
             sql: &'q str,
             params: P,
-        ) -> $crate::Cursor<'q, P> {
+        ) -> $crate::Cursor<'q, 'q, P> {
             $crate::Cursor::new(self.target(), sql, params)
         }
 

@@ -292,6 +292,10 @@ impl Connection for Watched {
         lock(&self.held).connection.as_ref().and_then(|there| there.limit_query())
     }
 
+    fn plan_query(&self, sql: &str) -> Option<String> {
+        lock(&self.held).connection.as_ref().and_then(|there| there.plan_query(sql))
+    }
+
     fn takes_atomic_batches(&self) -> bool {
         lock(&self.held).connection.as_ref().is_some_and(|there| there.takes_atomic_batches())
     }

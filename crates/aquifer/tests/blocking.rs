@@ -47,13 +47,20 @@ fn every_call_of_a_db_has_its_blocking_twin() {
     }
     assert_eq!(seen, ["1N-01", "2N-02", "3T-01"]);
     assert_eq!(rows.columns().names().collect::<Vec<_>>(), ["id", "code"]);
+    drop(rows);
+    let paged = db.cursor("SELECT id FROM stations ORDER BY id", ()).fetch_size(2).open();
+    assert_eq!(paged.unwrap().collect::<i64>().unwrap(), [1, 2, 3]);
+    let mut conn = db.acquire().unwrap();
+    let paged = conn.cursor("SELECT id FROM stations WHERE id > ?", (1,)).open();
+    assert_eq!(paged.unwrap().collect::<i64>().unwrap(), [2, 3]);
+    drop(conn);
     let streamed: Result<Vec<i64>> = db.stream("SELECT id FROM stations ORDER BY id", ()).collect();
     assert_eq!(streamed.unwrap(), [1, 2, 3]);
     let by_id = db.prepare("SELECT code FROM stations WHERE id = ?").unwrap();
     assert_eq!(by_id.get::<String>((1,)).unwrap(), "N-01");
     let by_name = db.prepare_named("SELECT code FROM stations WHERE id = :id").unwrap();
     assert_eq!(by_name.select::<String>(&args).unwrap(), ["T-01"]);
-    let mut batch = db.batch();
+    let mut batch = db.batch().atomic();
     let a = batch.exec("DELETE FROM stations WHERE id = ?", (1,));
     let b = batch.get::<i64>("SELECT count(*) FROM stations", ());
     let mut done = batch.send().unwrap();

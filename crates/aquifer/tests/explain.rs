@@ -1,8 +1,9 @@
 //! Plans of real engines.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock, Mutex};
+use std::time::Duration;
 
-use aquifer::{Db, ErrorKind, Explain, Result, list};
+use aquifer::{Db, Error, ErrorKind, Explain, Observer, QueryPlan, Result, SlowPlan, list};
 use aquifer_testkit::postgres::{Database, Server, Settings};
 
 static SERVER: LazyLock<Server> = LazyLock::new(|| Server::start(Settings::new()).unwrap());
@@ -22,6 +23,13 @@ async fn postgres() -> Result<(Database, Db)> {
 }
 
 const BY_ID: &str = "SELECT name FROM rivers WHERE id = ?";
+#[derive(aquifer::ToParams)]
+struct Wanted<'a> {
+    ids: aquifer::List<'a, i32>,
+    name: &'a str,
+}
+
+const BY_NAMED: &str = "SELECT name FROM rivers WHERE id = :id";
 const BY_NAME: &str = "SELECT id FROM rivers WHERE name = ?";
 
 #[tokio::test]
@@ -54,6 +62,22 @@ async fn postgresql_tells_its_plan_and_what_came_of_it() -> Result<()> {
         db.explain_with(untimed, "SELECT * FROM rivers WHERE id IN (?)", (list(&ids),)).await?;
     let actual = plan.nodes[0].actual.unwrap();
     assert_eq!((actual.rows, actual.time), (3.0, None));
+
+    // With names, lists among them.
+    let some = "SELECT * FROM rivers WHERE id IN (:ids) AND name <> :name";
+    let args = Wanted { ids: list(&ids), name: "Elbe" };
+    assert!(db.explain_named(some, &args).await?.nodes[0].actual.is_none());
+    let plan = db.explain_named_with(untimed, some, &args).await?;
+    assert_eq!(plan.nodes[0].actual.unwrap().rows, 3.0);
+    let missing = db.explain_named(BY_NAMED, &[("other", 1)]).await.unwrap_err();
+    assert_eq!(missing.kind(), ErrorKind::ArgumentMismatch);
+    let mut tx = db.begin().await?;
+    let delete = "DELETE FROM rivers WHERE id = :id";
+    let one = [("id", 7)];
+    assert!(tx.explain_named_with(Explain::new().analyze(), delete, &one).await.is_err());
+    tx.explain_named_with(Explain::new().analyze().rolled_back(), delete, &one).await?;
+    assert_eq!(tx.get_named::<String>(BY_NAMED, &one).await?, "river 7");
+    tx.commit().await?;
 
     // On a connection and in a transaction, with a scope.
     let mut conn = db.label("plans").acquire().await?;
@@ -116,6 +140,8 @@ async fn sqlite_tells(db: &Db) -> Result<()> {
     let plan = db.explain(BY_NAME, ("Elbe",)).await?;
     assert_eq!(plan.nodes[0].index.as_deref(), Some("by_name"));
     assert_eq!(plan.nodes[0].relation.as_deref(), Some("rivers"));
+    let plan = db.explain_named(BY_NAMED, &[("id", 7)]).await?;
+    assert_eq!(plan.nodes[0].index.as_deref(), Some("INTEGER PRIMARY KEY"));
     let sorted = "SELECT * FROM (SELECT name FROM rivers UNION ALL SELECT 'x') ORDER BY 1";
     let plan = db.explain(sorted, ()).await?;
     assert!(plan.iter().any(|node| !node.children.is_empty()), "{plan}");
@@ -124,5 +150,151 @@ async fn sqlite_tells(db: &Db) -> Result<()> {
     let analyze = Explain::new().analyze();
     let refused = db.explain_with(analyze, BY_ID, (7,)).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Unsupported);
+    Ok(())
+}
+
+/// Plans that were heard of, each with its text and label.
+#[derive(Default)]
+struct Plans(Mutex<Vec<(String, Option<String>, QueryPlan)>>);
+
+impl Observer for Plans {
+    fn slow_plan(&self, slow: &SlowPlan<'_>) {
+        assert!(slow.elapsed > Duration::ZERO);
+        let label = slow.label.map(str::to_owned);
+        self.0.lock().unwrap().push((slow.sql.to_owned(), label, slow.plan.clone()));
+    }
+
+    fn background_error(&self, _: &str, error: &Error) {
+        panic!("{error:?}");
+    }
+}
+
+impl Plans {
+    /// A database whose every read is slow, with one connection.
+    fn of(url: &str) -> Result<(Arc<Self>, Db)> {
+        let plans = Arc::new(Self::default());
+        let observer: Arc<dyn Observer> = Arc::<Self>::clone(&plans);
+        let slow = Duration::from_nanos(1);
+        let db = Db::builder(url)?.max_open(1).slow_plan(slow).observer(observer).open()?;
+        Ok((plans, db))
+    }
+
+    fn texts(&self) -> Vec<String> {
+        self.0.lock().unwrap().iter().map(|(sql, ..)| sql.clone()).collect()
+    }
+
+    /// Runs `call` until the plan of `sql` is here: it is asked for only when a connection is idle.
+    async fn after<T>(&self, sql: &str, call: impl AsyncFn() -> Result<T>) -> Result<QueryPlan> {
+        let found = async {
+            loop {
+                call().await?;
+                for _ in 0..10 {
+                    tokio::time::sleep(Duration::from_millis(2)).await;
+                    let plans = self.0.lock().unwrap();
+                    if let Some((.., plan)) = plans.iter().find(|(text, ..)| text == sql) {
+                        return Ok(plan.clone());
+                    }
+                }
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(60), found).await.expect("no plan came")
+    }
+}
+
+#[tokio::test]
+async fn the_plan_of_a_slow_read_is_told_without_its_arguments() -> Result<()> {
+    let (_database, filled) = postgres().await?;
+    let url = format!("{}?application_name=slow", _database.url());
+    let (plans, db) = Plans::of(&url)?;
+    let named = db.label("by name");
+    let plan =
+        plans.after(BY_NAME, async || named.select::<i64>(BY_NAME, ("hunter2",)).await).await?;
+    assert_eq!(plan.nodes[0].node_type, "Seq Scan");
+    assert!(plan.to_string().contains("name = $1"), "{plan}");
+    let plan = plans.after(BY_ID, async || db.get_optional::<String>(BY_ID, (4711,)).await).await?;
+    assert_eq!(plan.nodes[0].index.as_deref(), Some("rivers_pkey"));
+    assert_eq!((plan.nodes[0].actual, plan.execution), (None, None), "it was not run");
+    let plan = plans
+        .after(BY_NAMED, async || db.select_named::<String>(BY_NAMED, &[("id", 4711)]).await)
+        .await?;
+    assert_eq!(plan.nodes[0].index.as_deref(), Some("rivers_pkey"));
+    let some = "SELECT id FROM rivers WHERE id IN (?)";
+    plans.after(some, async || db.select::<i64>(some, (list(&[4711, 4712]),)).await).await?;
+    let all = "SELECT count(*) FROM rivers";
+    let mut conn = db.acquire().await?;
+    conn.get::<i64>(all, ()).await?;
+    drop(conn);
+    plans.after(all, async || db.get::<i64>(all, ()).await).await?;
+
+    // Each once, however often it is slow; nothing of an argument; the session is as it was.
+    for _ in 0..20 {
+        db.get_optional::<String>(BY_ID, (4711,)).await?;
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    assert_eq!(plans.texts(), [BY_NAME, BY_ID, BY_NAMED, some, all]);
+    let told = format!("{:?}", plans.0.lock().unwrap());
+    assert!(
+        !told.contains("hunter2") && !told.contains("4711") && told.contains("by name"),
+        "{told}"
+    );
+    assert_eq!(db.get::<String>("SHOW plan_cache_mode", ()).await?, "auto");
+    drop(filled);
+    Ok(())
+}
+
+#[tokio::test]
+async fn no_plan_is_asked_for_of_what_writes_or_is_no_query() -> Result<()> {
+    let (database, _filled) = postgres().await?;
+    let (plans, db) = Plans::of(database.url())?;
+    db.exec("INSERT INTO rivers VALUES (?, ?)", (3000, "x")).await?;
+    db.get::<i64>("UPDATE rivers SET name = 'y' WHERE id = 3000 RETURNING id", ()).await?;
+    db.get::<i64>("SELECT nextval('names')", ()).await?;
+    db.get::<i64>("SELECT id FROM rivers WHERE id = 1 FOR UPDATE", ()).await?;
+    db.get::<i64>(
+        "WITH d AS (DELETE FROM rivers WHERE id = 3000 RETURNING id) SELECT id FROM d",
+        (),
+    )
+    .await?;
+    db.exec("SELECT 1; SELECT 2", ()).await?;
+    db.get::<String>("SHOW work_mem", ()).await?;
+    db.select::<String>("EXPLAIN SELECT 1", ()).await?;
+    db.select::<i64>("SELECT no FROM rivers", ()).await.unwrap_err();
+    // A read that runs out of time is the slowest of all.
+    let late = "SELECT count(*) FROM rivers, pg_sleep(600)";
+    let quick = db.timeout(Duration::from_millis(20));
+    let plan =
+        plans.after(late, async || Ok(quick.get::<i64>(late, ()).await.unwrap_err())).await?;
+    assert_eq!(plan.nodes[0].node_type, "Aggregate");
+    assert_eq!(plans.texts(), [late]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn asking_for_a_plan_keeps_nobody_waiting() -> Result<()> {
+    let (database, _filled) = postgres().await?;
+    let (plans, db) = Plans::of(database.url())?;
+    // The only connection is in use for as long as anybody looks for an idle one.
+    let mut tx = db.begin().await?;
+    for _ in 0..10 {
+        tx.get::<String>(BY_ID, (7,)).await?;
+    }
+    assert_eq!(plans.texts(), [""; 0]);
+    assert_eq!(db.stats().waiters, 0, "it does not queue");
+    tx.commit().await?;
+    plans.after(BY_ID, async || db.get::<String>(BY_ID, (7,)).await).await?;
+    assert!(db.close().await.is_clean());
+    Ok(())
+}
+
+#[tokio::test]
+async fn sqlite_tells_the_plans_of_slow_reads_too() -> Result<()> {
+    let (plans, db) = Plans::of("sqlite::memory:")?;
+    db.exec("CREATE TABLE rivers (id INTEGER PRIMARY KEY, name TEXT)", ()).await?;
+    let plan = plans.after(BY_ID, async || db.get_optional::<String>(BY_ID, (7,)).await).await?;
+    assert_eq!(plan.nodes[0].node_type, "SEARCH");
+    let plan = plans.after(BY_NAME, async || db.select::<i64>(BY_NAME, ("Elbe",)).await).await?;
+    assert_eq!(plan.nodes[0].node_type, "SCAN");
+    db.exec("DELETE FROM rivers WHERE id = ?", (1,)).await?;
+    assert_eq!(plans.texts(), [BY_ID, BY_NAME]);
     Ok(())
 }

@@ -294,6 +294,11 @@ impl Pipeline {
         self.described.take()
     }
 
+    /// The statement of that text, if the server keeps it by a name.
+    pub(crate) fn kept(&self, sql: &str) -> Option<&Arc<Statement>> {
+        self.cache.peek(sql).filter(|statement| !statement.name.is_empty())
+    }
+
     pub(crate) fn session_changed(&self) -> bool {
         self.session_changed
     }

@@ -33,6 +33,22 @@ macro_rules! blocking_calls {
             let place = $self.place();
             place.runtime.run(place.target.explain(explain, sql, params))
         }
+
+        /// As [`Db::explain_named`](crate::Db::explain_named), with options.
+        ///
+        /// # Errors
+        ///
+        /// As `Db::explain_named_with`, and inside an async task.
+        #[cfg(feature = "explain")]
+        $visibility fn explain_named_with(
+            $($receiver)+,
+            explain: $crate::Explain,
+            sql: &str,
+            args: impl $crate::blocking::calls::NamedArgs,
+        ) -> $crate::Result<$crate::QueryPlan> {
+            let place = $self.place();
+            place.runtime.run(place.target.explain_named(explain, sql, args))
+        }
     };
     (@file ($visibility:vis) $self:ident ($($receiver:tt)+)) => {
         /// As [`Db::exec_file`](crate::Db::exec_file).
@@ -104,6 +120,15 @@ macro_rules! borrowing_blocking_calls {
             let place = self.place();
             let rows = place.runtime.run(place.target.query_named(sql, args))?;
             Ok($crate::blocking::Rows::new(rows, place.runtime))
+        }
+
+        /// As [`Db::cursor`](crate::Db::cursor); the rows borrow the connection.
+        $visibility fn cursor<'q, P: $crate::Params + Send + 'q>(
+            &'q mut self,
+            sql: &'q str,
+            params: P,
+        ) -> $crate::blocking::Cursor<'q, 'q, P> {
+            $crate::blocking::Cursor::on(self.place(), sql, params)
         }
 
         /// As [`Db::stream`](crate::Db::stream); the rows borrow the connection.

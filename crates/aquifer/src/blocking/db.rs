@@ -13,7 +13,7 @@ use crate::{
 
 use super::calls::{Done, blocking_calls};
 use super::runtime::Runtime;
-use super::{Batch, Builder, Conn, NamedStmt, Place, RowStream, Rows, Stmt, Tx};
+use super::{Batch, Builder, Conn, Cursor, NamedStmt, Place, RowStream, Rows, Stmt, Tx};
 
 /// As [`Db`](crate::Db), without `async`; see [the module](super).
 #[derive(Debug, Clone)]
@@ -223,6 +223,15 @@ impl Db {
     pub fn query_named(&self, sql: &str, args: impl NamedArgs) -> Result<Rows<'static>> {
         let rows = self.runtime.run(self.inner.query_named(sql, args))?;
         Ok(Rows::new(rows, &self.runtime))
+    }
+
+    /// As [`cursor`](crate::Db::cursor). The rows own their connection.
+    pub fn cursor<'q, P: Params + Send + 'q>(
+        &'q self,
+        sql: &'q str,
+        params: P,
+    ) -> Cursor<'q, 'static, P> {
+        Cursor::new(self.inner.cursor(sql, params), &self.runtime)
     }
 
     /// As [`stream`](crate::Db::stream): the rows of a query as an iterator of owned values. Lazy.

@@ -5,13 +5,16 @@
 
 mod json;
 mod plan;
+mod slow;
 mod steps;
 
 use aquifer_driver::{Dialect, Error, ErrorKind, Grammar, Params, Result, TxOptions};
 
 pub use plan::{Actual, Buffers, PlanNode, QueryPlan};
+pub(crate) use slow::SlowPlans;
 
 use crate::Db;
+use crate::named::{self, NamedArgs};
 use crate::sql::{self, Access, Kind, Lexis};
 use crate::target::{Place, Target};
 use crate::tx::{ConnTx, Savepoint};
@@ -188,6 +191,16 @@ impl Target<'_> {
                 }
             }
         }
+    }
+
+    pub(crate) async fn explain_named(
+        self,
+        explain: Explain,
+        sql: &str,
+        args: impl NamedArgs,
+    ) -> Result<QueryPlan> {
+        let (text, buf) = named::bind(self.handle(), sql, &args)?;
+        self.explain(explain, text.sql(), buf).await
     }
 
     /// Runs the engine's own EXPLAIN and reads its answer.

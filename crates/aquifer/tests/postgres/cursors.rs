@@ -55,3 +55,36 @@ async fn every_page_is_a_round_trip_also_outside_a_transaction() -> Result<()> {
     drop(rows);
     Ok(())
 }
+
+#[tokio::test]
+async fn a_cursor_of_a_db_holds_its_connection_until_its_rows_end() -> Result<()> {
+    let database = SERVER.fresh_database().unwrap();
+    let db = Db::open(&format!("{}?pool_max_open=1", database.url()))?;
+    db.exec("CREATE SEQUENCE computed", ()).await?;
+    let rows = {
+        let sql = COUNTED.to_owned();
+        let cursor = db.label("slowly").cursor(&sql, ()).fetch_size(10);
+        assert_eq!(db.stats().in_use, 0, "it is lazy");
+        cursor.await?
+    };
+    // The rows need neither the handle, nor the text, nor the cursor.
+    let read = tokio::spawn(async move {
+        let mut rows = rows;
+        for expected in 1..=11 {
+            assert_eq!(rows.next().await?.unwrap().get::<i64>(0)?, expected);
+        }
+        Ok::<_, aquifer::Error>(rows)
+    });
+    let rows = read.await.unwrap()?;
+    assert_eq!(db.stats().in_use, 1);
+    drop(rows);
+    let computed: i64 = db.get("SELECT last_value FROM computed", ()).await?;
+    assert_eq!(computed, 20, "two pages, and no more");
+    let mut rows = db.cursor(SERIES, (25,)).fetch_size(10).await?;
+    assert_eq!(rows.collect::<i64>().await?.len(), 25);
+    assert_eq!(db.stats().in_use, 0, "the end gives it back, not the drop");
+    drop(rows);
+    let refused = db.cursor(SERIES, (1,)).fetch_size(0).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Argument);
+    Ok(())
+}
