@@ -95,6 +95,7 @@ impl Stop {
     }
 
     /// A command is encoded; none of it is sent. False if the session is of no further use.
+    #[inline]
     pub(crate) fn command_begins(&self) -> bool {
         let next = |word: u64| {
             let number = (word >> COMMAND_SHIFT).wrapping_add(1) << COMMAND_SHIFT;
@@ -113,15 +114,22 @@ impl Stop {
     }
 
     /// The first byte is about to be written; false if the command was stopped before.
+    #[inline]
     pub(crate) fn may_send(&self) -> bool {
         self.word.fetch_or(SENT, Ordering::AcqRel) & REFUSED == 0
     }
 
     /// The command is over; pending while a request is on its way.
+    #[inline]
     pub(crate) fn poll_command_ends(&self, cx: &mut Context<'_>) -> Poll<()> {
         if self.word.fetch_and(!RUNNING, Ordering::AcqRel) & UNDER_WAY == 0 {
             return Poll::Ready(());
         }
+        self.poll_request_ends(cx)
+    }
+
+    #[cold]
+    fn poll_request_ends(&self, cx: &mut Context<'_>) -> Poll<()> {
         *self.waker() = Some(cx.waker().clone());
         // It may have ended before it could see the waker.
         if self.is_under_way() { Poll::Pending } else { Poll::Ready(()) }

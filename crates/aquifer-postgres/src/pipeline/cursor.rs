@@ -21,7 +21,18 @@ impl Input {
     /// The buffer, with room at its end.
     ///
     /// A long message makes it grow as its bytes arrive, not as its length is claimed.
+    #[inline]
     pub(crate) fn room(&mut self) -> &mut Vec<u8> {
+        // Mostly all was taken, and the buffer is there.
+        let spare = self.bytes.capacity();
+        if self.bytes.is_empty() && self.frame == 0 && spare >= self.ask.max(FIRST) {
+            self.at = 0;
+            return &mut self.bytes;
+        }
+        self.make_room()
+    }
+
+    fn make_room(&mut self) -> &mut Vec<u8> {
         if self.at > 0 {
             self.bytes.drain(..self.at);
             self.at = 0;
@@ -37,6 +48,7 @@ impl Input {
     }
 
     /// So many bytes were added to the room.
+    #[inline]
     pub(crate) fn filled(&mut self, len: usize) {
         if self.bytes.len() == self.bytes.capacity() && len >= self.ask {
             self.ask = (self.ask.max(FIRST) * 2).min(MOST);
@@ -50,10 +62,12 @@ impl Input {
     }
 
     /// Gives memory of a large message back.
+    #[inline]
     pub(super) fn settle(&mut self) {
         if self.is_drained() {
             self.bytes.clear();
             self.at = 0;
+            self.frame = 0;
             if self.bytes.capacity() > MOST {
                 self.bytes.shrink_to(FIRST);
             }
