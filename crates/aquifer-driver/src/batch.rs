@@ -349,20 +349,33 @@ impl<'r> Row<'r> {
         let Some(cell) = self.cell(index) else {
             return Err(no_such_index(index, self.len()));
         };
-        T::from_cell(cell).map_err(|error| error.at(index, &self.columns[index]))
+        match T::from_cell(cell) {
+            Ok(value) => Ok(value),
+            Err(error) => Err(self.misread(error, index)),
+        }
+    }
+
+    /// Out of line, so that what reads a cell stays small enough to be inlined into what reads a row.
+    #[cold]
+    pub(crate) fn misread(self, error: ConversionError, index: usize) -> Error {
+        match self.columns.get(index) {
+            Some(column) => error.at(index, column),
+            None => no_such_index(index, self.len()),
+        }
     }
 
     /// The cell at `index`, undecoded.
-    #[inline]
+    #[inline(always)]
     pub fn cell(self, index: usize) -> Option<Cell<'r>> {
         let slot = self.slots.get(index)?;
+        let encoding = *self.columns.encodings().get(index)?;
         let bytes = if slot.len == NULL {
             None
         } else {
             let start = slot.start as usize;
             Some(self.bytes.get(start..start + slot.len as usize)?)
         };
-        Some(Cell { bytes, encoding: self.columns[index].encoding })
+        Some(Cell { bytes, encoding })
     }
 
     /// True if the column at `index` is NULL. A column that does not exist is NULL too.
@@ -475,6 +488,51 @@ impl<'r> Cell<'r> {
         }
     }
 
+    /// The integer, if the cell holds one in a layout that rows are mostly read from: a shortcut past
+    /// [`value`](Self::value), which knows them all.
+    #[inline(always)]
+    pub(crate) fn int(self) -> Option<i64> {
+        let bytes = self.bytes?;
+        match self.encoding {
+            Encoding::I64Be => Some(i64::from_be_bytes(bytes.try_into().ok()?)),
+            Encoding::I32Be => Some(i32::from_be_bytes(bytes.try_into().ok()?).into()),
+            Encoding::Tagged => match bytes.split_first() {
+                Some((&INT, rest)) => Some(i64::from_le_bytes(rest.try_into().ok()?)),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// As [`int`](Self::int), for floating-point numbers.
+    #[inline(always)]
+    pub(crate) fn float(self) -> Option<f64> {
+        let bytes = self.bytes?;
+        match self.encoding {
+            Encoding::F64Be => Some(f64::from_be_bytes(bytes.try_into().ok()?)),
+            Encoding::Tagged => match bytes.split_first() {
+                Some((&FLOAT, rest)) => Some(f64::from_le_bytes(rest.try_into().ok()?)),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// As [`int`](Self::int), for text.
+    #[inline(always)]
+    pub(crate) fn text(self) -> Option<&'r str> {
+        let bytes = self.bytes?;
+        let text = match self.encoding {
+            Encoding::Text => bytes,
+            Encoding::Tagged => match bytes.split_first() {
+                Some((&TEXT, rest)) => rest,
+                _ => return None,
+            },
+            _ => return None,
+        };
+        std::str::from_utf8(text).ok()
+    }
+
     /// The value in neutral terms.
     ///
     /// # Errors
@@ -535,12 +593,13 @@ impl fmt::Debug for Cell<'_> {
     }
 }
 
+const INT: u8 = Tag::Int as u8;
+const FLOAT: u8 = Tag::Float as u8;
+const TEXT: u8 = Tag::Text as u8;
+const BYTES: u8 = Tag::Bytes as u8;
+
 #[inline]
 fn tagged(bytes: &[u8]) -> Result<ValueRef<'_>, ConversionError> {
-    const INT: u8 = Tag::Int as u8;
-    const FLOAT: u8 = Tag::Float as u8;
-    const TEXT: u8 = Tag::Text as u8;
-    const BYTES: u8 = Tag::Bytes as u8;
     let Some((&tag, rest)) = bytes.split_first() else {
         return Err(ConversionError::damaged("the cell has no tag"));
     };

@@ -93,6 +93,8 @@ impl Column {
 /// that its rows are read as.
 pub struct Columns {
     columns: Vec<Column>,
+    /// Each column's encoding once more, side by side: what every cell of every row asks for.
+    encodings: Vec<Encoding>,
     plans: [OnceLock<KeptPlan>; PLANS_MAX],
 }
 
@@ -103,12 +105,24 @@ const PLANS_MAX: usize = 4;
 impl Columns {
     /// These columns, in this order.
     pub fn new(columns: impl Into<Vec<Column>>) -> Self {
-        Self { columns: columns.into(), ..Self::empty() }
+        let columns = columns.into();
+        let encodings = columns.iter().map(|column| column.encoding).collect();
+        Self { columns, encodings, ..Self::empty() }
     }
 
     /// No columns.
     pub const fn empty() -> Self {
-        Self { columns: Vec::new(), plans: [const { OnceLock::new() }; PLANS_MAX] }
+        Self {
+            columns: Vec::new(),
+            encodings: Vec::new(),
+            plans: [const { OnceLock::new() }; PLANS_MAX],
+        }
+    }
+
+    /// The encodings, in order.
+    #[inline]
+    pub(crate) fn encodings(&self) -> &[Encoding] {
+        &self.encodings
     }
 
     /// The position of the first column of that name.

@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use crate::{Cell, Column, Error, ErrorKind, Value, ValueRef, notation};
+use crate::{Cell, Column, Encoding, Error, ErrorKind, Value, ValueRef, notation};
 
 /// A type that one cell becomes. `'r` is the life of the row, for types that borrow from it.
 pub trait FromValue<'r>: Sized {
@@ -209,18 +209,22 @@ macro_rules! integers {
 
             #[inline]
             fn from_cell(cell: Cell<'_>) -> Result<Self, ConversionError> {
-                let value = cell.value()?;
-                if let ValueRef::Int(v) = value && let Ok(v) = Self::try_from(v) {
+                if let Some(v) = cell.int() && let Ok(v) = Self::try_from(v) {
                     return Ok(v);
                 }
-                #[cold]
-                fn slow(value: ValueRef<'_>) -> Result<$type, ConversionError> {
+                #[inline(never)]
+                fn general(bytes: Option<&[u8]>, encoding: Encoding) -> Result<$type, ConversionError> {
+                let cell = Cell::new(bytes, encoding);
                     const NAME: &str = stringify!($type);
+                    let value = cell.value()?;
+                    if let ValueRef::Int(v) = value && let Ok(v) = $type::try_from(v) {
+                        return Ok(v);
+                    }
                     let wide = integer(NAME, &value)?;
                     $type::try_from(wide)
                         .map_err(|_| ConversionError::value(NAME, &value, OUT_OF_RANGE))
                 }
-                slow(value)
+                general(cell.raw(), cell.encoding())
             }
         }
     };
@@ -294,9 +298,14 @@ fn float(wanted: &'static str, value: &ValueRef<'_>) -> Result<f64, ConversionEr
 impl FromValue<'_> for f64 {
     #[inline]
     fn from_cell(cell: Cell<'_>) -> Result<Self, ConversionError> {
-        match cell.value()? {
-            ValueRef::Float(v) => Ok(v),
-            other => float("f64", &other),
+        #[inline(never)]
+        fn general(bytes: Option<&[u8]>, encoding: Encoding) -> Result<f64, ConversionError> {
+            let cell = Cell::new(bytes, encoding);
+            float("f64", &cell.value()?)
+        }
+        match cell.float() {
+            Some(v) => Ok(v),
+            None => general(cell.raw(), cell.encoding()),
         }
     }
 }
@@ -341,13 +350,21 @@ impl FromValue<'_> for bool {
 impl<'r> FromValue<'r> for &'r str {
     #[inline]
     fn from_cell(cell: Cell<'r>) -> Result<Self, ConversionError> {
-        let value = cell.value()?;
-        match value {
-            ValueRef::Text(text) | ValueRef::Json(text) | ValueRef::Decimal(text) => Ok(text),
-            ValueRef::Bytes(bytes) => {
-                std::str::from_utf8(bytes).map_err(|_| ConversionError::not_utf8())
+        #[inline(never)]
+        fn general(bytes: Option<&[u8]>, encoding: Encoding) -> Result<&str, ConversionError> {
+            let cell = Cell::new(bytes, encoding);
+            let value = cell.value()?;
+            match value {
+                ValueRef::Text(text) | ValueRef::Json(text) | ValueRef::Decimal(text) => Ok(text),
+                ValueRef::Bytes(bytes) => {
+                    std::str::from_utf8(bytes).map_err(|_| ConversionError::not_utf8())
+                }
+                _ => Err(ConversionError::kind("&str", &value)),
             }
-            _ => Err(ConversionError::kind("&str", &value)),
+        }
+        match cell.text() {
+            Some(text) => Ok(text),
+            None => general(cell.raw(), cell.encoding()),
         }
     }
 }
@@ -355,15 +372,23 @@ impl<'r> FromValue<'r> for &'r str {
 impl FromValue<'_> for String {
     #[inline]
     fn from_cell(cell: Cell<'_>) -> Result<Self, ConversionError> {
-        let value = cell.value()?;
-        match value {
-            ValueRef::Text(text) | ValueRef::Json(text) | ValueRef::Decimal(text) => {
-                Ok(text.to_owned())
+        #[inline(never)]
+        fn general(bytes: Option<&[u8]>, encoding: Encoding) -> Result<String, ConversionError> {
+            let cell = Cell::new(bytes, encoding);
+            let value = cell.value()?;
+            match value {
+                ValueRef::Text(text) | ValueRef::Json(text) | ValueRef::Decimal(text) => {
+                    Ok(text.to_owned())
+                }
+                ValueRef::Bytes(bytes) => std::str::from_utf8(bytes)
+                    .map(str::to_owned)
+                    .map_err(|_| ConversionError::not_utf8()),
+                _ => text_of("String", value),
             }
-            ValueRef::Bytes(bytes) => std::str::from_utf8(bytes)
-                .map(str::to_owned)
-                .map_err(|_| ConversionError::not_utf8()),
-            _ => text_of("String", value),
+        }
+        match cell.text() {
+            Some(text) => Ok(text.to_owned()),
+            None => general(cell.raw(), cell.encoding()),
         }
     }
 }
@@ -480,7 +505,6 @@ impl<'r> FromValue<'r> for ValueRef<'r> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Encoding;
 
     fn text(s: &str) -> Cell<'_> {
         Cell::new(Some(s.as_bytes()), Encoding::Text)
