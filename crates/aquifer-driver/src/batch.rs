@@ -97,19 +97,24 @@ impl RowBatch {
         self.slots.push(Slot { start, len });
     }
 
-    /// Puts `bytes` in the place of the whole buffer; its cells count from `origin`: for drivers that
-    /// hand over the buffer they read the network into. The batch must be empty of rows; its old buffer
-    /// comes back, cleared, to be read into next.
+    /// Puts `bytes` in the place of the buffer, which must be empty; the cells count from `origin`: for
+    /// drivers that hand over the buffer they read the network into. Cells may have been added before
+    /// ([`slots`](Self::slots)). The old buffer comes back, to be read into next.
     ///
     /// # Panics
     ///
-    /// If there are rows already, or `origin` lies beyond the buffer.
+    /// If there are bytes already, or `origin` lies beyond the new ones.
     pub fn swap_bytes(&mut self, bytes: Vec<u8>, origin: usize) -> Vec<u8> {
-        assert!(self.slots.is_empty() && origin <= bytes.len(), "only an empty batch can swap");
+        assert!(self.bytes.is_empty() && origin <= bytes.len(), "only an empty batch can swap");
         self.origin = origin;
-        let mut old = std::mem::replace(&mut self.bytes, bytes);
-        old.clear();
-        old
+        std::mem::replace(&mut self.bytes, bytes)
+    }
+
+    /// A way to add cells of bytes that the batch gets afterwards: for drivers that find the cells while
+    /// they look for the end of a row. Each cell is checked when it is read.
+    #[inline]
+    pub fn slots(&mut self) -> CellSlots<'_> {
+        CellSlots { slots: &mut self.slots, rows: &mut self.rows }
     }
 
     /// The cells' bytes, counted from the origin, beside a way to add cells that lie in them: for drivers
@@ -226,6 +231,21 @@ impl CellSlots<'_> {
     #[inline]
     pub fn push_null(&mut self) {
         self.slots.push(Slot { start: 0, len: NULL });
+    }
+
+    /// Adds a row of `columns` cells, each where `next` says; `None` is NULL.
+    // Always: what finds the cells stays in registers.
+    #[inline(always)]
+    pub fn push_row(&mut self, columns: usize, mut next: impl FnMut() -> Option<(u32, u32)>) {
+        // Room is made once for all of them.
+        let first = self.slots.len();
+        self.slots.resize(first + columns, Slot { start: 0, len: NULL });
+        for slot in &mut self.slots[first..] {
+            if let Some((start, len)) = next() {
+                *slot = Slot { start, len };
+            }
+        }
+        *self.rows += 1;
     }
 
     /// Ends a row of `columns` cells.

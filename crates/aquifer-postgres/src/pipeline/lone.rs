@@ -9,7 +9,7 @@ use std::sync::Arc;
 use aquifer_driver::{Outcome, Params, Result, RowBatch, Step, Want};
 
 use super::command::{Arguments, unequal};
-use super::rows::locate_plain;
+use super::rows::{malformed, take_plain};
 use super::work::{Expect, Role, Work};
 use super::{Pipeline, Ready};
 use crate::protocol::frame::{self, Found};
@@ -110,9 +110,10 @@ impl Pipeline {
         batch.set_columns(&shape.columns);
         let rows = &answer[BOUND.len()..whole.rows_end];
         if !rows.is_empty() {
-            batch.bytes_mut().extend_from_slice(rows);
-            if let Err(error) = locate_plain(batch, shape.cells.len()) {
-                return Err(self.broke(error));
+            match take_plain(rows, shape.cells.len(), usize::MAX, batch.slots()) {
+                Ok(end) if end == rows.len() => batch.bytes_mut().extend_from_slice(rows),
+                Ok(_) => return Err(self.broke(malformed())),
+                Err(error) => return Err(self.broke(error)),
             }
         }
         if let Some(lone) = self.lone.take() {

@@ -1,6 +1,6 @@
 //! Rows: from the read buffer into a batch, without a copy where that pays.
 
-use aquifer_driver::{Error, ErrorKind, Result, RowBatch, Want};
+use aquifer_driver::{CellSlots, Error, ErrorKind, Result, RowBatch, Want};
 
 use super::Pipeline;
 use crate::protocol::frame::{self, Found, Frame};
@@ -15,6 +15,9 @@ const SWAP_BYTES: usize = 4 * 1024;
 
 /// Most bytes that are kept for re-encoding from one command to the next.
 pub(super) const SCRATCH_BYTES: usize = 64 * 1024;
+
+/// Tag, length and the number of cells.
+const ROW_HEADER: usize = frame::HEADER + 2;
 
 impl Pipeline {
     /// Takes the run of rows that begins with `first` into the batch, which must be empty.
@@ -34,19 +37,16 @@ impl Pipeline {
             return Ok(());
         }
         let shape = work.shape.clone().ok_or_else(undescribed)?;
+        let rows_max = if work.want == Want::First { 1 } else { usize::MAX };
         work.gave_rows = true;
         let start = first.body - frame::HEADER;
-        let mut end = first.end;
-        if !matches!(work.want, Want::First) {
-            while end - start < BATCH_BYTES
-                && let Found::Whole(next) = frame::find(&self.input.bytes, end)?
-                && next.tag == b'D'
-            {
-                end = next.end;
-            }
-        }
         batch.set_columns(&shape.columns);
-        batch.clear();
+        let end = if shape.plain {
+            let rows = &self.input.bytes[start..];
+            start + take_plain(rows, shape.cells.len(), rows_max, batch.slots())?
+        } else {
+            rows_end(&self.input.bytes, first, rows_max)?
+        };
         let tail = self.input.bytes.len() - end;
         if end - start >= SWAP_BYTES.max(tail) {
             let spare = batch.swap_bytes(Vec::new(), 0);
@@ -56,45 +56,81 @@ impl Pipeline {
             batch.bytes_mut().extend_from_slice(&self.input.bytes[start..end]);
             self.input.at = end;
         }
-        self.scratch.clear();
         if shape.plain {
-            locate_plain(batch, shape.cells.len())
-        } else {
-            locate_with(batch, &shape, &mut self.scratch)
+            return Ok(());
         }
+        self.scratch.clear();
+        locate_with(batch, &shape, &mut self.scratch)
     }
 }
 
-/// The length that stands for NULL: -1.
-const NULL: u32 = u32::MAX;
-
-/// Finds the cells of rows that are read where they lie.
-pub(super) fn locate_plain(batch: &mut RowBatch, width: usize) -> Result<()> {
-    let (bytes, mut slots) = batch.locate();
+/// Finds the cells of rows that are read where they lie, in one pass and at most `rows_max` of them; gives
+/// where the last row ends. `bytes` begin with a whole row.
+#[inline]
+pub(super) fn take_plain(
+    bytes: &[u8],
+    width: usize,
+    rows_max: usize,
+    mut slots: CellSlots<'_>,
+) -> Result<usize> {
     let mut at = 0;
-    while at < bytes.len() {
-        let (mut cell, end) = row(bytes, at, width)?;
-        for _ in 0..width {
-            let Some(word) = bytes.get(cell..).and_then(<[u8]>::first_chunk::<4>) else {
+    let mut rows = 0;
+    while at < BATCH_BYTES
+        && rows < rows_max
+        && let Some([b'D', a, b, c, d, x, y]) =
+            bytes.get(at..).and_then(<[u8]>::first_chunk::<ROW_HEADER>)
+    {
+        // Where 32 bits do not hold the sum, it ends before it begins.
+        let end = (at + 1).wrapping_add(u32::from_be_bytes([*a, *b, *c, *d]) as usize);
+        let Some(mut rest) = bytes.get(at + ROW_HEADER..end) else {
+            if end <= bytes.len() {
                 return Err(malformed());
-            };
-            cell += 4;
-            match u32::from_be_bytes(*word) {
-                NULL => slots.push_null(),
-                len => {
-                    slots.push(cell as u32, len);
-                    // A length that leads beyond the row never leads back to its end.
-                    cell = cell.saturating_add(len as usize);
-                }
             }
-        }
-        if cell != end {
+            // Not whole yet.
+            break;
+        };
+        if usize::from(u16::from_be_bytes([*x, *y])) != width {
             return Err(malformed());
         }
-        slots.end_row(width);
+        let mut sound = true;
+        slots.push_row(width, || {
+            let Some((word, after)) = rest.split_first_chunk::<4>() else {
+                sound = false;
+                return None;
+            };
+            rest = after;
+            let Ok(len) = u32::try_from(i32::from_be_bytes(*word)) else {
+                sound &= *word == [0xff; 4];
+                return None;
+            };
+            let start = end - after.len();
+            match after.get(len as usize..) {
+                Some(after) => rest = after,
+                None => sound = false,
+            }
+            Some((start as u32, len))
+        });
+        if !sound || !rest.is_empty() {
+            return Err(malformed());
+        }
+        rows += 1;
         at = end;
     }
-    Ok(())
+    if rows == 0 { Err(malformed()) } else { Ok(at) }
+}
+
+/// The end of the run of rows that begins with `first`.
+fn rows_end(bytes: &[u8], first: Frame, rows_max: usize) -> Result<usize> {
+    let (start, mut end, mut rows) = (first.body - frame::HEADER, first.end, 1);
+    while rows < rows_max
+        && end - start < BATCH_BYTES
+        && let Found::Whole(next) = frame::find(bytes, end)?
+        && next.tag == b'D'
+    {
+        end = next.end;
+        rows += 1;
+    }
+    Ok(end)
 }
 
 /// Finds the cells of rows of which some have to be re-encoded; those are appended to the batch.
@@ -165,7 +201,7 @@ fn cell_at(bytes: &[u8], at: usize, end: usize) -> Result<Option<u32>> {
 }
 
 #[cold]
-fn malformed() -> Error {
+pub(super) fn malformed() -> Error {
     Error::new(ErrorKind::Protocol, "the server sent a row that is not of the form it described")
 }
 

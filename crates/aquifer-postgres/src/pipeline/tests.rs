@@ -172,6 +172,42 @@ fn every_split_of_the_answer_gives_the_same_rows() {
 }
 
 #[test]
+fn a_row_that_is_not_as_described_ends_the_session_wherever_it_stands() {
+    let sound = row(&[Some(&7_i32.to_be_bytes())]);
+    let cells = |bytes: &[u8]| message(b'D', bytes);
+    let unsound = [
+        cells(&[]),
+        cells(&[0]),
+        cells(&[0, 1]),
+        cells(&[0, 0]),
+        cells(&[0, 1, 0, 0, 0]),
+        cells(&[0, 1, 0, 0, 0, 4, 0, 0, 0]),
+        cells(&[0, 1, 0, 0, 0, 4, 0, 0, 0, 7, 0]),
+        cells(&[0, 1, 0xff, 0xff, 0xff, 0xfe]),
+        cells(&[0, 1, 0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 7]),
+        row(&[None, None]),
+    ];
+    for (unsound, before) in unsound.iter().flat_map(|row| [(row, 0), (row, 1), (row, 2)]) {
+        let mut session = Session::named();
+        session.execute(SQL, 1);
+        session.answer(&first_use(&[])).unwrap();
+        session.execute(SQL, 1);
+        session.say(&message(b'2', b""));
+        session.say(&sound.repeat(before));
+        session.say(unsound);
+        session.say(&[sound.clone(), complete("SELECT 3"), ready(b'I')].concat());
+        let error = loop {
+            match session.step() {
+                Ok(step) => assert!(matches!(step, Some(Step::Rows)), "{unsound:?}"),
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(error.kind(), ErrorKind::Protocol, "{unsound:?}");
+        assert_eq!(session.pipeline.status(), Status::Broken);
+    }
+}
+
+#[test]
 fn a_large_result_takes_over_the_read_buffer_and_nulls_stay_nulls() {
     let mut session = Session::named();
     session.execute(SQL, 1);
