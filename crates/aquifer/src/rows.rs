@@ -289,9 +289,9 @@ impl<'c> Rows<'c> {
     /// The engine's error, or [`ErrorKind::Timeout`] when the call's deadline passes. The rows are closed
     /// then.
     #[inline]
-    pub async fn next(&mut self) -> Result<Option<Row<'_>>> {
-        let more = self.advance_here() || poll_fn(|cx| self.poll_advance(cx)).await?;
-        Ok(if more { self.current() } else { None })
+    #[expect(clippy::should_implement_trait, reason = "rows that are lent cannot be an iterator's")]
+    pub fn next(&mut self) -> impl Future<Output = Result<Option<Row<'_>>>> {
+        Next(Some(self))
     }
 
     /// The row that the last [`next`](Self::next) gave.
@@ -325,6 +325,12 @@ impl<'c> Rows<'c> {
                 }
             }
         }
+    }
+
+    /// As [`poll_advance`](Self::poll_advance), kept out of the loops that callers write over rows.
+    #[inline(never)]
+    fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool>> {
+        self.poll_advance(cx)
     }
 
     /// Asks the driver for the next batch or the end; an error closes the rows.
@@ -480,7 +486,7 @@ impl<'c> Rows<'c> {
                 Err(error) => return Err(self.fail(error)),
             };
             let len = batch.len();
-            all.reserve(len - first);
+            make_room(&mut all, len - first, self.state == State::Reading);
             let before = all.len();
             let mut failed = None;
             for index in first..len {
@@ -632,6 +638,30 @@ impl<'c> Rows<'c> {
     }
 }
 
+/// [`Rows::next`]. By hand: the state machine of an `async fn` is not inlined, and most rows are there
+/// already.
+struct Next<'r, 'c>(Option<&'r mut Rows<'c>>);
+
+impl<'r> Future for Next<'r, '_> {
+    type Output = Result<Option<Row<'r>>>;
+
+    #[inline(always)]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Some(rows) = self.0.take() else { return Poll::Ready(Err(closed())) };
+        if !rows.advance_here() {
+            match rows.poll_more(cx) {
+                Poll::Ready(Ok(true)) => {}
+                Poll::Ready(more) => return Poll::Ready(more.map(|_| None)),
+                Poll::Pending => {
+                    self.0 = Some(rows);
+                    return Poll::Pending;
+                }
+            }
+        }
+        Poll::Ready(Ok(rows.current()))
+    }
+}
+
 impl Drop for Rows<'_> {
     fn drop(&mut self) {
         if self.state == State::Closed {
@@ -660,6 +690,17 @@ impl fmt::Debug for Rows<'_> {
     }
 }
 
+/// Room for so many more rows: exactly that for the last ones, and while there may be more, sizes that a
+/// vector also grows through when it is pushed to one by one. Batches are of no round size: doubling what
+/// the first one needs would hold up to twice as much as doubling one.
+fn make_room<T>(all: &mut Vec<T>, more: usize, goes_on: bool) {
+    let len = all.len() + more;
+    if len > all.capacity() {
+        let capacity = if goes_on { len.next_power_of_two() } else { len };
+        all.reserve_exact(capacity - all.len());
+    }
+}
+
 /// The connection goes back to the pool with this call, and a transaction cannot outlive it: better an
 /// error than work that is undone without a word.
 #[inline]
@@ -680,4 +721,36 @@ fn open_transaction() -> Error {
 #[cold]
 pub(crate) fn closed() -> Error {
     Error::new(ErrorKind::ConnDone, "the rows are closed")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::make_room;
+
+    #[test]
+    fn collected_rows_hold_no_more_than_rows_that_are_pushed_one_by_one() {
+        for batch in [1, 7, 153, 2_500] {
+            let mut all: Vec<u64> = Vec::new();
+            let mut pushed: Vec<u64> = Vec::new();
+            for _ in 0..50 {
+                make_room(&mut all, batch, true);
+                all.extend(0..batch as u64);
+                (0..batch as u64).for_each(|row| pushed.push(row));
+                assert!(all.capacity() <= pushed.capacity(), "{batch}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_last_rows_take_what_they_need() {
+        let mut all: Vec<u64> = Vec::new();
+        make_room(&mut all, 10, false);
+        assert_eq!(all.capacity(), 10);
+        all.extend(0..10);
+        make_room(&mut all, 7, true);
+        assert_eq!(all.capacity(), 32);
+        all.extend(0..22);
+        make_room(&mut all, 3, false);
+        assert_eq!(all.capacity(), 35);
+    }
 }
