@@ -99,17 +99,20 @@ impl RowBatch {
         self.slots.push(Slot { start, len });
     }
 
-    /// Puts `bytes` in the place of the buffer, which must be empty; the cells count from `origin`: for
-    /// drivers that hand over the buffer they read the network into. Cells may have been added before
-    /// ([`slots`](Self::slots)). The old buffer comes back, to be read into next.
+    /// Puts `bytes` in the place of the whole buffer; the cells count from `origin`: for drivers that hand
+    /// over the buffer they read the network into. Only cells of these bytes may have been added before
+    /// ([`slots`](Self::slots)). The old buffer comes back, cleared, to be read into next.
     ///
     /// # Panics
     ///
-    /// If there are bytes already, or `origin` lies beyond the new ones.
+    /// If there are cells of other bytes already, or `origin` lies beyond the new ones.
     pub fn swap_bytes(&mut self, bytes: Vec<u8>, origin: usize) -> Vec<u8> {
-        assert!(self.bytes.is_empty() && origin <= bytes.len(), "only an empty batch can swap");
+        let unused = self.bytes.is_empty() || self.slots.is_empty();
+        assert!(unused && origin <= bytes.len(), "only an empty batch can swap");
         self.origin = origin;
-        std::mem::replace(&mut self.bytes, bytes)
+        let mut old = std::mem::replace(&mut self.bytes, bytes);
+        old.clear();
+        old
     }
 
     /// A way to add cells of bytes that the batch gets afterwards: for drivers that find the cells while
