@@ -229,7 +229,10 @@ impl Dialing<'_> {
     async fn attempt(&self, attempt: Attempt) -> Result<PostgresConnection, (Failure, Error)> {
         let host = &self.config.hosts[attempt.host];
         let tried = self.log_in(host, attempt);
-        let connection = match self.config.connect_timeout {
+        // A host that is silent must not take the time of the next one.
+        let several = self.config.hosts.len() > 1;
+        let budget = self.config.connect_timeout.or(several.then_some(OF_SEVERAL_HOSTS));
+        let connection = match budget {
             None => tried.await,
             // As in libpq, each attempt has the whole budget.
             Some(budget) => match tokio::time::timeout(budget, tried).await {
@@ -399,14 +402,15 @@ fn at(host: &HostSpec, error: Error, hint: Option<String>) -> Error {
     }
 }
 
+/// What each of several hosts may take where no `connect_timeout` says so.
+const OF_SEVERAL_HOSTS: Duration = Duration::from_secs(2);
+
 #[cold]
 fn too_slow(host: &HostSpec, budget: Duration) -> Error {
+    let budget = budget.as_secs();
     Error::new(
         ErrorKind::Connect,
-        format!(
-            "no connection to {host}: not within the connect_timeout of {} s",
-            budget.as_secs()
-        ),
+        format!("no connection to {host}: not within the {budget} s of `connect_timeout`"),
     )
     .with_retry(Retry::Safe)
 }

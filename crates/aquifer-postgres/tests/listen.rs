@@ -5,7 +5,7 @@ mod support;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aquifer_driver::{ErrorKind, TxOptions};
+use aquifer_driver::{ErrorKind, Retry, TxOptions};
 use aquifer_postgres::{Event, ListenOptions, Listener, Overflow};
 use aquifer_testkit::postgres::{Proxy, Server, Settings};
 use aquifer_testkit::scripted::{Script, Scripted};
@@ -368,5 +368,21 @@ fn a_server_that_refuses_to_listen_is_a_failed_connect() {
             }
         }
         assert_eq!(server.surplus(), 0);
+    });
+}
+
+#[test]
+fn a_server_that_is_silent_at_a_reconnect_is_dialled_again() {
+    run(async {
+        // Accepts, and says nothing.
+        let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("postgres://aquifer@{}/x?sslmode=disable", silent.local_addr().unwrap());
+        let mut options = options();
+        options.connect_within = Duration::from_millis(100);
+        let mut listener = listener(&url, options);
+        for _ in 0..2 {
+            let error = listener.connected().await.unwrap_err();
+            assert_eq!((error.kind(), error.retry()), (ErrorKind::Connect, Retry::Safe), "{error}");
+        }
     });
 }

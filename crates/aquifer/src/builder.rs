@@ -335,7 +335,9 @@ impl Builder {
         let hooks = |name: &Arc<str>| self.hooks.watched(name, &book);
         let source = Source::new(connector.layout(), &options.pool, manager, hooks)?;
         let texts = Texts::new(connector.dialect(), options.calls.texts_max as usize);
-        let lane = options.calls.coalesce_reads.then(Lane::default);
+        // What a dropped call leaves of a shared flight is sent again, so nothing in it may write.
+        let shares = options.calls.coalesce_reads && !connector.dialect().queries_may_write;
+        let lane = shares.then(Lane::default);
         let db = Db::new(Shared { connector, farewell, source, texts, book, lane, options });
         if let Some(limit) = limit {
             limit.of(&db);

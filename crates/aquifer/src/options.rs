@@ -106,7 +106,7 @@ call_options! {
         "How old a transaction may become: it is then rolled back, whether a call is under way or nobody has called for long; its next call says so. `off` sets no limit.",
         "Batch jobs have transactions of minutes; a service that has none should say so here, because a forgotten one holds locks.";
     coalesce_reads: bool = false, "false",
-        "Send reads of one row (`get`, `get_optional`) from many tasks in one flight, when they come at the same time.",
+        "Send reads of one row (`get`, `get_optional`) from many tasks in one flight, when they come at the same time. Only where no query can write (SQLite); on PostgreSQL, whose functions may, it changes nothing.",
         "It helps many tasks over few connections, and costs a lone task a turn of its scheduler.";
     texts_max: u32 = 1024, "1024",
         "How many statement texts are kept in rewritten form.",

@@ -177,7 +177,7 @@ pub(crate) static PARAMETERS: [Parameter; COUNT] = [
         ("connect_timeout", &[], "PGCONNECT_TIMEOUT"),
         "0",
         "whole seconds",
-        "Seconds that a host may take, from resolving its name to the end of the login; 0 or less for no limit but the pool's.",
+        "Seconds that a host may take, from resolving its name to the end of the login; 0 or less for no limit but the pool's, and 2 s for each of several hosts.",
         |draft, text| {
             let seconds: i32 = integer(text)?;
             draft.config.connect_timeout =

@@ -9,8 +9,8 @@ use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use aquifer_driver::{
-    BoxFuture, Command, Connection, Dsn, Error, ErrorKind, ProcessEnvironment, Result, RowBatch,
-    Status, Step,
+    BoxFuture, Command, Connection, Dsn, Error, ErrorKind, ProcessEnvironment, Result, Retry,
+    RowBatch, Status, Step,
 };
 use futures_core::Stream;
 use tokio::time::{Instant, Sleep};
@@ -57,6 +57,7 @@ pub struct Listener {
     connector: Arc<PostgresConnector>,
     shared: Arc<Shared>,
     channels: BTreeSet<String>,
+    connect_within: Duration,
     answer_within: Duration,
     schedule: Schedule,
     /// Times are counted from here.
@@ -175,6 +176,7 @@ impl Listener {
             connector,
             shared: Arc::new(Shared { state: Mutex::new(state) }),
             channels: BTreeSet::new(),
+            connect_within: options.connect_within,
             answer_within: options.answer_within,
             schedule: Schedule::new(&options),
             started: Instant::now(),
@@ -391,10 +393,13 @@ impl Listener {
                 let connector = Arc::clone(&self.connector);
                 let ears =
                     Ears { shared: Arc::clone(&self.shared), own: self.connector.observer() };
-                self.link =
-                    Link::Dialling(Box::pin(
-                        async move { connector.dial(Some(Arc::new(ears))).await },
-                    ));
+                let within = self.connect_within;
+                self.link = Link::Dialling(Box::pin(async move {
+                    match tokio::time::timeout(within, connector.dial(Some(Arc::new(ears)))).await {
+                        Ok(dialled) => dialled,
+                        Err(_) => Err(not_connected(within)),
+                    }
+                }));
             }
             Link::Dialling(dialling) => match ready!(dialling.as_mut().poll(cx)) {
                 Ok(connection) => self.opened(connection),
@@ -536,6 +541,12 @@ impl Listener {
 #[cold]
 fn closed() -> Error {
     Error::new(ErrorKind::Closed, "the listener was closed").with_nothing_sent(true)
+}
+
+#[cold]
+fn not_connected(within: Duration) -> Error {
+    Error::new(ErrorKind::Connect, format!("the listener was not connected within {within:?}"))
+        .with_retry(Retry::Safe)
 }
 
 /// The same as [`Listener::recv`].

@@ -28,6 +28,8 @@ pub struct ListenOptions {
     /// After this long without a word the server is asked for a sign of life. 90 s; `None` never asks, and then a
     /// connection that a firewall has forgotten can stay silent for ever.
     pub ping_every: Option<Duration>,
+    /// How long a connect may take, over all hosts, before it counts as failed. 10 s.
+    pub connect_within: Duration,
     /// How long the server may take to answer that, or a LISTEN, before the connection is given up. 10 s.
     pub answer_within: Duration,
     /// How many notifications wait to be taken, at most; with [`Overflow::Wait`], as many more as one read
@@ -43,6 +45,7 @@ impl Default for ListenOptions {
             reconnect_min: Duration::from_secs(1),
             reconnect_max: Duration::from_secs(60),
             ping_every: Some(Duration::from_secs(90)),
+            connect_within: Duration::from_secs(10),
             answer_within: Duration::from_secs(10),
             queue_max: 1024,
             overflow: Overflow::Wait,
