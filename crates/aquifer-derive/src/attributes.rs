@@ -139,9 +139,23 @@ pub(crate) const POSITION_FIELD: Place = Place {
 pub(crate) const VALUE: Place = Place {
     kind: Kind::Value,
     what: "a value type",
-    known: &[CRATE, RENAME_ALL, text("repr", "i32"), flag("json"), FROM, TRY_FROM, INTO],
+    known: &[
+        CRATE,
+        RENAME_ALL,
+        text("repr", "i32"),
+        flag("json"),
+        flag("composite"),
+        FROM,
+        TRY_FROM,
+        INTO,
+    ],
     conflicts: &[
         JSON_CONVERTS,
+        Conflict(
+            "composite",
+            &["json", "from", "try_from", "into", "repr", "rename_all"],
+            "a composite is its fields, in the order of the database's type",
+        ),
         ONE_SOURCE,
         Conflict("json", &["repr", "rename_all"], "a JSON document follows serde's attributes"),
     ],
@@ -151,6 +165,14 @@ pub(crate) const VALUE: Place = Place {
 pub(crate) const VALUE_FIELD: Place =
     Place { kind: Kind::Value, what: "a newtype's field", known: &[flag("skip")], conflicts: &[] };
 
+/// A field of a struct that is a composite.
+pub(crate) const COMPOSITE_FIELD: Place = Place {
+    kind: Kind::Value,
+    what: "a composite's field",
+    known: &[flag("skip")],
+    conflicts: &[],
+};
+
 /// A variant of an enum that is a value.
 pub(crate) const VARIANT: Place = Place {
     kind: Kind::Value,
@@ -159,7 +181,8 @@ pub(crate) const VARIANT: Place = Place {
     conflicts: &[],
 };
 
-const PLACES: [&Place; 6] = [&ROW, &ROW_FIELD, &POSITION_FIELD, &VALUE, &VALUE_FIELD, &VARIANT];
+const PLACES: [&Place; 7] =
+    [&ROW, &ROW_FIELD, &POSITION_FIELD, &VALUE, &VALUE_FIELD, &COMPOSITE_FIELD, &VARIANT];
 
 struct Entry {
     name: Ident,

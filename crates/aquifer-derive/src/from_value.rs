@@ -2,7 +2,7 @@
 
 use proc_macro2::{Ident, TokenStream};
 use quote::format_ident;
-use syn::{DeriveInput, Path};
+use syn::{DeriveInput, Member, Path};
 
 use crate::conversion::try_converted;
 use crate::diagnostics::Diagnostics;
@@ -42,6 +42,27 @@ fn generate(input: &DeriveInput, root: &Path, row: &RowLifetime, shape: &Shape<'
                     #member: <#ty as #root::FromValue<#lifetime>>::from_cell(cell)?,
                     #(#filled,)*
                 })
+            }
+        }
+        Shape::Composite { fields, skipped } => {
+            let wanted = plain(name);
+            let count = fields.len();
+            let read = fields.iter().map(|(member, ty)| {
+                bounds.demand(ty, code!(#ty: for<'__f> #root::FromValue<'__f>));
+                let called = called(member);
+                let next = code_at!(ty=> fields.next::<#ty>(#called));
+                code!(#member: #next?)
+            });
+            let read: Vec<_> = read.collect();
+            let filled = skipped.iter().map(|(member, ty)| {
+                bounds.demand(ty, code!(#ty: ::core::default::Default));
+                code!(#member: <#ty as ::core::default::Default>::default())
+            });
+            let filled: Vec<_> = filled.collect();
+            code! {
+                let mut fields = #root::postgres::CompositeFields::of(cell, #wanted, #count)?;
+                // In the order in which they are written here.
+                ::core::result::Result::Ok(Self { #(#read,)* #(#filled,)* })
             }
         }
         Shape::Names(variants) => by_name(name, root, variants),
@@ -89,6 +110,14 @@ fn generate(input: &DeriveInput, root: &Path, row: &RowLifetime, shape: &Shape<'
                 }
             }
         };
+    }
+}
+
+/// A field's name or number, for messages.
+fn called(member: &Member) -> String {
+    match member {
+        Member::Named(name) => plain(name),
+        Member::Unnamed(index) => index.index.to_string(),
     }
 }
 

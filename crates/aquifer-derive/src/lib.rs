@@ -9,8 +9,8 @@
 //!
 //! | shape | row | value |
 //! |---|---|---|
-//! | struct with named fields | by name | with `json`, `from`/`try_from` and `into` |
-//! | tuple struct of several fields | by position | with `json`, `from`/`try_from` and `into` |
+//! | struct with named fields | by name | with `composite`, `json`, `from`/`try_from` and `into` |
+//! | tuple struct of several fields | by position | with `composite`, `json`, `from`/`try_from` and `into` |
 //! | newtype: tuple struct of one field | - | what it holds |
 //! | enum without data | - | by name, or by number |
 //!
@@ -251,8 +251,41 @@
 //! }
 //! ```
 //!
+//! A struct can be a composite type of PostgreSQL's: its fields are the type's, in the same order, whatever
+//! their names. NULL needs an `Option`; a field may be a composite, an enum, or (to be read) a `Vec`. An array of
+//! composites is a `postgres::List`. It is read
+//! out of its text, so nothing is borrowed, and a `bytea` within it is text. Needs the feature `postgres`.
+//!
+//! ```
+//! # mod aquifer { pub use aquifer_driver::*; pub mod postgres {
+//! #     use aquifer_driver::{Cell, ConversionError, FromValue, ParamSink, Result, ValueRef};
+//! #     pub struct CompositeFields;
+//! #     impl CompositeFields {
+//! #         pub fn of(_: Cell<'_>, _: &str, _: usize) -> Result<Self, ConversionError> { Ok(Self) }
+//! #         pub fn next<T: for<'a> FromValue<'a>>(&mut self, _: &str) -> Result<T, ConversionError> { panic!() }
+//! #     }
+//! #     pub struct CompositeText;
+//! #     impl CompositeText {
+//! #         pub fn new() -> Self { Self }
+//! #         pub fn finish(self, _: &mut dyn ParamSink) -> Result<()> { Ok(()) }
+//! #     }
+//! #     impl ParamSink for CompositeText { fn put(&mut self, _: ValueRef<'_>) -> Result<()> { Ok(()) } }
+//! # } }
+//! # use aquifer_derive::{FromValue, ToValue};
+//! #[derive(FromValue, ToValue)]
+//! # #[aquifer(crate = "crate::aquifer")]
+//! #[aquifer(composite)]
+//! struct Address { // CREATE TYPE address AS (street text, number int, floor int)
+//!     street: String,
+//!     number: i32,
+//!     floor: Option<i32>,
+//! }
+//! # fn main() {}
+//! ```
+//!
 //! ## On the type
 //!
+//! - `composite`: see above. A field with `skip` is no field of the type's, and [`Default`] when it is read.
 //! - `rename_all = "..."`, and `rename = "name"` on a variant: as for rows, from `PascalCase`.
 //! - `repr = "i16"`: the enum is a number of that type (`i8` to `i64`, `u8` to `u64`, `isize`, `usize`);
 //!   a discriminant that does not fit stops the build. `repr = "text"` makes it text whatever its

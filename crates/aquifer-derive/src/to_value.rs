@@ -31,6 +31,18 @@ fn generate(input: &DeriveInput, root: &Path, shape: &Shape<'_>) -> TokenStream 
             };
             code!(<#ty as #root::ToValue>::bind(&self.#member, sink))
         }
+        Shape::Composite { fields, .. } => {
+            let bind = fields.iter().map(|(member, ty)| {
+                bounds.demand(ty, code!(#ty: #root::ToValue));
+                code_at!(ty=> <#ty as #root::ToValue>::bind(&self.#member, &mut fields))
+            });
+            let bind: Vec<_> = bind.collect();
+            code! {
+                let mut fields = #root::postgres::CompositeText::new();
+                #(#bind?;)*
+                fields.finish(sink)
+            }
+        }
         Shape::Names(variants) => {
             let idents = variants.iter().map(|(ident, _)| ident);
             let texts = variants.iter().map(|(_, text)| text);

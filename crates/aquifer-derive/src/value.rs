@@ -4,7 +4,7 @@
 use proc_macro2::Ident;
 use syn::{Data, DataEnum, DataStruct, DeriveInput, Fields, Index, Member, Path, Type, Variant};
 
-use crate::attributes::{Attributes, VALUE, VALUE_FIELD, VARIANT, root};
+use crate::attributes::{Attributes, COMPOSITE_FIELD, VALUE, VALUE_FIELD, VARIANT, root};
 use crate::diagnostics::{Diagnostics, listed, nearest};
 use crate::rename::{Case, Names, plain};
 
@@ -17,6 +17,11 @@ pub(crate) enum Shape<'a> {
     Newtype {
         member: Member,
         ty: &'a Type,
+        skipped: Vec<(Member, &'a Type)>,
+    },
+    /// A struct whose fields are a composite's, in this order.
+    Composite {
+        fields: Vec<(Member, &'a Type)>,
         skipped: Vec<(Member, &'a Type)>,
     },
     /// An enum whose variants are these texts.
@@ -55,6 +60,7 @@ impl<'a> ValueType<'a> {
         let into = attributes.parsed("into", "a type", found);
         let shape = match (derive, from, try_from, into) {
             _ if attributes.has("json") => Shape::Json,
+            _ if attributes.has("composite") => composite(input, derive, found),
             (Derive::FromValue, Some(source), _, _) => Shape::From(source),
             (Derive::FromValue, _, Some(source), _) => Shape::TryFrom(source),
             (Derive::ToValue, _, _, Some(target)) => Shape::Into(target),
@@ -85,7 +91,7 @@ fn newtype<'a>(
         Fields::Named(_) => {
             found.error(
                 &input.ident,
-                "a struct with named fields is a row, not a value: derive `FromRow` (and `ToParams`), write a newtype, or store it as a document with `#[aquifer(json)]`; a type is never both",
+                "a struct with named fields is a row, not a value: derive `FromRow` (and `ToParams`), write a newtype, store it as a document with `#[aquifer(json)]`, or let it be a composite of PostgreSQL's with `#[aquifer(composite)]`; a type is never both",
             );
             return Shape::None;
         }
@@ -116,6 +122,37 @@ fn newtype<'a>(
             Shape::None
         }
     }
+}
+
+fn composite<'a>(input: &'a DeriveInput, derive: Derive, found: &mut Diagnostics) -> Shape<'a> {
+    let Data::Struct(data) = &input.data else {
+        found.error(&input.ident, "a composite is a struct: its fields are the type's, in order");
+        return Shape::None;
+    };
+    if derive == Derive::FromValue
+        && let Some(lifetime) = input.generics.lifetimes().next()
+    {
+        found.error(
+            lifetime,
+            "a composite's fields are taken out of its text, so they cannot borrow from the row: own them",
+        );
+    }
+    let (mut fields, mut skipped) = (Vec::new(), Vec::new());
+    for (index, field) in data.fields.iter().enumerate() {
+        let member = match &field.ident {
+            Some(name) => Member::Named(name.clone()),
+            None => Member::Unnamed(Index::from(index)),
+        };
+        match Attributes::read(&field.attrs, &COMPOSITE_FIELD, found).has("skip") {
+            true => skipped.push((member, &field.ty)),
+            false => fields.push((member, &field.ty)),
+        }
+    }
+    if fields.is_empty() {
+        found.error(&input.ident, "a composite has at least one field");
+        return Shape::None;
+    }
+    Shape::Composite { fields, skipped }
 }
 
 fn by_name_or_number<'a>(

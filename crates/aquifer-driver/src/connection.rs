@@ -71,7 +71,8 @@ pub enum Command<'a> {
     Begin(TxOptions),
     /// Commit. If the connection breaks after it was sent, the error's kind is
     /// [`CommitUnknown`](crate::ErrorKind::CommitUnknown). A failed transaction is rolled back, and the
-    /// error's kind is [`TxFailed`](crate::ErrorKind::TxFailed).
+    /// error's kind is [`TxFailed`](crate::ErrorKind::TxFailed). One that took effect and was not replicated
+    /// as it should be is [`CommitNotReplicated`](crate::ErrorKind::CommitNotReplicated).
     Commit,
     /// Roll back. Succeeds if no transaction is open any more.
     Rollback,

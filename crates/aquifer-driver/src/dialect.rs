@@ -42,6 +42,8 @@ pub struct Dialect {
     pub begin_locks: bool,
     /// Whether a plain query may write, through a function that it calls.
     pub queries_may_write: bool,
+    /// Whether a statement that is stopped fails the transaction that it runs in.
+    pub stop_fails_transaction: bool,
 }
 
 impl Dialect {
@@ -55,6 +57,7 @@ impl Dialect {
             quote: '"',
             begin_locks: false,
             queries_may_write: false,
+            stop_fails_transaction: false,
         }
     }
 
@@ -91,6 +94,13 @@ impl Dialect {
     #[must_use]
     pub const fn queries_may_write(mut self) -> Self {
         self.queries_may_write = true;
+        self
+    }
+
+    /// Says that a statement that is stopped fails the transaction that it runs in.
+    #[must_use]
+    pub const fn stop_fails_transaction(mut self) -> Self {
+        self.stop_fails_transaction = true;
         self
     }
 }

@@ -59,6 +59,9 @@ pub enum ErrorKind {
     TxFailed,
     /// The connection broke between COMMIT and its answer: nobody knows whether it took effect.
     CommitUnknown,
+    /// The commit took effect on the server that answered, but its wait for a standby was broken off: a
+    /// failover may lose it. Running the work again would do it twice.
+    CommitNotReplicated,
     /// The text is not valid SQL for this engine.
     Syntax,
     /// A table, column, function or other object does not exist.
@@ -126,6 +129,7 @@ impl ErrorKind {
             Self::ConnDone => "conn_done",
             Self::TxFailed => "tx_failed",
             Self::CommitUnknown => "commit_unknown",
+            Self::CommitNotReplicated => "commit_not_replicated",
             Self::Syntax => "syntax",
             Self::UndefinedObject => "undefined_object",
             Self::UniqueViolation => "unique_violation",
@@ -541,6 +545,9 @@ mod tests {
         assert_eq!(lost().with_nothing_sent(true).retry(), Retry::Safe);
         assert_eq!(Error::new(ErrorKind::Deadlock, "").retry(), Retry::Transaction);
         assert_eq!(Error::new(ErrorKind::CommitUnknown, "").retry(), Retry::Unknown);
+        let unreplicated = Error::new(ErrorKind::CommitNotReplicated, "");
+        assert_eq!(unreplicated.retry(), Retry::Never);
+        assert!(!unreplicated.is_connection_lost() && !unreplicated.nothing_sent());
         assert_eq!(Error::new(ErrorKind::Syntax, "").retry(), Retry::Never);
     }
 

@@ -11,11 +11,12 @@ use aquifer_driver::{
 
 use crate::auth::{Authenticator, Identity, NONCE_BYTES, Password, Policy, SaltedPasswords};
 use crate::cancel_request::CancelRequest;
-use crate::config::{Config, Found, HostSpec, QueryMode, SystemFiles, TargetSessionAttrs};
+use crate::config::{Config, Found, HostSpec, Pooler, QueryMode, SystemFiles, TargetSessionAttrs};
 use crate::connection::PostgresConnection;
 use crate::dial::plan::{Attempt, Plan, suits};
 use crate::dial::{self, Failure};
 use crate::pipeline::{ARGUMENTS_MAX, Pipeline, Settings, StatementMode};
+use crate::server_error::Notice;
 use crate::session_observer::{Both, SessionObserver};
 use crate::startup::{self, Startup};
 use crate::stop::Stop;
@@ -55,7 +56,8 @@ struct Dialing<'a> {
 static DIALECT: Dialect = Dialect::new("postgresql", Grammar::Postgres)
     .placeholder(Placeholder::Dollar)
     .params_max(ARGUMENTS_MAX)
-    .queries_may_write();
+    .queries_may_write()
+    .stop_fails_transaction();
 
 impl PostgresConnector {
     /// Reads a connection string, the environment, and the files that they name. Dials nothing.
@@ -249,12 +251,16 @@ impl Dialing<'_> {
         attempt: Attempt,
     ) -> Result<PostgresConnection, (Failure, Error)> {
         let tcp = &self.config.tcp;
-        let dialled = dial::dial(host, tcp, &self.tls, attempt.encryption, attempt.shuffle)
+        let peer = self.config.require_peer.as_deref();
+        let dialled = dial::dial(host, tcp, &self.tls, peer, attempt.encryption, attempt.shuffle)
             .await
             .map_err(|undialled| (undialled.failure, undialled.error))?;
         let encrypted = dialled.tls();
         let mut stream = dialled.stream;
         let (password, hint) = self.password(host);
+        if let (Some(why), Some(observer)) = (&hint, &self.observer) {
+            observer.notice(&Notice::warning(why));
+        }
         let identity = Identity {
             user: self.config.user.clone(),
             password,
@@ -285,14 +291,16 @@ impl Dialing<'_> {
             QueryMode::SimpleProtocol => StatementMode::Simple,
             QueryMode::CacheStatement => StatementMode::Named,
         };
+        let pooled = self.config.pooler == Pooler::Transaction;
         let stop = Stop::new(
             Arc::new(request),
             tokio::runtime::Handle::current(),
             session.process,
-            mode != StatementMode::Named,
+            mode != StatementMode::Named || pooled,
         );
         let settings = Settings {
             mode,
+            pooled,
             statements_max: self.config.statement_cache_capacity,
             name_prefix: name_prefix().map_err(|error| (Failure::Final, error))?,
             observer: self.observer.clone(),

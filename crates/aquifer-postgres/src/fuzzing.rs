@@ -116,6 +116,7 @@ pub fn replay(command: u8, bytes: &[u8], piece: usize) -> (Vec<String>, bool) {
             1 => StatementMode::Described,
             _ => StatementMode::Simple,
         },
+        pooled: false,
         statements_max: 2,
         name_prefix: "s".into(),
         observer: None,

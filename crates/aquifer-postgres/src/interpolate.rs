@@ -7,6 +7,7 @@
 
 use aquifer_driver::{Error, ErrorKind, ParamSink, Params, Result, ValueRef};
 
+use crate::lexis::{comment, dollar_quoted, is_name, line_comment, literal, quoted};
 use crate::types;
 
 /// The text with its arguments written in.
@@ -128,11 +129,7 @@ fn next_placeholder(sql: &str) -> Option<usize> {
                 let escapes = at > 0
                     && bytes[at - 1].eq_ignore_ascii_case(&b'e')
                     && !at.checked_sub(2).is_some_and(|before| is_name(bytes[before]));
-                let mut end = quoted(bytes, at, b'\'', escapes);
-                while let Some(next) = continued(bytes, end) {
-                    end = quoted(bytes, next, b'\'', escapes);
-                }
-                end
+                literal(bytes, at, escapes)
             }
             b'"' => quoted(bytes, at, b'"', false),
             b'-' if next == Some(b'-') => line_comment(bytes, at),
@@ -149,92 +146,6 @@ fn next_placeholder(sql: &str) -> Option<usize> {
         at = skipped;
     }
     None
-}
-
-fn is_name(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'$' || byte >= 0x80
-}
-
-/// The place behind a quoted string or name.
-fn quoted(bytes: &[u8], start: usize, quote: u8, escapes: bool) -> usize {
-    let mut at = start + 1;
-    while let Some(&byte) = bytes.get(at) {
-        if escapes && byte == b'\\' {
-            at += 2;
-        } else if byte == quote {
-            if bytes.get(at + 1) != Some(&quote) {
-                return at + 1;
-            }
-            at += 2;
-        } else {
-            at += 1;
-        }
-    }
-    bytes.len()
-}
-
-/// The place of the quote that goes on with a literal which ended at `end`: the server joins literals with
-/// a line break and nothing but white space and `--` comments between them, and reads all of them as the
-/// first.
-fn continued(bytes: &[u8], end: usize) -> Option<usize> {
-    let mut at = end;
-    let mut broken = false;
-    loop {
-        match bytes.get(at)? {
-            b'\n' | b'\r' => broken = true,
-            b' ' | b'\t' | 0x0b | 0x0c => {}
-            b'\'' if broken => return Some(at),
-            b'-' if bytes.get(at + 1) == Some(&b'-') => {
-                at = line_comment(bytes, at);
-                continue;
-            }
-            _ => return None,
-        }
-        at += 1;
-    }
-}
-
-/// The end of the line that a `--` comment takes up.
-fn line_comment(bytes: &[u8], start: usize) -> usize {
-    start + memchr::memchr2(b'\n', b'\r', &bytes[start..]).unwrap_or(bytes.len() - start)
-}
-
-/// The place behind a comment; comments nest.
-fn comment(bytes: &[u8], start: usize) -> usize {
-    let mut depth = 0_usize;
-    let mut at = start;
-    while at < bytes.len() {
-        match (bytes[at], bytes.get(at + 1)) {
-            (b'/', Some(b'*')) => {
-                depth += 1;
-                at += 2;
-            }
-            (b'*', Some(b'/')) => {
-                depth -= 1;
-                at += 2;
-                if depth == 0 {
-                    return at;
-                }
-            }
-            _ => at += 1,
-        }
-    }
-    bytes.len()
-}
-
-/// The place behind `$tag$ ... $tag$`; `None` if that is no dollar quote.
-fn dollar_quoted(bytes: &[u8], start: usize) -> Option<usize> {
-    let tag = bytes[start + 1..].iter().position(|byte| *byte == b'$')?;
-    let name = &bytes[start + 1..start + 1 + tag];
-    if name.first().is_some_and(u8::is_ascii_digit)
-        || !name.iter().all(|byte| is_name(*byte) && *byte != b'$')
-    {
-        return None;
-    }
-    let mark = &bytes[start..start + tag + 2];
-    let body = start + mark.len();
-    let end = memchr::memmem::find(&bytes[body..], mark);
-    Some(end.map_or(bytes.len(), |end| body + end + mark.len()))
 }
 
 #[cfg(test)]

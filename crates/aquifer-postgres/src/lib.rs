@@ -18,9 +18,11 @@ mod driver;
 #[doc(hidden)]
 pub mod fuzzing;
 mod interpolate;
+mod lexis;
 mod listen;
 mod parameters;
 mod pipeline;
+mod pooler;
 mod protocol;
 mod server_error;
 mod session_change;
@@ -34,9 +36,9 @@ mod types;
 mod user_types;
 
 pub use config::{
-    ChannelBinding, Config, HostSpec, LoadBalanceHosts, PemSource, ProtocolVersion, QueryMode,
-    RootCert, Secret, SslCertMode, SslConfig, SslMode, SslNegotiation, TargetSessionAttrs,
-    TcpConfig, TlsVersion,
+    ChannelBinding, Config, HostSpec, LoadBalanceHosts, PemSource, Pooler, ProtocolVersion,
+    QueryMode, RootCert, Secret, SslCertMode, SslConfig, SslMode, SslNegotiation,
+    TargetSessionAttrs, TcpConfig, TlsVersion,
 };
 pub use connection::PostgresConnection;
 pub use connector::PostgresConnector;
@@ -48,5 +50,6 @@ pub use server_error::{Notice, ServerError, Severity};
 pub use session_observer::{Notification, SessionObserver};
 pub use sqlstate::SqlState;
 pub use types::{
-    Bits, Composite, Hstore, IpNet, MacAddr, Malformed, Multirange, Point, Range, TimeTz, TypeCodec,
+    Bits, Composite, CompositeFields, CompositeText, Hstore, IpNet, List, MacAddr, Malformed,
+    Multirange, Point, Range, TimeTz, TypeCodec,
 };

@@ -243,6 +243,14 @@ impl Notice {
     pub(crate) fn parse(body: &[u8]) -> Result<Self> {
         parse(body, Severity::Notice).map(|fields| Self(Box::new(fields)))
     }
+
+    /// A warning of this driver's own, for those who hear the servers'.
+    pub(crate) fn warning(message: &str) -> Self {
+        let mut fields = Fields::new(Severity::Warning);
+        fields.sqlstate = SqlState::from_bytes(b"01000");
+        fields.primary = Some(message.into());
+        Self(Box::new(fields))
+    }
 }
 
 fn parse(body: &[u8], severity: Severity) -> Result<Fields> {

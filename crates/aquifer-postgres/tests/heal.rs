@@ -204,7 +204,7 @@ fn a_dropped_statement_fails_a_transaction_at_most_once() {
 }
 
 #[test]
-fn a_batch_around_a_drop_of_all_statements_costs_no_more_than_what_follows_it_there() {
+fn a_batch_around_a_drop_of_all_statements_runs_to_its_end_and_leaves_nothing_stale() {
     run(async {
         let mut session = connect(&SERVER.url()).await.unwrap();
         session.query("SELECT 1", &()).await.unwrap();
@@ -213,12 +213,40 @@ fn a_batch_around_a_drop_of_all_statements_costs_no_more_than_what_follows_it_th
             batch.push(&Arc::from(sql), &(), Want::All).unwrap();
         }
         let sets = client::batch(&mut *session.connection, batch).await.unwrap();
-        let fine: Vec<bool> = sets.iter().map(Result::is_ok).collect();
-        assert!(fine[0] && fine[1] && fine[2] && fine[5], "{sets:?}");
+        assert!(sets.iter().all(Result::is_ok), "{sets:?}");
+        client::begin(&mut *session.connection).await.unwrap();
         for sql in ["SELECT 1", "SELECT 2", "SELECT 3"] {
             session.query(sql, &()).await.unwrap();
         }
+        client::commit(&mut *session.connection).await.unwrap();
         assert_books(&mut session).await;
+    });
+}
+
+#[test]
+fn a_text_that_drops_all_statements_and_does_something_else_leaves_nothing_stale() {
+    run(async {
+        let mut session = connect(&SERVER.url()).await.unwrap();
+        for text in
+            ["DEALLOCATE ALL; SELECT 1", "SELECT 1; DEALLOCATE PREPARE ALL; SELECT 2", "COPY"]
+        {
+            for _ in 0..2 {
+                session.query("SELECT $1::int8", &(1,)).await.unwrap();
+            }
+            match text {
+                "COPY" => {
+                    let sql = "DEALLOCATE ALL; COPY (SELECT 1) TO STDOUT";
+                    let copy = session.postgres().copy_out(sql).await.unwrap();
+                    copy.write_to(&mut tokio::io::sink()).await.unwrap();
+                }
+                sql => drop(session.script(sql).await.unwrap()),
+            }
+            // In a transaction, where a stale statement would be the end.
+            client::begin(&mut *session.connection).await.unwrap();
+            session.query("SELECT $1::int8", &(1,)).await.unwrap();
+            client::commit(&mut *session.connection).await.unwrap();
+            assert_books(&mut session).await;
+        }
     });
 }
 

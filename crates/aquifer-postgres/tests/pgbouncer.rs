@@ -3,6 +3,7 @@
 mod support;
 
 use aquifer_driver::{Batch, Command, ErrorKind, Status, TxOptions, Value, Want};
+use aquifer_postgres::Listener;
 use aquifer_testkit::client;
 use aquifer_testkit::pgbouncer::{Options, PgBouncer, PoolMode};
 use aquifer_testkit::postgres::{Server, Settings};
@@ -119,10 +120,75 @@ fn a_named_statement_heals_where_the_pooler_has_changed_the_connection() {
 }
 
 #[test]
-fn settings_and_listening_stay_with_the_connection_behind_the_pooler() {
-    let (_server, bouncer) = pooled(2);
+fn what_belongs_to_a_session_is_refused_outside_transactions_and_nothing_is_sent() {
+    let (server, bouncer) = pooled(1);
+    server.psql("CREATE TABLE kept (id int)").unwrap();
+    run(async {
+        for url in [described(&bouncer), format!("{}?pooler=transaction", bouncer.url())] {
+            let mut session = connect(&url).await.unwrap();
+            for sql in [
+                "SET work_mem = '1234kB'",
+                "RESET work_mem",
+                "LISTEN channel",
+                "UNLISTEN *",
+                "CREATE TEMP TABLE t (id int)",
+                "SELECT 1 AS id INTO TEMP t",
+                "SELECT pg_advisory_lock(1)",
+                "SELECT set_config('work_mem', '1234kB', false)",
+                "PREPARE p AS SELECT 1",
+                "DISCARD ALL",
+            ] {
+                for script in [false, true] {
+                    let counted = session.connection.counters().rounds;
+                    let refused = match script {
+                        true => session.script(sql).await,
+                        false => session.query(sql, &()).await,
+                    };
+                    let refused = refused.expect_err(sql);
+                    assert_eq!(refused.kind(), ErrorKind::Unsupported, "{sql}: {refused}");
+                    assert!(refused.nothing_sent() && refused.hint().is_some(), "{refused:?}");
+                    assert_eq!(session.connection.counters().rounds, counted, "{sql}");
+                    assert_eq!(session.status(), Status::Idle);
+                }
+            }
+            assert!(!session.connection.session_changed());
+            // A batch is refused as a whole.
+            let mut batch = Batch::new();
+            for sql in ["INSERT INTO kept VALUES (1)", "LISTEN channel"] {
+                batch.push(&sql.into(), &(), Want::All).unwrap();
+            }
+            let refused = client::batch(&mut *session.connection, batch).await.unwrap_err();
+            assert_eq!(refused.kind(), ErrorKind::Unsupported);
+            let mut listener = Listener::connect(&url).await.unwrap();
+            let refused = listener.listen("channel").await.unwrap_err();
+            assert!(refused.message().contains("LISTEN"), "{refused}");
+            assert_eq!(session.scalar("SELECT count(*) FROM kept").await.unwrap(), Value::Int(0));
+        }
+    });
+}
+
+#[test]
+fn what_belongs_to_a_transaction_is_kept_for_it() {
+    let (_server, bouncer) = pooled(1);
     run(async {
         let mut session = connect(&described(&bouncer)).await.unwrap();
+        client::begin(&mut *session.connection).await.unwrap();
+        session.query("SET LOCAL work_mem = '2345kB'", &()).await.unwrap();
+        session.query("CREATE TEMP TABLE t (id int) ON COMMIT DROP", &()).await.unwrap();
+        session.query("SELECT pg_advisory_xact_lock(1)", &()).await.unwrap();
+        assert_eq!(session.scalar("SHOW work_mem").await.unwrap(), Value::from("2345kB"));
+        client::commit(&mut *session.connection).await.unwrap();
+        assert_ne!(session.scalar("SHOW work_mem").await.unwrap(), Value::from("2345kB"));
+        session.script("BEGIN; SET LOCAL work_mem = '2345kB'; COMMIT").await.unwrap();
+    });
+}
+
+#[test]
+fn undeclared_settings_and_listening_stay_with_the_connection_behind_the_pooler() {
+    let (_server, bouncer) = pooled(2);
+    run(async {
+        let url = format!("{}&pooler=none", described(&bouncer));
+        let mut session = connect(&url).await.unwrap();
         session.query("SET work_mem = '1234kB'", &()).await.unwrap();
         session.query("LISTEN channel", &()).await.unwrap();
         assert!(session.connection.session_changed(), "a pool knows that it is to be reset");
@@ -132,11 +198,6 @@ fn settings_and_listening_stay_with_the_connection_behind_the_pooler() {
         assert_ne!(shown, Value::from("1234kB"), "this is another connection");
         assert_eq!(session.scalar(listens).await.unwrap(), Value::Int(0));
         client::rollback(&mut *holder.connection).await.unwrap();
-        // What belongs to a transaction is kept for the transaction.
-        client::begin(&mut *session.connection).await.unwrap();
-        session.query("SET LOCAL work_mem = '2345kB'", &()).await.unwrap();
-        assert_eq!(session.scalar("SHOW work_mem").await.unwrap(), Value::from("2345kB"));
-        client::commit(&mut *session.connection).await.unwrap();
     });
 }
 

@@ -338,9 +338,25 @@ fn a_commit_that_did_not_wait_for_its_standby_is_reported() {
             server.psql(&format!("SELECT pg_cancel_backend({process})")).unwrap();
         };
         let (ended, ()) = tokio::join!(client::commit(&mut *session.connection), stopped);
-        assert_eq!(ended.unwrap_err().kind(), ErrorKind::CommitUnknown);
+        let ended = ended.unwrap_err();
+        assert_eq!(ended.kind(), ErrorKind::CommitNotReplicated);
+        assert_eq!(ended.retry(), Retry::Never);
         assert_eq!(session.status(), Status::Idle);
         assert_eq!(session.scalar("SELECT count(*) FROM t").await.unwrap(), Value::Int(1));
+
+        // A statement on its own is committed by its Sync.
+        session.query("SET synchronous_commit = 'on'", &()).await.unwrap();
+        for n in 2..4 {
+            let stopped = async {
+                until(|| server.psql(&waits).unwrap() == "1\n").await;
+                server.psql(&format!("SELECT pg_cancel_backend({process})")).unwrap();
+            };
+            let arguments = (n,);
+            let insert = session.query("INSERT INTO t VALUES ($1::int)", &arguments);
+            let (ended, ()) = tokio::join!(insert, stopped);
+            assert_eq!(ended.unwrap_err().kind(), ErrorKind::CommitNotReplicated);
+            assert_eq!(session.scalar("SELECT count(*) FROM t").await.unwrap(), Value::Int(n));
+        }
     });
 }
 

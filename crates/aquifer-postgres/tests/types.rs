@@ -7,6 +7,8 @@ mod support;
 
 #[path = "types/codecs.rs"]
 mod codecs;
+#[path = "types/composites.rs"]
+mod composites;
 #[path = "types/other_crates.rs"]
 mod other_crates;
 #[path = "types/paths.rs"]

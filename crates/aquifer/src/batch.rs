@@ -296,7 +296,9 @@ impl<'e> Batch<'e> {
         flight.record(sent.as_deref());
         drop(flight);
         let sent = sent.map_err(|error| {
-            let repeatable = error.is_timeout() && access == Access::ReadOnly;
+            let repeatable = error.is_timeout()
+                && access == Access::ReadOnly
+                && error.retry() != Retry::Transaction;
             handle.named(if repeatable { error.with_retry(Retry::Safe) } else { error })
         })?;
         if let Some(index) = failed {
@@ -354,7 +356,7 @@ pub(crate) async fn run_in_session(
         Err(error) => session.note(error),
     }
     session.settle();
-    sent
+    sent.map_err(|error| if error.is_timeout() { session.late(error) } else { error })
 }
 
 /// Sends a batch on a connection of the pool's; on another one, if the first was dead before anything was

@@ -198,6 +198,18 @@ impl During {
     }
 }
 
+/// The error of a deadline that passed inside a transaction that the stop fails: neither this call nor the
+/// others of the transaction have had an effect, and only all of them together can be repeated.
+#[cold]
+pub(crate) fn fails_transaction(error: Error) -> Error {
+    if error.nothing_sent() {
+        return error;
+    }
+    error.with_retry(Retry::Transaction).with_hint(
+        "the transaction has failed with it: roll it back, and run all of it again with more time",
+    )
+}
+
 /// As [`within`], for calls whose own result is a `Result`.
 pub(crate) async fn before<T>(
     deadline: Option<Instant>,

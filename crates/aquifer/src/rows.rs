@@ -373,9 +373,17 @@ impl<'c> Rows<'c> {
     #[cold]
     fn passed(&self) -> Error {
         let reads = self.watch.text.only_reads();
-        match self.lent && self.watch.rows > 0 {
-            true => During::Caller { reads }.passed(),
-            false => During::Statement { reads }.passed(),
+        self.late(match self.lent && self.watch.rows > 0 {
+            true => During::Caller { reads },
+            false => During::Statement { reads },
+        })
+    }
+
+    #[cold]
+    fn late(&self, during: During) -> Error {
+        match &self.owner {
+            Owner::Session(session) => session.late(during.passed()),
+            Owner::Lease(_) | Owner::Gone => during.passed(),
         }
     }
 
@@ -418,7 +426,7 @@ impl<'c> Rows<'c> {
         }
         let Some(link) = self.owner.link() else { return Poll::Pending };
         ready!(link.poll_alarm(deadline, cx));
-        Poll::Ready(Err(During::Statement { reads: self.watch.text.only_reads() }.passed()))
+        Poll::Ready(Err(self.late(During::Statement { reads: self.watch.text.only_reads() })))
     }
 
     /// Goes on to the next result set, discarding what is left of this one. False at the end.

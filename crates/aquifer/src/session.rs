@@ -11,7 +11,7 @@ use aquifer_pool::CloseReason;
 use tokio::time::Instant;
 
 use crate::db::Db;
-use crate::deadline::{During, before};
+use crate::deadline::{During, before, fails_transaction};
 use crate::link::DriverConn;
 use crate::manage::drain;
 use crate::observe::{TransactionEnd, TransactionOutcome};
@@ -192,6 +192,16 @@ impl Session {
 
     pub(crate) fn in_transaction(&self) -> bool {
         self.transaction.is_some() && self.owed != Owed::Rollback
+    }
+
+    /// What the error of a passed deadline says about repeating, where it passed: see
+    /// [`fails_transaction`].
+    #[cold]
+    pub(crate) fn late(&self, error: Error) -> Error {
+        match self.in_transaction() && self.db.dialect().stop_fails_transaction {
+            true => fails_transaction(error),
+            false => error,
+        }
     }
 
     /// As [`in_transaction`](Self::in_transaction), also if the user's own SQL has begun it.
@@ -684,6 +694,10 @@ impl Session {
             }
             Err(error) => error,
         };
+        if error.kind() == ErrorKind::CommitNotReplicated {
+            self.over(TransactionOutcome::Committed);
+            return Err(error);
+        }
         let unknown = error.is_timeout() || error.is_connection_lost();
         if !unknown || error.nothing_sent() {
             // A commit that the engine refused but did not undo (SQLite: busy) is undone now.

@@ -81,6 +81,8 @@ macro_rules! transaction {
             /// [`TxDone`](crate::ErrorKind::TxDone) if the engine had ended it, and
             /// [`CommitUnknown`](crate::ErrorKind::CommitUnknown) if the connection broke, or the
             /// deadline passed, before the answer came.
+            /// [`CommitNotReplicated`](crate::ErrorKind::CommitNotReplicated) is no failure to commit: the
+            /// transaction stands, and must not be run again, but a failover may lose it.
             pub async fn commit(mut self) -> Result<Committed> {
                 let result = self.session.commit().await;
                 // Until here a drop of this future is a drop of the transaction.

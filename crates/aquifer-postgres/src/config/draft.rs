@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::Config;
-use super::modes::{ProtocolVersion, SslMode};
+use super::modes::{Pooler, ProtocolVersion, QueryMode, SslMode};
 
 /// A configuration of which some parts can be worked out only when all parameters are known.
 pub(crate) struct Draft {
@@ -22,6 +22,8 @@ pub(crate) struct Draft {
     pub(crate) sslcrl: Option<String>,
     pub(crate) sslinline: bool,
     pub(crate) max_protocol_version: Option<ProtocolVersion>,
+    pub(crate) query_mode: Option<QueryMode>,
+    pub(crate) pooler: Option<Pooler>,
 }
 
 impl Draft {
@@ -42,6 +44,8 @@ impl Draft {
             sslcrl: None,
             sslinline: false,
             max_protocol_version: None,
+            query_mode: None,
+            pooler: None,
         }
     }
 

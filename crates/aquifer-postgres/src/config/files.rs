@@ -1,13 +1,16 @@
 //! The files that a configuration names, behind a trait: tests and fuzz targets have none on disk.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 /// Reading whole, small files.
 pub(crate) trait Files: Send + Sync {
     /// The file's content.
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
+
+    /// What is in a directory, in the order of names.
+    fn list(&self, directory: &Path) -> io::Result<Vec<PathBuf>>;
 
     /// What the file is and who may read it.
     fn stat(&self, path: &Path) -> io::Result<Stat>;
@@ -28,6 +31,9 @@ pub(crate) struct Stat {
 /// More than any certificate bundle, key or password file has.
 const BYTES_MAX: u64 = 8 << 20;
 
+/// More entries than a directory of certificates has; the rest is not looked at.
+const ENTRIES_MAX: usize = 65_536;
+
 /// The files of this system.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct SystemFiles;
@@ -41,6 +47,15 @@ impl Files for SystemFiles {
             return Err(io::Error::new(io::ErrorKind::FileTooLarge, "larger than 8 MiB"));
         }
         Ok(bytes)
+    }
+
+    fn list(&self, directory: &Path) -> io::Result<Vec<PathBuf>> {
+        let mut found = Vec::new();
+        for entry in std::fs::read_dir(directory)?.take(ENTRIES_MAX) {
+            found.push(entry?.path());
+        }
+        found.sort_unstable();
+        Ok(found)
     }
 
     fn stat(&self, path: &Path) -> io::Result<Stat> {
@@ -85,6 +100,12 @@ impl GivenFiles {
 impl Files for GivenFiles {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         Ok(self.find(path)?.1.clone())
+    }
+
+    fn list(&self, directory: &Path) -> io::Result<Vec<PathBuf>> {
+        let within = self.0.iter().map(|file| file.0.clone());
+        let found: Vec<_> = within.filter(|path| path.parent() == Some(directory)).collect();
+        if found.is_empty() { Err(io::ErrorKind::NotFound.into()) } else { Ok(found) }
     }
 
     fn stat(&self, path: &Path) -> io::Result<Stat> {

@@ -7,7 +7,7 @@ use aquifer_driver::{Environment, Error, ErrorKind, Result};
 
 use super::draft::Draft;
 use super::files::{Files, is_missing};
-use super::modes::{ProtocolVersion, SslMode, SslNegotiation};
+use super::modes::{Pooler, ProtocolVersion, QueryMode, SslMode, SslNegotiation};
 use super::parameters::{self, PARAMETERS};
 use super::{Config, PemSource, RootCert, Secret, host, keyword, service};
 
@@ -219,6 +219,14 @@ impl Layers {
         config.user = user;
         config.application_name = draft.application_name.or(draft.fallback_application_name);
         config.passfile = draft.passfile.or_else(|| home_file(environment, "pgpass"));
+        config.query_mode = draft.query_mode.unwrap_or(match draft.pooler {
+            Some(Pooler::Transaction) => QueryMode::CacheDescribe,
+            Some(Pooler::None) | None => QueryMode::CacheStatement,
+        });
+        config.pooler = draft.pooler.unwrap_or(match config.query_mode {
+            QueryMode::CacheDescribe => Pooler::Transaction,
+            QueryMode::CacheStatement | QueryMode::SimpleProtocol => Pooler::None,
+        });
         // What asks for more than 3.0 has a server that can answer.
         config.max_protocol_version = draft.max_protocol_version.unwrap_or({
             match config.min_protocol_version {

@@ -27,7 +27,7 @@ use crate::auth::{Policy, RequireAuth};
 pub(crate) use self::files::{Files, GivenFiles, Stat, SystemFiles, is_missing};
 pub use self::host::HostSpec;
 pub use self::modes::{
-    ChannelBinding, LoadBalanceHosts, ProtocolVersion, QueryMode, SslCertMode, SslMode,
+    ChannelBinding, LoadBalanceHosts, Pooler, ProtocolVersion, QueryMode, SslCertMode, SslMode,
     SslNegotiation, TargetSessionAttrs, TlsVersion,
 };
 pub(crate) use self::passfile::{Found, Server, lookup};
@@ -66,6 +66,8 @@ pub struct Config {
     pub connect_timeout: Option<Duration>,
     /// Encryption and certificates.
     pub ssl: SslConfig,
+    /// The operating system's user that must serve a unix socket, by name.
+    pub require_peer: Option<String>,
     /// The ways to log in that are accepted, as they are written.
     pub require_auth: Option<String>,
     /// Whether the login is bound to the TLS channel.
@@ -84,6 +86,8 @@ pub struct Config {
     pub statement_cache_capacity: usize,
     /// How statements reach the server.
     pub query_mode: QueryMode,
+    /// Whether a pooler stands before the server.
+    pub pooler: Pooler,
 }
 
 /// Encryption and certificates.
@@ -98,12 +102,16 @@ pub struct SslConfig {
     pub cert: Option<PemSource>,
     /// The key of the client certificate.
     pub key: Option<PemSource>,
+    /// What an encrypted key is opened with.
+    pub key_password: Option<Secret>,
     /// Whether the client certificate is offered.
     pub cert_mode: SslCertMode,
     /// The certificates of trusted issuers.
     pub root_cert: Option<RootCert>,
     /// Lists of revoked certificates. A missing file is as good as none.
     pub crl: Option<PemSource>,
+    /// A directory of such lists, named as `openssl rehash` names them: `0a1b2c3d.r0`.
+    pub crl_dir: Option<PathBuf>,
     /// Whether the host's name is sent in the clear at the beginning of the handshake.
     pub sni: bool,
     /// The lowest version of TLS; 1.2 if this is lower.
@@ -189,13 +197,16 @@ impl Config {
                 negotiation: SslNegotiation::Postgres,
                 cert: None,
                 key: None,
+                key_password: None,
                 cert_mode: SslCertMode::Allow,
                 root_cert: None,
                 crl: None,
+                crl_dir: None,
                 sni: true,
                 min_version: TlsVersion::V1_2,
                 max_version: TlsVersion::V1_3,
             },
+            require_peer: None,
             require_auth: None,
             channel_binding: ChannelBinding::Prefer,
             target_session_attrs: TargetSessionAttrs::Any,
@@ -211,6 +222,7 @@ impl Config {
             },
             statement_cache_capacity: 256,
             query_mode: QueryMode::CacheStatement,
+            pooler: Pooler::None,
         }
     }
 
@@ -289,6 +301,7 @@ impl fmt::Debug for Config {
             .field("run_time", &run_time)
             .field("connect_timeout", &self.connect_timeout)
             .field("ssl", &self.ssl)
+            .field("require_peer", &self.require_peer)
             .field("require_auth", &self.require_auth)
             .field("channel_binding", &self.channel_binding)
             .field("target_session_attrs", &self.target_session_attrs)
@@ -298,6 +311,7 @@ impl fmt::Debug for Config {
             .field("tcp", &self.tcp)
             .field("statement_cache_capacity", &self.statement_cache_capacity)
             .field("query_mode", &self.query_mode)
+            .field("pooler", &self.pooler)
             .finish()
     }
 }

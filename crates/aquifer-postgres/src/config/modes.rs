@@ -151,11 +151,24 @@ words! {
 }
 
 words! {
+    /// Whether a pooler stands before the server, and for how long a session stays with its client.
+    Pooler {
+        /// There is none, or one that keeps a session for its client until it disconnects.
+        None = "none",
+        /// One that gives each transaction whatever session is free. Statements that change the session are
+        /// refused outside transactions.
+        Transaction = "transaction",
+    }
+}
+
+words! {
     /// Whether a client certificate is offered.
     SslCertMode {
         /// No, even if there is one.
         Disable = "disable",
         /// If there is one and the server asks.
         Allow = "allow",
+        /// Always: a server that does not ask for one is refused.
+        Require = "require",
     }
 }

@@ -7,7 +7,7 @@ use aquifer_driver::DriverOption;
 
 use super::draft::Draft;
 use super::modes::{
-    ChannelBinding, LoadBalanceHosts, ProtocolVersion, QueryMode, SslCertMode, SslMode,
+    ChannelBinding, LoadBalanceHosts, Pooler, ProtocolVersion, QueryMode, SslCertMode, SslMode,
     SslNegotiation, TargetSessionAttrs, TlsVersion,
 };
 use super::secret::Secret;
@@ -56,7 +56,7 @@ const fn refuse(
     define((name, &[], variable), "", takes, REFUSED, set)
 }
 
-const COUNT: usize = 64;
+const COUNT: usize = 65;
 
 pub(crate) static PARAMETERS: [Parameter; COUNT] = [
     define(
@@ -123,7 +123,7 @@ pub(crate) static PARAMETERS: [Parameter; COUNT] = [
         ("passfile", &[], "PGPASSFILE"),
         "`~/.pgpass`",
         "a path",
-        "The password file: `host:port:database:user:password` per line, `*` for any, `\\` before `:` and `\\`; the first line that matches counts, and `localhost` stands for sockets, too. Read at each connect, only if there is no password; not used if others than its owner may read it.",
+        "The password file: `host:port:database:user:password` per line, `*` for any, `\\` before `:` and `\\`; the first line that matches counts, and `localhost` stands for sockets, too. Read at each connect, only if there is no password; not used if others than its owner may read it, which is told as a warning to those who hear notices.",
         |draft, text| {
             draft.passfile = given(text).map(PathBuf::from);
             Some(())
@@ -219,17 +219,27 @@ pub(crate) static PARAMETERS: [Parameter; COUNT] = [
         ("sslkey", &[], "PGSSLKEY"),
         "`~/.postgresql/postgresql.key`",
         "a path",
-        "The key of the client certificate, PEM or DER, not encrypted. Only its owner may read it (0600), or root and a group (0640).",
+        "The key of the client certificate, PEM or DER. Only its owner may read it (0600), or root and a group (0640).",
         |draft, text| {
             draft.sslkey = given(text);
             Some(())
         },
     ),
     define(
+        ("sslpassword", &[], ""),
+        "",
+        "a text",
+        "What opens an encrypted key: one of PKCS#8 (`BEGIN ENCRYPTED PRIVATE KEY`), encrypted with AES or triple DES and a key from PBKDF2 or scrypt. The older form of OpenSSL (`Proc-Type: 4,ENCRYPTED`) is refused; `openssl pkcs8 -topk8` converts it. Not used for a key that is not encrypted.",
+        |draft, text| {
+            draft.config.ssl.key_password = (!text.is_empty()).then(|| Secret::new(text));
+            Some(())
+        },
+    ),
+    define(
         ("sslcertmode", &[], "PGSSLCERTMODE"),
         "allow",
-        "`disable` or `allow`",
-        "`disable` sends no client certificate even if there is one.",
+        "`disable`, `allow` or `require`",
+        "`disable` sends no client certificate even if there is one. `require` refuses a server that does not ask for it, and so every connection without TLS.",
         |draft, text| {
             draft.config.ssl.cert_mode = SslCertMode::parse(text)?;
             Some(())
@@ -252,6 +262,16 @@ pub(crate) static PARAMETERS: [Parameter; COUNT] = [
         "Lists of revoked certificates, PEM. If the file is missing nothing is revoked.",
         |draft, text| {
             draft.sslcrl = given(text);
+            Some(())
+        },
+    ),
+    define(
+        ("sslcrldir", &[], "PGSSLCRLDIR"),
+        "",
+        "a path",
+        "A directory of lists of revoked certificates, as `openssl rehash` names them (`0a1b2c3d.r0`). Other files in it are passed over; it must be there.",
+        |draft, text| {
+            draft.config.ssl.crl_dir = given(text).map(PathBuf::from);
             Some(())
         },
     ),
@@ -293,6 +313,16 @@ pub(crate) static PARAMETERS: [Parameter; COUNT] = [
         |draft, text| {
             draft.config.ssl.max_version =
                 tls_version(text).filter(|version| *version >= TlsVersion::V1_2)?;
+            Some(())
+        },
+    ),
+    define(
+        ("requirepeer", &[], "PGREQUIREPEER"),
+        "",
+        "the name of a user of the operating system",
+        "Who must serve a unix socket, by the name of the operating system's user: a directory that anyone can write to is no place to trust a socket in. Not used for TCP.",
+        |draft, text| {
+            draft.config.require_peer = given(text);
             Some(())
         },
     ),
@@ -487,7 +517,17 @@ pub(crate) static PARAMETERS: [Parameter; COUNT] = [
         "`cache_statement`, `cache_describe` or `simple_protocol`",
         "How statements reach the server: prepared by name; unnamed with the types learned at their first use (for poolers in transaction mode); or as text with the arguments written into it.",
         |draft, text| {
-            draft.config.query_mode = QueryMode::parse(text)?;
+            draft.query_mode = Some(QueryMode::parse(text)?);
+            Some(())
+        },
+    ),
+    define(
+        ("pooler", &[], ""),
+        "none",
+        "`none` or `transaction`",
+        "`transaction` says that a pooler gives each transaction another session: statements go as `cache_describe` unless something else is asked for, and what belongs to a session (`SET`, `LISTEN`, `PREPARE`, temporary tables, session-wide advisory locks) is refused outside a transaction, before it is sent. With `cache_describe`, which is for such poolers, it is the default.",
+        |draft, text| {
+            draft.pooler = Some(Pooler::parse(text)?);
             Some(())
         },
     ),
@@ -518,25 +558,10 @@ pub(crate) static PARAMETERS: [Parameter; COUNT] = [
     refuse("realm", "PGREALM", NO_GSS, |_, _| None),
     refuse("sslcompression", "PGSSLCOMPRESSION", "`0`: TLS has no compression any more", off),
     refuse("requiressl", "PGREQUIRESSL", "no value; write `sslmode=require`", |_, _| None),
-    refuse("sslcrldir", "PGSSLCRLDIR", "no value; put the lists into the file `sslcrl`", |_, _| {
-        None
-    }),
-    refuse(
-        "sslpassword",
-        "",
-        "no value: encrypted keys are not supported; store the key unencrypted, readable by its owner only",
-        |_, _| None,
-    ),
     refuse(
         "sslkeylogfile",
         "",
         "no value: keys of TLS sessions are not written to files",
-        |_, _| None,
-    ),
-    refuse(
-        "requirepeer",
-        "PGREQUIREPEER",
-        "no value: the user behind a socket is not checked",
         |_, _| None,
     ),
     refuse("scram_client_key", "", NO_SCRAM_KEYS, |_, _| None),

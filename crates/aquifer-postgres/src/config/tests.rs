@@ -161,14 +161,16 @@ fn variables_that_cannot_be_honoured_are_refused_unless_they_ask_for_nothing() {
         "PGGSSENCMODE",
         "PGGSSDELEGATION",
         "PGGSSLIB",
-        "PGSSLCRLDIR",
-        "PGREQUIREPEER",
         "PGKRBSRVNAME",
     ] {
         let environment = Given(HashMap::from([(variable, "1")]));
         let error = Config::read(&dsn(""), &environment, &GivenFiles::default()).unwrap_err();
         assert!(error.to_string().contains(variable), "{error}");
     }
+    let environment = given([("PGSSLCRLDIR", "/lists"), ("PGREQUIREPEER", "postgres")]);
+    let config = Config::read(&dsn(""), &environment, &GivenFiles::default()).unwrap();
+    assert_eq!(config.ssl.crl_dir.as_deref(), Some(std::path::Path::new("/lists")));
+    assert_eq!(config.require_peer.as_deref(), Some("postgres"));
     let environment = given([("PGGSSENCMODE", "disable"), ("PGSSLCOMPRESSION", "0")]);
     Config::read(&dsn(""), &environment, &GivenFiles::default()).unwrap();
 }
@@ -283,9 +285,9 @@ fn values_are_checked() {
         "default_query_exec_mode=exec",
         "statement_cache_capacity=100000",
         "channel_binding=on",
-        "sslcertmode=require",
+        "sslcertmode=always",
+        "pooler=session",
         "gssencmode=require",
-        "sslpassword=hunter2",
         "oauth_client_secret=hunter2",
         "scram_client_key=hunter2",
         "replication=maybe",
@@ -301,6 +303,26 @@ fn values_are_checked() {
     }
     assert_eq!(config("connect_timeout=-1").connect_timeout, None);
     assert_eq!(config("connect_timeout=' 7 '").connect_timeout, Some(Duration::from_secs(7)));
+}
+
+#[test]
+fn poolers_and_how_statements_reach_them_follow_from_each_other() {
+    use QueryMode::{CacheDescribe, CacheStatement, SimpleProtocol};
+    for (text, expected) in [
+        ("", (Pooler::None, CacheStatement)),
+        ("pooler=transaction", (Pooler::Transaction, CacheDescribe)),
+        ("default_query_exec_mode=cache_describe", (Pooler::Transaction, CacheDescribe)),
+        ("default_query_exec_mode=cache_describe pooler=none", (Pooler::None, CacheDescribe)),
+        ("default_query_exec_mode=simple_protocol", (Pooler::None, SimpleProtocol)),
+        // Poolers that know prepared statements.
+        (
+            "pooler=transaction default_query_exec_mode=cache_statement",
+            (Pooler::Transaction, CacheStatement),
+        ),
+    ] {
+        let config = config(text);
+        assert_eq!((config.pooler, config.query_mode), expected, "{text}");
+    }
 }
 
 #[test]
@@ -322,7 +344,8 @@ fn without_a_user_there_is_no_configuration() {
 #[test]
 fn debug_shows_no_secret() {
     let config = config(
-        "password=hunter2 my.secret=hunter2 options='-c my.s=hunter2' sslinline=1 sslkey=hunter2",
+        "password=hunter2 my.secret=hunter2 options='-c my.s=hunter2' sslinline=1 sslkey=hunter2 \
+         sslpassword=hunter2",
     );
     let shown = format!("{config:?} {}", config.target());
     assert!(!shown.contains("hunter2"), "{shown}");

@@ -22,5 +22,9 @@ pub(crate) struct Address {
 pub(crate) enum Endpoint {
     Tcp(SocketAddr),
     /// The path of a socket; with `@` as its first letter, a name in the abstract namespace.
-    Unix(PathBuf),
+    Unix {
+        path: PathBuf,
+        /// The operating system's user that must serve it.
+        peer: Option<Box<str>>,
+    },
 }

@@ -5,6 +5,8 @@
 //! calls wraps the whole, and dropping the future closes the socket.
 
 mod address;
+#[cfg(unix)]
+mod peer;
 pub(crate) mod plan;
 mod stream;
 
@@ -66,7 +68,8 @@ impl From<Undialled> for Error {
 }
 
 /// Opens a connection to a host: resolves its name, tries each of its addresses until one answers, and
-/// encrypts. With a `shuffle`, the addresses are tried in an order drawn from it.
+/// encrypts. With a `shuffle`, the addresses are tried in an order drawn from it. A socket must be served by
+/// the `peer`, if one is named.
 ///
 /// # Errors
 ///
@@ -76,14 +79,16 @@ pub(crate) async fn dial(
     host: &HostSpec,
     tcp: &TcpConfig,
     tls: &Tls,
+    peer: Option<&str>,
     encryption: Encryption,
     shuffle: Option<u64>,
 ) -> Result<Dialled, Undialled> {
     if let Some(path) = host.socket() {
-        let stream = unix(&path, host).await.map_err(Undialled::unreachable)?;
+        shows_certificate(host, tls).map_err(Undialled::unencrypted)?;
+        let stream = unix(&path, host, peer).await.map_err(Undialled::unreachable)?;
         let address = Address {
             host: host.clone(),
-            endpoint: Endpoint::Unix(path),
+            endpoint: Endpoint::Unix { path, peer: peer.map(Into::into) },
             encryption: Encryption::Plain,
         };
         return Ok(Dialled { stream, end_point: None, address });
@@ -115,8 +120,8 @@ pub(crate) async fn dial(
 pub(crate) async fn redial(address: &Address, tcp: &TcpConfig, tls: &Tls) -> Result<Dialled> {
     let host = &address.host;
     match &address.endpoint {
-        Endpoint::Unix(path) => {
-            let stream = unix(path, host).await?;
+        Endpoint::Unix { path, peer } => {
+            let stream = unix(path, host, peer.as_deref()).await?;
             Ok(Dialled { stream, end_point: None, address: address.clone() })
         }
         Endpoint::Tcp(to) => {
@@ -176,7 +181,7 @@ fn set_options(stream: &TcpStream, host: &HostSpec, tcp: &TcpConfig) -> Result<(
 }
 
 #[cfg(unix)]
-async fn unix(path: &Path, host: &HostSpec) -> Result<Stream> {
+async fn unix(path: &Path, host: &HostSpec, peer: Option<&str>) -> Result<Stream> {
     use std::ffi::OsStr;
     use std::os::unix::ffi::OsStrExt;
     // A name in Linux's abstract namespace is one that begins with a zero byte.
@@ -184,7 +189,12 @@ async fn unix(path: &Path, host: &HostSpec) -> Result<Stream> {
     let abstract_name = bytes.strip_prefix(b"@").map(|rest| [b"\0", rest].concat());
     let name = abstract_name.as_deref().map_or(path, |name| Path::new(OsStr::from_bytes(name)));
     match tokio::net::UnixStream::connect(name).await {
-        Ok(stream) => Ok(Stream::Unix(stream)),
+        Ok(stream) => {
+            if let Some(peer) = peer {
+                peer::check(&stream, host, peer).await?;
+            }
+            Ok(Stream::Unix(stream))
+        }
         Err(error) => {
             let denied = error.kind() == io::ErrorKind::PermissionDenied;
             let failed = failed(host, &format!("at its socket {}", path.display()), error);
@@ -198,7 +208,7 @@ async fn unix(path: &Path, host: &HostSpec) -> Result<Stream> {
 }
 
 #[cfg(not(unix))]
-async fn unix(_: &Path, host: &HostSpec) -> Result<Stream> {
+async fn unix(_: &Path, host: &HostSpec, _: Option<&str>) -> Result<Stream> {
     Err(Error::new(
         ErrorKind::Unsupported,
         format!("{host}: unix sockets are not supported on this system"),
@@ -255,14 +265,19 @@ async fn encrypt(
         Address { host: host.clone(), endpoint, encryption }
     };
     if dialled_as == Encryption::Plain {
+        shows_certificate(host, tls)?;
         let address = address(Encryption::Plain);
         return Ok(Dialled { stream: Stream::Tcp(stream), end_point: None, address });
     }
     let name = tls.server_name(host, peer)?;
-    let stream = TlsConnector::from(tls.client(direct)?)
+    let (config, asked) = tls.handshake(direct)?;
+    let stream = TlsConnector::from(config)
         .connect(name, stream)
         .await
         .map_err(|error| handshake_failed(host, error))?;
+    if !asked.is_enough() {
+        return Err(unasked(host, "the server did not ask for the client's certificate"));
+    }
     let (_, session) = stream.get_ref();
     if direct && !tls::agreed(session.alpn_protocol()) {
         return Err(connect(host, "the server did not agree to speak PostgreSQL's protocol")
@@ -274,6 +289,19 @@ async fn encrypt(
         .and_then(|chain| chain.first())
         .and_then(|certificate| tls::end_point_hash(certificate));
     Ok(Dialled { stream: Stream::Tls(Box::new(stream)), end_point, address: address(dialled_as) })
+}
+
+/// A connection without TLS shows no certificate.
+fn shows_certificate(host: &HostSpec, tls: &Tls) -> Result<()> {
+    match tls.needs_certificate() {
+        true => Err(unasked(host, "it is not encrypted, so no client certificate can be shown")),
+        false => Ok(()),
+    }
+}
+
+#[cold]
+fn unasked(host: &HostSpec, what: &str) -> Error {
+    connect(host, what).with_hint("`sslcertmode=require` wants it").with_retry(Retry::Never)
 }
 
 #[cold]

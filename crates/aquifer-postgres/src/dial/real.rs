@@ -26,7 +26,7 @@ async fn connect(text: &str) -> Result<Dialled> {
     let mut plan = Plan::new(&config, 7);
     while let Some(attempt) = plan.next() {
         let host = &config.hosts[attempt.host];
-        match dial(host, &config.tcp, &tls, attempt.encryption, attempt.shuffle).await {
+        match dial(host, &config.tcp, &tls, None, attempt.encryption, attempt.shuffle).await {
             Ok(mut dialled) => match start(&config, &mut dialled.stream).await {
                 Ok(()) => return Ok(dialled),
                 Err(error) => plan.failed(Failure::of_session(&error, dialled.tls()), error),

@@ -35,7 +35,7 @@ impl Client {
     }
 
     async fn dial(&self, encryption: Encryption) -> Result<Dialled, Undialled> {
-        dial(&self.config.hosts[0], &self.config.tcp, &self.tls, encryption, Some(1)).await
+        dial(&self.config.hosts[0], &self.config.tcp, &self.tls, None, encryption, Some(1)).await
     }
 }
 
@@ -381,7 +381,7 @@ mod unix {
         })
         .await;
         assert!(!dialled.tls());
-        let Endpoint::Unix(path) = &dialled.address.endpoint else { panic!("{dialled:?}") };
+        let Endpoint::Unix { path, .. } = &dialled.address.endpoint else { panic!("{dialled:?}") };
         assert!(path.ends_with(".s.PGSQL.6543"));
     }
 

@@ -18,8 +18,10 @@ use tokio::time::{Instant, Sleep};
 use super::queue::Queue;
 use super::schedule::Schedule;
 use super::{Event, ListenOptions, channel};
+use crate::config::Pooler;
 use crate::connection::PostgresConnection;
 use crate::connector::PostgresConnector;
+use crate::pooler;
 use crate::server_error::Notice;
 use crate::session_observer::{Notification, SessionObserver};
 
@@ -219,10 +221,14 @@ impl Listener {
     ///
     /// # Errors
     ///
-    /// [`Argument`](ErrorKind::Argument) for an impossible name; the server's, and then the channel is not kept;
+    /// [`Argument`](ErrorKind::Argument) for an impossible name; [`Unsupported`](ErrorKind::Unsupported) if the
+    /// connector's configuration names a pooler in transaction mode; the server's, and then the channel is not kept;
     /// [`Resources`](ErrorKind::Resources) if the queue was full before the answer came: take events first.
     pub async fn listen(&mut self, channel: &str) -> Result<()> {
         channel::check(channel)?;
+        if self.connector.config().pooler == Pooler::Transaction {
+            return Err(pooler::refused("LISTEN"));
+        }
         if !self.channels.insert(channel.to_owned()) {
             return self.check_open();
         }

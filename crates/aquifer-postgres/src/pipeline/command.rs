@@ -13,6 +13,7 @@ use super::work::Settled;
 use super::work::{Expect, Learning, Role, Work};
 use super::{Phase, Pipeline, Sibling, StatementMode};
 use crate::interpolate::interpolate;
+use crate::pooler;
 use crate::protocol::backend::Ready;
 use crate::protocol::frontend::{self, Formats, Object};
 use crate::session_change;
@@ -33,6 +34,9 @@ impl Pipeline {
     /// If it cannot be sent as it is; nothing is then to be sent, and the session is as it was.
     pub(crate) fn start(&mut self, command: Command<'_>) -> Result<()> {
         self.check_free()?;
+        if self.is_pooled_now() {
+            pooler::check(&command)?;
+        }
         self.begin_flight();
         let lone = match &command {
             Command::Execute { sql, params, want } => self.start_lone(sql, *params, *want)?,
@@ -46,6 +50,11 @@ impl Pipeline {
             self.counters.rounds += 1;
         }
         Ok(())
+    }
+
+    /// What is run now may run on another session than what comes after it.
+    pub(super) fn is_pooled_now(&self) -> bool {
+        self.settings.pooled && self.ready == Ready::Idle && self.held_begin.is_none()
     }
 
     /// A command can start.
@@ -85,6 +94,7 @@ impl Pipeline {
         self.discarding = false;
         self.failure = None;
         self.siblings.clear();
+        self.siblings_from = 0;
         self.description = None;
         self.described = None;
         self.copy = Phase::None;
@@ -388,6 +398,7 @@ impl Pipeline {
         let alone = outside && !batch.is_atomic();
         self.flight_head();
         self.send_held_begin();
+        let mut dropped = false;
         for (index, item) in batch.iter().enumerate() {
             let ends = alone || index + 1 == batch.len();
             let mut work = Work::new(Role::Statement);
@@ -398,7 +409,9 @@ impl Pipeline {
                 Want::Paged(_) => Want::All,
                 want => want,
             };
-            match self.cache.find(item.sql) {
+            // What is kept now will be gone when this one runs.
+            let kept = if dropped { None } else { self.cache.find(item.sql) };
+            match kept {
                 Some(statement) if statement.copies => return Err(copy_in_a_batch()),
                 Some(statement) => {
                     self.counters.cache_hits += 1;
@@ -414,6 +427,10 @@ impl Pipeline {
             if ends {
                 self.end_segment();
             }
+            if pooler::drops_statements(item.sql) {
+                dropped = true;
+                self.siblings_from = self.siblings.len();
+            }
         }
         Ok(())
     }
@@ -426,10 +443,11 @@ impl Pipeline {
     /// A statement of a batch that is not kept yet: prepared by the first that uses it.
     fn unknown_sibling(&mut self, mut work: Work, item: &BatchItem<'_>) -> Result<()> {
         let declared = declared(item)?;
-        let known = self.siblings.iter().position(|sibling| {
+        let from = self.siblings_from;
+        let known = self.siblings[from..].iter().position(|sibling| {
             *sibling.text == **item.sql && sibling.declared == declared && !sibling.name.is_empty()
         });
-        let Some(place) = known else {
+        let Some(place) = known.map(|place| from + place) else {
             if statement::copies(item.sql) {
                 return Err(copy_in_a_batch());
             }

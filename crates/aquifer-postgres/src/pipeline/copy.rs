@@ -9,6 +9,7 @@ use aquifer_driver::{Outcome, Result, Step};
 
 use super::work::{Expect, Role};
 use super::{Failure, Pipeline};
+use crate::pooler;
 use crate::protocol::backend::{self, CopyFormat};
 use crate::protocol::frame::{self, Found};
 use crate::protocol::frontend;
@@ -65,6 +66,9 @@ impl Pipeline {
     /// As [`start`](Self::start).
     pub(crate) fn start_copy(&mut self, sql: &str, direction: Direction) -> Result<()> {
         self.check_free()?;
+        if self.is_pooled_now() {
+            pooler::check_text(sql)?;
+        }
         self.begin_flight();
         let role = match direction {
             Direction::In => Role::CopyIn,

@@ -55,6 +55,8 @@ pub(crate) enum StatementMode {
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) mode: StatementMode,
+    /// Each transaction may have another session: what belongs to one is refused outside of them.
+    pub(crate) pooled: bool,
     /// Most statements that are kept.
     pub(crate) statements_max: usize,
     /// Distinguishes this connection's statement names from those of others behind a pooler.
@@ -117,6 +119,8 @@ pub(crate) struct Pipeline {
     adopted: Changes,
     /// Statements of a batch that are prepared in the flight under way.
     siblings: Vec<Sibling>,
+    /// Those before this place are of no use any more: a statement of the batch drops them.
+    siblings_from: usize,
     /// Whether a reset must also drop the statements that the user prepared by hand.
     user_prepared: bool,
     /// Cells that had to be re-encoded, until they are appended to their batch.
@@ -201,6 +205,7 @@ impl Pipeline {
             changes: Changes::default(),
             adopted: Changes::default(),
             siblings: Vec::new(),
+            siblings_from: 0,
             user_prepared: false,
             scratch: Vec::new(),
             no_columns: Arc::new(Columns::empty()),

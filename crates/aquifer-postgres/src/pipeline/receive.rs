@@ -367,6 +367,11 @@ impl Pipeline {
         let Some(work) = self.works.front_mut() else { return Err(unexpected(b'C')) };
         work.committed = tag.command == "COMMIT";
         work.refused_commit = tag.command == "ROLLBACK" && work.sql().is_some_and(commits);
+        // The server has dropped our statements along with the user's, whatever else the text does.
+        if matches!(tag.command, "DEALLOCATE ALL" | "DISCARD ALL") && work.role != Role::Silent {
+            self.cache.clear();
+            self.closing.clear();
+        }
         let copies = matches!(work.role, Role::CopyIn | Role::CopyOut);
         let users = copies || matches!(work.role, Role::Statement | Role::Script);
         if users {
@@ -389,11 +394,6 @@ impl Pipeline {
                 if !known {
                     self.changes.add(repeatable);
                 }
-            }
-            // The server has dropped our statements along with the user's.
-            if matches!(tag.command, "DEALLOCATE ALL" | "DISCARD ALL") {
-                self.cache.clear();
-                self.closing.clear();
             }
         }
         if copies && self.works.front().is_some_and(|work| work.begin.is_none()) {
@@ -623,21 +623,17 @@ impl Pipeline {
 
 /// The result of a piece of work whose segment went well.
 fn finish(work: &Work) -> Result<Outcome> {
-    if work.refused_commit {
+    if work.refused_commit || (work.role == Role::Commit && !work.committed) {
         return Err(rolled_back());
     }
-    if work.role == Role::Commit {
-        if !work.committed {
-            return Err(rolled_back());
-        }
-        if work.unreplicated {
-            return Err(Error::new(
-                ErrorKind::CommitUnknown,
-                "the transaction is committed on this server, but the wait for its standby was \
-                 broken off: a failover may lose it",
-            )
-            .with_hint("do not run it again; look at the standby"));
-        }
+    // A statement on its own is a transaction, too.
+    if work.unreplicated {
+        return Err(Error::new(
+            ErrorKind::CommitNotReplicated,
+            "the transaction is committed on this server, but the wait for its standby was \
+             broken off: a failover may lose it",
+        )
+        .with_hint("do not run it again; look at the standby"));
     }
     Ok(work.done.unwrap_or_default())
 }

@@ -78,7 +78,13 @@ fn first_use(cells: &[&[u8]]) -> Vec<u8> {
 
 impl Session {
     fn new(mode: StatementMode, statements_max: usize) -> Self {
-        let settings = Settings { mode, statements_max, name_prefix: "s".into(), observer: None };
+        let settings = Settings {
+            mode,
+            pooled: false,
+            statements_max,
+            name_prefix: "s".into(),
+            observer: None,
+        };
         Self { pipeline: Pipeline::new(settings, Parameters::default()), batch: RowBatch::new() }
     }
 
@@ -269,6 +275,25 @@ fn a_commit_that_rolled_back_is_an_error() {
     session.start(Command::Commit);
     let error = session.answer(&[complete("ROLLBACK"), ready(b'I')].concat()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::TxFailed);
+    assert_eq!(session.pipeline.status(), Status::Idle);
+}
+
+#[test]
+fn a_commit_that_the_server_did_not_wait_for_is_told_apart_and_never_repeated() {
+    let mut session = Session::named();
+    session.start(Command::Begin(TxOptions::new()));
+    session.read().unwrap();
+    session.execute(SQL, 1);
+    session.say(&[message(b'1', b""), message(b'2', b""), complete("BEGIN")].concat());
+    let mut rest = first_use(&[]);
+    let state = rest.len() - 1;
+    rest[state] = b'T';
+    session.answer(&rest).unwrap();
+    session.start(Command::Commit);
+    let notice = message(b'N', b"SWARNING\0VWARNING\0C01000\0Mcanceled\0RSyncRepWaitForLSN\0\0");
+    let error = session.answer(&[notice, complete("COMMIT"), ready(b'I')].concat()).unwrap_err();
+    assert_eq!((error.kind(), error.retry()), (ErrorKind::CommitNotReplicated, Retry::Never));
+    assert!(!error.is_connection_lost());
     assert_eq!(session.pipeline.status(), Status::Idle);
 }
 

@@ -1,13 +1,17 @@
 //! The client certificate and its key.
 
 use aquifer_driver::{Error, ErrorKind, Result};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use pkcs8::EncryptedPrivateKeyInfoRef;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use x509_cert::Certificate;
 use x509_cert::der::Decode;
+use zeroize::Zeroizing;
 
 use super::roots::{Roots, certificates, malformed, read};
-use crate::config::{Files, PemSource, SslCertMode, SslConfig, is_missing};
+use crate::config::{Files, PemSource, Secret, SslCertMode, SslConfig, is_missing};
 
 /// What proves to the server who the client is.
 pub(super) struct Identity {
@@ -25,11 +29,12 @@ pub(super) fn load(
     files: &dyn Files,
     roots: Option<&Roots>,
 ) -> Result<Option<Identity>> {
-    let (SslCertMode::Allow, Some(source)) = (config.cert_mode, &config.cert) else {
-        return Ok(None);
+    let required = config.cert_mode == SslCertMode::Require;
+    let (false, Some(source)) = (config.cert_mode == SslCertMode::Disable, &config.cert) else {
+        return if required { Err(none("`sslcert` is not given")) } else { Ok(None) };
     };
     let Some(pem) = read(source, "sslcert", files)? else {
-        return Ok(None);
+        return if required { Err(none("the file of `sslcert` does not exist")) } else { Ok(None) };
     };
     let mut chain = certificates(&pem, source, "sslcert")?;
     if let Some(roots) = roots {
@@ -38,10 +43,22 @@ pub(super) fn load(
     let Some(source) = &config.key else {
         return Err(Error::new(ErrorKind::Configuration, "there is `sslcert`, but no `sslkey`"));
     };
-    Ok(Some(Identity { chain, key: key(source, files)? }))
+    Ok(Some(Identity { chain, key: key(source, config.key_password.as_ref(), files)? }))
 }
 
-fn key(source: &PemSource, files: &dyn Files) -> Result<PrivateKeyDer<'static>> {
+#[cold]
+fn none(why: &str) -> Error {
+    Error::new(
+        ErrorKind::Configuration,
+        format!("`sslcertmode=require` needs a client certificate, and {why}"),
+    )
+}
+
+fn key(
+    source: &PemSource,
+    password: Option<&Secret>,
+    files: &dyn Files,
+) -> Result<PrivateKeyDer<'static>> {
     if let PemSource::File(path) = source {
         let stat = files.stat(path).map_err(|error| {
             let why = if is_missing(&error) {
@@ -68,15 +85,61 @@ fn key(source: &PemSource, files: &dyn Files) -> Result<PrivateKeyDer<'static>> 
         return Ok(key);
     }
     let has = |text: &[u8]| memchr::memmem::find(&bytes, text).is_some();
+    if let Some(encrypted) = encrypted(&bytes) {
+        return open(&encrypted, source, password);
+    }
     if has(b"ENCRYPTED") {
-        return Err(malformed(source, "sslkey", "the key is encrypted, which is not supported")
-            .with_hint("store it unencrypted, readable by its owner only"));
+        return Err(malformed(
+            source,
+            "sslkey",
+            "the key is encrypted in a form that is not supported",
+        )
+        .with_hint("convert it to PKCS#8: openssl pkcs8 -topk8"));
     }
     if has(b"-----BEGIN") {
         return Err(malformed(source, "sslkey", "it has no key that can be read"));
     }
     PrivateKeyDer::try_from(bytes.to_vec())
         .map_err(|_| malformed(source, "sslkey", "it is a key neither in PEM nor in DER form"))
+}
+
+/// The encrypted key of PKCS#8 in a PEM text (RFC 7468, 11), or the whole of a file that is one in DER form.
+fn encrypted(bytes: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    const BEGIN: &[u8] = b"-----BEGIN ENCRYPTED PRIVATE KEY-----";
+    const END: &[u8] = b"-----END ENCRYPTED PRIVATE KEY-----";
+    if let Some(at) = memchr::memmem::find(bytes, BEGIN) {
+        let body = &bytes[at + BEGIN.len()..];
+        let body = &body[..memchr::memmem::find(body, END)?];
+        let digits = body.iter().copied().filter(|byte| !byte.is_ascii_whitespace());
+        let digits = Zeroizing::new(digits.collect::<Vec<u8>>());
+        return BASE64_STANDARD.decode(&*digits).ok().map(Zeroizing::new);
+    }
+    EncryptedPrivateKeyInfoRef::try_from(bytes).is_ok().then(|| Zeroizing::new(bytes.to_vec()))
+}
+
+const UNKNOWN: &str = "the key is encrypted in a way that is not supported, or damaged";
+
+fn open(
+    encrypted: &[u8],
+    source: &PemSource,
+    password: Option<&Secret>,
+) -> Result<PrivateKeyDer<'static>> {
+    let Some(password) = password else {
+        return Err(malformed(source, "sslkey", "the key is encrypted")
+            .with_hint("give `sslpassword`, or store it unencrypted, readable by its owner only"));
+    };
+    let sealed = EncryptedPrivateKeyInfoRef::try_from(encrypted)
+        .map_err(|_| malformed(source, "sslkey", UNKNOWN))?;
+    let opened = sealed.decrypt(password.expose()).map_err(|error| {
+        let why = match error {
+            pkcs8::Error::EncryptedPrivateKey(pkcs8::pkcs5::Error::UnsupportedAlgorithm {
+                ..
+            }) => "the key is encrypted in a way that is not supported",
+            _ => "`sslpassword` does not open it",
+        };
+        malformed(source, "sslkey", why)
+    })?;
+    Ok(PrivateKeyDer::Pkcs8(opened.as_bytes().to_vec().into()))
 }
 
 /// Appends the issuers that are found among the roots, as OpenSSL does: some users keep intermediate

@@ -14,14 +14,17 @@ mod verify;
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use aquifer_driver::{Error, ErrorKind, Result};
 use rustls::client::danger::ServerCertVerifier;
+use rustls::client::{ResolvesClientCert, Resumption};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{DnsName, ServerName};
-use rustls::{ClientConfig, SupportedProtocolVersion};
+use rustls::sign::CertifiedKey;
+use rustls::{ClientConfig, SignatureScheme, SupportedProtocolVersion};
 
-use crate::config::{Files, HostSpec, SslConfig, SslMode, TlsVersion};
+use crate::config::{Files, HostSpec, SslCertMode, SslConfig, SslMode, TlsVersion};
 
 pub(crate) use self::end_point::end_point_hash;
 
@@ -33,6 +36,41 @@ const ALPN: &[u8] = b"postgresql";
 pub(crate) struct Tls {
     configs: Option<Configs>,
     mode: SslMode,
+    cert_mode: SslCertMode,
+}
+
+/// Whether a server has asked for the client's certificate, known once the handshake is over.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Asked(Option<Arc<AtomicBool>>);
+
+impl Asked {
+    /// True if the client has shown what it had to show.
+    pub(crate) fn is_enough(&self) -> bool {
+        self.0.as_ref().is_none_or(|asked| asked.load(Ordering::Relaxed))
+    }
+}
+
+/// Notes that the server asks for a certificate.
+#[derive(Debug)]
+struct Noting {
+    inner: Arc<dyn ResolvesClientCert>,
+    asked: Arc<AtomicBool>,
+}
+
+impl ResolvesClientCert for Noting {
+    fn resolve(
+        &self,
+        root_hint_subjects: &[&[u8]],
+        sigschemes: &[SignatureScheme],
+    ) -> Option<Arc<CertifiedKey>> {
+        let found = self.inner.resolve(root_hint_subjects, sigschemes);
+        self.asked.store(found.is_some(), Ordering::Relaxed);
+        found
+    }
+
+    fn has_certs(&self) -> bool {
+        self.inner.has_certs()
+    }
 }
 
 #[derive(Clone)]
@@ -52,7 +90,7 @@ impl Tls {
     /// something else, or if a key is open to others than its owner.
     pub(crate) fn load(config: &SslConfig, files: &dyn Files) -> Result<Self> {
         if config.mode == SslMode::Disable {
-            return Ok(Self { configs: None, mode: config.mode });
+            return Ok(Self { configs: None, mode: config.mode, cert_mode: config.cert_mode });
         }
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let roots = roots::load(config, files)?;
@@ -77,7 +115,33 @@ impl Tls {
         Ok(Self {
             configs: Some(Configs { negotiated: Arc::new(negotiated), direct: Arc::new(direct) }),
             mode: config.mode,
+            cert_mode: config.cert_mode,
         })
+    }
+
+    /// True if a connection that shows no client certificate is refused.
+    pub(crate) fn needs_certificate(&self) -> bool {
+        self.cert_mode == SslCertMode::Require
+    }
+
+    /// As [`client`](Self::client), for one handshake of which it must be known whether the server asked for
+    /// the certificate, if that matters.
+    ///
+    /// # Errors
+    ///
+    /// As [`client`](Self::client).
+    pub(crate) fn handshake(&self, direct: bool) -> Result<(Arc<ClientConfig>, Asked)> {
+        let config = self.client(direct)?;
+        if !self.needs_certificate() {
+            return Ok((config, Asked::default()));
+        }
+        let asked = Arc::<AtomicBool>::default();
+        let mut config = (*config).clone();
+        let inner = Arc::clone(&config.client_auth_cert_resolver);
+        config.client_auth_cert_resolver = Arc::new(Noting { inner, asked: Arc::clone(&asked) });
+        // In a resumed session nobody is asked.
+        config.resumption = Resumption::disabled();
+        Ok((Arc::new(config), Asked(Some(asked))))
     }
 
     /// What a handshake uses; `direct` if it comes without asking the server.

@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use aquifer_driver::Result;
 
-use super::Tls;
+use super::{Tls, roots};
 use crate::config::{Files, PemSource, RootCert, SslConfig, Stat};
 
 /// Loads at the first connect, and again when a file has appeared, changed or gone.
@@ -52,13 +52,17 @@ impl TlsSource {
             Some(RootCert::Pem(source)) => Some(source),
             Some(RootCert::System) | None => None,
         };
-        [self.config.cert.as_ref(), self.config.key.as_ref(), root, self.config.crl.as_ref()]
-            .into_iter()
-            .map(|source| match source {
-                Some(PemSource::File(path)) => files.stat(path).ok(),
-                Some(PemSource::Inline(_)) | None => None,
-            })
-            .collect()
+        let named =
+            [self.config.cert.as_ref(), self.config.key.as_ref(), root, self.config.crl.as_ref()]
+                .into_iter()
+                .map(|source| match source {
+                    Some(PemSource::File(path)) => files.stat(path).ok(),
+                    Some(PemSource::Inline(_)) | None => None,
+                });
+        let directory = self.config.crl_dir.as_ref();
+        let listed = directory.and_then(|directory| roots::lists_in(directory, files).ok());
+        let listed = listed.unwrap_or_default();
+        named.chain(listed.iter().map(|path| files.stat(path).ok())).collect()
     }
 }
 

@@ -1,5 +1,7 @@
 //! The certificates of trusted issuers, and what they have revoked.
 
+use std::path::{Path, PathBuf};
+
 use aquifer_driver::{Error, ErrorKind, Result};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer};
@@ -31,16 +33,60 @@ pub(super) fn load(config: &SslConfig, files: &dyn Files) -> Result<Option<Roots
             certificates(&pem, source, "sslrootcert")?
         }
     };
-    let revoked = match &config.crl {
-        Some(source) => match read(source, "sslcrl", files)? {
-            Some(pem) => CertificateRevocationListDer::pem_slice_iter(&pem)
-                .collect::<Result<Vec<_>, _>>()
-                .map_err(|error| malformed(source, "sslcrl", &error.to_string()))?,
-            None => Vec::new(),
-        },
-        None => Vec::new(),
-    };
+    let mut revoked = Vec::new();
+    if let Some(source) = &config.crl
+        && let Some(pem) = read(source, "sslcrl", files)?
+    {
+        revoked = lists(&pem, source, "sslcrl")?;
+    }
+    if let Some(directory) = &config.crl_dir {
+        for path in lists_in(directory, files)? {
+            let source = PemSource::File(path);
+            // One that has gone meanwhile is as good as one that went before.
+            if let Some(pem) = read(&source, "sslcrldir", files)? {
+                revoked.extend(lists(&pem, &source, "sslcrldir")?);
+            }
+        }
+    }
     Ok(Some(Roots { certificates, revoked }))
+}
+
+/// The lists of revoked certificates in a PEM text.
+fn lists(
+    pem: &[u8],
+    source: &PemSource,
+    parameter: &str,
+) -> Result<Vec<CertificateRevocationListDer<'static>>> {
+    CertificateRevocationListDer::pem_slice_iter(pem)
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| malformed(source, parameter, &error.to_string()))
+}
+
+/// The files of a directory that OpenSSL would take for lists: eight digits of a hash, `.r`, a number.
+///
+/// # Errors
+///
+/// `Configuration` if it cannot be read. OpenSSL takes a missing one for an empty one; then nothing would be
+/// revoked, and nobody told.
+pub(super) fn lists_in(directory: &Path, files: &dyn Files) -> Result<Vec<PathBuf>> {
+    let found = files.list(directory).map_err(|error| {
+        Error::new(
+            ErrorKind::Configuration,
+            format!("the directory {} of `sslcrldir` cannot be read: {error}", directory.display()),
+        )
+        .with_source(error)
+    })?;
+    let is_list = |path: &PathBuf| {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        name.split_once(".r").is_some_and(|(hash, number)| {
+            let digits = |text: &str, is: fn(&u8) -> bool| text.bytes().all(|byte| is(&byte));
+            hash.len() == 8
+                && digits(hash, u8::is_ascii_hexdigit)
+                && !number.is_empty()
+                && digits(number, u8::is_ascii_digit)
+        })
+    };
+    Ok(found.into_iter().filter(is_list).collect())
 }
 
 fn system() -> Result<Vec<CertificateDer<'static>>> {

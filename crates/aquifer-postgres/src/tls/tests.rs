@@ -183,6 +183,112 @@ async fn what_is_revoked_is_refused() {
 }
 
 #[tokio::test]
+async fn what_is_revoked_in_a_directory_of_lists_is_refused() {
+    let (authority, other) = (Authority::new("ours"), Authority::new("other"));
+    let files = files(&[
+        ("/root", &format!("{}{}", authority.pem, other.pem)),
+        ("/lists/0a1b2c3d.r0", &other.revoke(&[8])),
+        ("/lists/0a1b2c3d.r1", &authority.revoke(&[7])),
+        // OpenSSL would not look at these.
+        ("/lists/0a1b2c3d.0", "a certificate"),
+        ("/lists/README", "junk"),
+        ("/bad/0a1b2c3d.r0", "-----BEGIN X509 CRL-----\n"),
+    ]);
+    let issue = |serial: u64| {
+        authority.issue_with(&["db1"], |params| {
+            params.serial_number = Some(SerialNumber::from(serial));
+        })
+    };
+    let text = "host=db1 sslmode=verify-full sslrootcert=/root";
+    let (revoked, good) = (issue(7), issue(8));
+    let listed = format!("{text} sslcrldir=/lists");
+    assert!(!accepted(&listed, &files, &Server::new(&revoked)).await);
+    assert!(accepted(&listed, &files, &Server::new(&good)).await);
+    for (text, part) in [("sslcrldir=/bad", "/bad/0a1b2c3d.r0"), ("sslcrldir=/none", "/none")] {
+        let error =
+            load(&format!("sslmode=verify-full sslrootcert=/root {text}"), &files).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Configuration);
+        assert!(error.to_string().contains(part), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn an_encrypted_key_is_opened_by_its_password_and_by_nothing_else() {
+    let plain = include_str!("fixtures/client_key.pem");
+    let pair = rcgen::KeyPair::from_pem(plain).unwrap();
+    let client =
+        rcgen::CertificateParams::new(Vec::new()).unwrap().self_signed(&pair).unwrap().pem();
+    let authority = Authority::new("ours");
+    let issued = authority.issue(&["db1"]);
+    let server = Server { clients: Some(&client), ..Server::new(&issued) };
+    let aes = include_str!("fixtures/client_key_aes.pem");
+    let der = {
+        let digits: String = aes.lines().filter(|line| !line.starts_with('-')).collect();
+        base64::Engine::decode(&base64::prelude::BASE64_STANDARD, digits).unwrap()
+    };
+    let mut given = files(&[
+        ("/root", &authority.pem),
+        ("/crt", &client),
+        ("/plain", plain),
+        ("/aes", aes),
+        ("/with-text", &format!("Bag Attributes\n    friendlyName: app\n{aes}")),
+        ("/des3", include_str!("fixtures/client_key_des3.pem")),
+        ("/scrypt", include_str!("fixtures/client_key_scrypt.pem")),
+        ("/legacy", include_str!("fixtures/client_key_legacy.pem")),
+        ("/pbes1", include_str!("fixtures/client_key_pbes1.pem")),
+    ]);
+    given.0.push(("/der".into(), der, 0o600));
+    let text = "host=db1 sslmode=verify-full sslrootcert=/root sslcert=/crt";
+    for key in ["/plain", "/aes", "/with-text", "/der", "/des3", "/scrypt"] {
+        let text = format!("{text} sslkey={key} sslpassword=hunter2");
+        assert_eq!(handshake(&text, &given, &server).await.unwrap().chain, 1, "{key}");
+        if key == "/plain" {
+            continue;
+        }
+        for (password, part) in [("", "is encrypted"), ("sslpassword=hunter3", "does not open")] {
+            let text = format!("sslmode=require sslcert=/crt sslkey={key} {password}");
+            let error = load(&text, &given).unwrap_err();
+            assert!(error.to_string().contains(part), "{key}: {error}");
+            assert!(!format!("{error:?}").contains("hunter3"));
+        }
+    }
+    for key in ["/legacy", "/pbes1"] {
+        let text = format!("sslmode=require sslcert=/crt sslkey={key} sslpassword=hunter2");
+        let error = load(&text, &given).unwrap_err();
+        assert!(error.to_string().contains("not supported"), "{key}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_that_is_required_must_be_there_and_be_asked_for() {
+    let authority = Authority::new("ours");
+    let (issued, client) = (authority.issue(&["db1"]), authority.issue(&["app"]));
+    let given = files(&[("/root", &authority.pem), ("/crt", &client.pem), ("/key", &client.key)]);
+    let text = "host=db1 sslmode=verify-full sslrootcert=/root sslcertmode=require";
+    for missing in ["", "sslcert=/missing"] {
+        let error = load(&format!("{text} {missing}"), &given).unwrap_err();
+        assert!(error.to_string().contains("sslcertmode=require"), "{error}");
+    }
+    for (clients, enough) in [(Some(&*authority.pem), true), (None, false)] {
+        let server = Server { clients, ..Server::new(&issued) };
+        let (config, tls) = load(&format!("{text} sslcert=/crt sslkey=/key"), &given).unwrap();
+        let name = tls.server_name(&config.hosts[0], [127, 0, 0, 1].into()).unwrap();
+        // Not once: a resumed session would ask for nothing.
+        for _ in 0..2 {
+            let (client, asked) = tls.handshake(false).unwrap();
+            let acceptor = TlsAcceptor::from(server.config());
+            let (near, far) = tokio::io::duplex(1 << 16);
+            let connector = TlsConnector::from(client);
+            let (near, far) =
+                tokio::join!(connector.connect(name.clone(), near), acceptor.accept(far));
+            near.unwrap();
+            far.unwrap();
+            assert_eq!(asked.is_enough(), enough);
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_client_certificate_is_sent_with_the_issuers_that_are_known() {
     let authority = Authority::new("ours");
     let between = authority.intermediate("between");

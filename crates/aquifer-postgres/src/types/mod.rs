@@ -31,7 +31,8 @@ pub(crate) use exact::{put_binary, put_column_text, takes_binary};
 pub(crate) use put::{put, put_text};
 pub(crate) use transcode::Transcode;
 pub use values::{
-    Bits, Composite, Hstore, IpNet, MacAddr, Malformed, Multirange, Point, Range, TimeTz,
+    Bits, Composite, CompositeFields, CompositeText, Hstore, IpNet, List, MacAddr, Malformed,
+    Multirange, Point, Range, TimeTz,
 };
 
 /// The number of a type in `pg_type`.

@@ -24,7 +24,10 @@ const CASES: u32 = 24;
 
 const TYPES: &str = "CREATE EXTENSION hstore; CREATE TYPE pair AS (a int4, b text); \
                      CREATE TYPE text_range AS RANGE (subtype = text); \
-                     CREATE DOMAIN words AS text[]; CREATE DOMAIN small AS int2;";
+                     CREATE DOMAIN words AS text[]; CREATE DOMAIN small AS int2; \
+                     CREATE EXTENSION citext; \
+                     CREATE TYPE mood AS ENUM ('sad', 'very happy', 'it''s', 'a,b', '42'); \
+                     CREATE DOMAIN frame AS mood; CREATE DOMAIN pairs AS pair;";
 
 /// Sends values to a database of its own.
 struct Trips {
@@ -316,6 +319,104 @@ fn types_that_are_read_as_text_come_back() {
             words.iter().filter(|word| !word.is_empty()).map(quoted).collect::<Vec<_>>().join(" ")
         }),
     );
+}
+
+#[test]
+fn names_and_the_rest_of_the_text_family_come_back() {
+    let trips = Trips::new();
+    trips.same("bpchar", text().prop_map(Value::Text));
+    trips.same("citext", text().prop_map(Value::Text));
+    // The server cuts off what is longer than 63 bytes.
+    trips.same("name", "[a-zA-Z_ \"'\u{e9}]{0,30}".prop_map(Value::Text));
+    trips.same("\"char\"", "[a-zA-Z0-9 \"']".prop_map(Value::Text));
+    trips.settles("char(7)", "[a-z\u{e9}]{0,7}");
+    trips.settles("varchar(7)", "[a-z \u{e9}]{0,7}");
+    trips.settles("xml", "[a-z ]{0,9}".prop_map(|text| format!("<a b=\"1\">{text}</a>")));
+    let moods = ["sad", "very happy", "it's", "a,b", "42"].map(Value::from).to_vec();
+    for of in ["mood", "frame"] {
+        trips.same(of, prop::sample::select(moods.clone()));
+    }
+}
+
+#[test]
+fn numbers_of_objects_and_places_in_the_server_come_back() {
+    let trips = Trips::new();
+    for of in ["xid", "cid", "oid"] {
+        trips.same(of, any::<u32>().prop_map(|v| integer(v.into())));
+    }
+    for of in ["regclass", "regtype", "regproc", "regrole", "regnamespace"] {
+        // A number without an object is its own name.
+        trips.settles(of, (1_000_000_000..2_000_000_000u32).prop_map(|number| number.to_string()));
+    }
+    trips.settles(
+        "regclass",
+        prop::sample::select(vec!["pg_class", "pg_type"]).prop_map(str::to_owned),
+    );
+    trips.settles("regtype", prop::sample::select(vec!["int4", "text[]"]).prop_map(str::to_owned));
+    trips.settles("tid", (any::<u32>(), any::<u16>()).prop_map(|(a, b)| format!("({a},{b})")));
+    trips.settles("pg_lsn", any::<(u32, u32)>().prop_map(|(a, b)| format!("{a:X}/{b:X}")));
+}
+
+#[test]
+fn shapes_bits_and_documents_come_back() {
+    let trips = Trips::new();
+    let number = || (-4000..4000i32).prop_map(|n| f64::from(n) / 8.0);
+    let point = move || (number(), number()).prop_map(|(x, y)| format!("({x},{y})"));
+    let points = move |least: usize| vec(point(), least..5).prop_map(|points| points.join(","));
+    trips.settles("lseg", (point(), point()).prop_map(|(a, b)| format!("[{a},{b}]")));
+    trips.settles("box", (point(), point()).prop_map(|(a, b)| format!("{a},{b}")));
+    trips.settles("path", points(1).prop_map(|points| format!("[{points}]")));
+    trips.settles("path", points(1).prop_map(|points| format!("({points})")));
+    trips.settles("polygon", points(1).prop_map(|points| format!("({points})")));
+    trips.settles(
+        "line",
+        (1..99i32, number(), number()).prop_map(|(a, b, c)| format!("{{{a},{b},{c}}}")),
+    );
+    trips.settles("circle", (point(), 0..99u32).prop_map(|(centre, r)| format!("<{centre},{r}>")));
+    trips.typed("bit(11)", vec(any::<bool>(), 11).prop_map(Bits::from_iter));
+    trips.settles("tsquery", vec("[a-z]{1,5}", 1..4).prop_map(|words| words.join(" & ")));
+    trips.settles("jsonpath", "[a-z]{1,5}".prop_map(|key| format!("$.\"{key}\"[*] ? (@ > 1)")));
+    trips.typed("pairs", (any::<Option<i32>>(), option::of(text())).prop_map(Composite));
+    let arrays = vec(point(), 0..3).prop_map(|points| {
+        let quoted: Vec<_> = points.iter().map(|point| format!("\"{point}\"")).collect();
+        format!("{{{}}}", quoted.join(","))
+    });
+    trips.settles("point[]", arrays);
+}
+
+#[test]
+fn ranges_of_every_kind_settle() {
+    let trips = Trips::new();
+    let ends = || {
+        (-9999..9999i32, 1..999i32, prop::sample::select(vec!["[)", "(]", "[]", "()"]))
+            .prop_map(|(from, len, ends)| (from, from + len, ends))
+    };
+    let literal =
+        |from: String, to: String, ends: &str| format!("{}{from},{to}{}", &ends[..1], &ends[1..]);
+    let tenths =
+        |n: i32| format!("{}{}.{}", if n < 0 { "-" } else { "" }, n.abs() / 10, n.abs() % 10);
+    // Days of a fortnight of centuries.
+    let day = |n: i32| format!("{:04}-01-{:02}", (n + 10_000) / 31 + 1000, (n + 10_000) % 31 + 1);
+    for (of, many, text) in [
+        (
+            "int4range",
+            "int4multirange",
+            Box::new(|n: i32| n.to_string()) as Box<dyn Fn(i32) -> String>,
+        ),
+        ("int8range", "int8multirange", Box::new(|n: i32| (i64::from(n) << 33).to_string())),
+        ("numrange", "nummultirange", Box::new(tenths)),
+        ("daterange", "datemultirange", Box::new(day)),
+        ("tsrange", "tsmultirange", Box::new(move |n| format!("{} 08:15:00.25", day(n)))),
+        ("tstzrange", "tstzmultirange", Box::new(move |n| format!("{} 08:15:00+05:45", day(n)))),
+    ] {
+        let one = |(from, to, ends): (i32, i32, &str)| literal(text(from), text(to), ends);
+        trips.settles(of, ends().prop_map(&one));
+        trips.settles(of, prop::sample::select(vec!["empty", "(,)"]).prop_map(str::to_owned));
+        let several = vec(ends(), 0..4).prop_map(|ranges| {
+            format!("{{{}}}", ranges.into_iter().map(&one).collect::<Vec<_>>().join(","))
+        });
+        trips.settles(many, several);
+    }
 }
 
 #[test]

@@ -6,14 +6,16 @@
 mod bits;
 mod composite;
 mod hstore;
+mod list;
 mod network;
 mod point;
 mod range;
 mod time_tz;
 
 pub use bits::Bits;
-pub use composite::Composite;
+pub use composite::{Composite, CompositeFields, CompositeText};
 pub use hstore::Hstore;
+pub use list::List;
 pub use network::{IpNet, MacAddr};
 pub use point::Point;
 pub use range::{Multirange, Range};

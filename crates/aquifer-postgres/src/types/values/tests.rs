@@ -77,7 +77,7 @@ fn composites_are_read_field_by_field() {
     }
     let cell = Cell::new(Some(b"(1,2,3)"), Encoding::Literal);
     let error = Composite::<(i32,)>::from_cell(cell).unwrap_err().to_string();
-    assert_eq!(error, "cannot read text as Composite: it has 3 fields, the tuple 1");
+    assert_eq!(error, "cannot read text as Composite: it has 3 fields, the type 1");
 }
 
 #[test]
