@@ -79,7 +79,7 @@ mod cache_statement {
 mod cache_describe {
     use super::*;
     aquifer_testkit::conformance_suite!(|| target(
-        "statement_cache_capacity=8&default_query_exec_mode=cache_describe"
+        "statement_cache_capacity=8&default_query_exec_mode=cache_describe&pooler=none"
     )
     .statements_max(8));
 }

@@ -654,7 +654,7 @@ fn commits(sql: &str) -> bool {
 /// At its first use a statement's number of parameters becomes known when the arguments are under way.
 fn wrong_count(work: &Work) -> Option<Error> {
     let statement = work.statement.as_ref()?;
-    statement.check_count(work.given).err().map(|error| error.with_nothing_sent(false))
+    statement.check_count(work.given).err().map(|error| error.with_nothing_sent(true))
 }
 
 fn is_state(server: &ServerError, state: &str) -> bool {
