@@ -14,9 +14,12 @@ use mysql_common::constants::Command as Code;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio_util::io::poll_read_buf;
 
+use crate::config::Config;
 use crate::dial::Stream;
+use crate::io_timeout::IoTimeout;
 use crate::pipeline::Pipeline;
 use crate::protocol::command;
+use crate::setup::Setup;
 use crate::stop::Stop;
 
 /// A session with a MySQL or MariaDB server.
@@ -38,6 +41,10 @@ pub struct MysqlConnection {
     scratch: RowBatch,
     version: String,
     mariadb: bool,
+    /// Whether the socket is read before a command is sent.
+    check_liveness: bool,
+    reading: IoTimeout,
+    writing: IoTimeout,
 }
 
 impl MysqlConnection {
@@ -58,11 +65,22 @@ impl MysqlConnection {
             scratch: RowBatch::new(),
             version,
             mariadb,
+            check_liveness: true,
+            reading: IoTimeout::new(None),
+            writing: IoTimeout::new(None),
         }
     }
 
-    /// The session is set up; commands of so many bytes are taken.
-    pub(crate) fn begin_session(&mut self, packet_max: usize) {
+    /// How long to wait for the socket, and whether to look at it first.
+    pub(crate) fn set_patience(&mut self, config: &Config) {
+        self.check_liveness = config.check_conn_liveness;
+        self.reading = IoTimeout::new(config.read_timeout);
+        self.writing = IoTimeout::new(config.write_timeout);
+    }
+
+    /// The session is set up like this; commands of so many bytes are taken.
+    pub(crate) fn begin_session(&mut self, setup: Setup, packet_max: usize) {
+        self.pipeline.set_setup(setup);
         self.pipeline.set_packet_max(packet_max);
         self.pipeline.adopt_nothing();
     }
@@ -108,10 +126,11 @@ impl MysqlConnection {
         let mut registered = false;
         if self.pipeline.owes() && self.pipeline.untouched() {
             // A server that has closed an idle session says so before anything is sent.
-            while self.poll_fill(cx)?.is_ready() {
+            while self.check_liveness && self.poll_fill(cx)?.is_ready() {
                 self.pipeline.receive_unasked()?;
             }
-            registered = true;
+            registered = self.check_liveness;
+            self.reading.progress();
             if !self.sweeping && !self.stop.may_send() {
                 self.pipeline.abandon();
                 return Poll::Ready(Err(stopped()));
@@ -130,9 +149,25 @@ impl MysqlConnection {
                 }
             }
             if registered || self.poll_fill(cx)?.is_pending() {
-                return Poll::Pending;
+                return match self.out_of_patience(cx, blocked) {
+                    Some(error) => Poll::Ready(Err(error)),
+                    None => Poll::Pending,
+                };
             }
+            self.reading.progress();
         }
+    }
+
+    /// The error of a connection that has made no progress for too long.
+    #[inline]
+    fn out_of_patience(&mut self, cx: &mut Context<'_>, blocked: bool) -> Option<Error> {
+        let (limit, what) = if blocked {
+            (self.writing.expired(cx)?, "the server took nothing for the `writeTimeout`")
+        } else {
+            (self.reading.expired(cx)?, "nothing came from the server for the `readTimeout`")
+        };
+        let error = Error::new(ErrorKind::ConnectionLost, format!("{what} of {limit:?}"));
+        Some(self.pipeline.broke(error))
     }
 
     #[inline]
@@ -142,6 +177,7 @@ impl MysqlConnection {
                 Poll::Ready(Ok(0)) => return Err(self.lost(std::io::ErrorKind::WriteZero.into())),
                 Poll::Ready(Ok(len)) => {
                     self.pipeline.wrote(len);
+                    self.writing.progress();
                     self.unflushed = true;
                 }
                 Poll::Ready(Err(error)) => return Err(self.last_words(cx, error)),

@@ -9,17 +9,22 @@ use aquifer_driver::{
     Grammar, Layout, Result, Retry, RowBatch, Step,
 };
 
+use crate::access::{Access, Source};
 use crate::config::Config;
 use crate::connection::MysqlConnection;
 use crate::kill::KillQuery;
-use crate::login::{self, Access};
+use crate::login;
 use crate::pipeline::{Pipeline, Settings};
+use crate::setup::{Server, Setup};
 use crate::stop::Stop;
-use crate::tls::Tls;
 use crate::types::bind::ARGUMENTS_MAX;
 
 /// The limit of a command until the server has told its own: the least that servers can be set to.
 const PACKET_MAX_AT_FIRST: usize = 16 * 1024;
+
+/// `ER_UNKNOWN_CHARACTER_SET` and `ER_UNKNOWN_SYSTEM_VARIABLE`.
+const UNKNOWN_CHARSET: &str = "1115";
+const UNKNOWN_VARIABLE: &str = "1193";
 
 static DIALECT: Dialect = dialect("mysql", Grammar::MySql);
 static MARIADB: Dialect = dialect("mariadb", Grammar::MariaDb);
@@ -32,9 +37,10 @@ const fn dialect(name: &'static str, grammar: Grammar) -> Dialect {
 /// A parsed URL: opens sessions with its server.
 ///
 /// `Db::open` makes one. A program makes its own for what a URL cannot say, and gives it to
-/// `Builder::from_connector`.
+/// `Builder::from_connector`: passwords that are fetched for each connection
+/// ([`before_connect`](Self::before_connect)), hosts that move.
 pub struct MysqlConnector {
-    access: Arc<Access>,
+    source: Arc<Source>,
     target: String,
     /// The URL said that the server is MariaDB.
     mariadb: bool,
@@ -57,20 +63,56 @@ impl MysqlConnector {
     ///
     /// `Configuration`, naming the file.
     pub fn new(config: Config) -> Result<Self> {
-        let tls = Tls::load(&config)?;
         let target = config.target();
-        Ok(Self { access: Arc::new(Access { config, tls }), target, mariadb: false })
+        let source = Source { access: Arc::new(Access::new(config)?), before_connect: None };
+        Ok(Self { source: Arc::new(source), target, mariadb: false })
+    }
+
+    /// Has `hook` make the configuration of each connection, just before it is dialled, from a copy of
+    /// this connector's: for passwords and tokens that expire, and for hosts that move.
+    ///
+    /// It is called once per connection, within the pool's `connect_timeout` but outside the `timeout` of the
+    /// configuration, and again where a session is to be stopped, since that takes a connection of its own; that
+    /// one goes to the session's own server, whatever the hook says. It may be called for several connections at the
+    /// same time. Its future may be dropped. Its error fails the connect as it stands, and a waiting call gets it; with
+    /// [`Retry::Safe`] the pool dials again after a pause. What cannot change is where connections are said to go
+    /// ([`Connector::target`]).
+    ///
+    /// ```
+    /// # use aquifer_driver::{Dsn, ProcessEnvironment, Result};
+    /// # use aquifer_mysql::{MysqlConnector, Secret};
+    /// # async fn fetch_token() -> Result<String> { Ok(String::new()) }
+    /// # fn main() -> Result<()> {
+    /// let dsn = Dsn::parse("mysql://app@db1/shop?tls=true&allowCleartextPasswords=true")?;
+    /// let connector = MysqlConnector::from_dsn(&dsn, &ProcessEnvironment)?
+    ///     .before_connect(|mut config| async {
+    ///         config.password = Some(Secret::new(fetch_token().await?));
+    ///         Ok(config)
+    ///     });
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn before_connect<F, R>(mut self, hook: F) -> Self
+    where
+        F: Fn(Config) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<Config>> + Send + 'static,
+    {
+        let access = Arc::clone(&self.source.access);
+        let hook: crate::access::BeforeConnect = Box::new(move |config| Box::pin(hook(config)));
+        self.source = Arc::new(Source { access, before_connect: Some(hook) });
+        self
     }
 
     /// The configuration.
     #[must_use]
     pub fn config(&self) -> &Config {
-        &self.access.config
+        &self.source.access.config
     }
 
     async fn open(&self) -> Result<MysqlConnection> {
-        let config = &self.access.config;
-        let opened = self.log_in();
+        let access = self.source.next().await?;
+        let config = &access.config;
+        let opened = self.log_in(&access);
         let Some(budget) = config.timeout else { return opened.await };
         match tokio::time::timeout(budget, opened).await {
             Ok(opened) => opened,
@@ -82,49 +124,77 @@ impl MysqlConnector {
         }
     }
 
-    async fn log_in(&self) -> Result<MysqlConnection> {
-        let config = &self.access.config;
-        let login = login::open(&self.access).await?;
-        let setup = setup(config, login.agreed.tracks_session());
-        // A reset keeps the current database, whoever chose it.
-        let mut fresh = setup.clone();
-        if let Some(database) = &config.database {
-            fresh.push_str(&format!(";\nUSE `{}`", database.replace('`', "``")));
-        }
+    async fn log_in(&self, access: &Arc<Access>) -> Result<MysqlConnection> {
+        let config = &access.config;
+        let login = login::open(access).await?;
+        let greeting = login.greeting;
+        let server =
+            Server { tracks: login.agreed.tracks_session(), mariadb: greeting.is_mariadb() };
+        let mut charsets = config.charset.iter().map(String::as_str).peekable();
+        let setup =
+            |charset: Option<&str>| Setup::new(config, server, charset.unwrap_or("utf8mb4"));
+        let first = setup(charsets.next());
         let settings = Settings {
             agreed: login.agreed,
             statements_max: config.statement_cache_capacity,
             utc: config.time_zone == "+00:00",
-            setup: fresh.into(),
+            setup: first.clone(),
             packet_max: PACKET_MAX_AT_FIRST,
         };
         let pipeline = Pipeline::new(settings, login.status);
-        let session = login.greeting.connection;
-        let request = KillQuery { access: Arc::clone(&self.access), session };
+        let session = greeting.connection;
+        let (source, ours) = (Arc::clone(&self.source), Arc::clone(access));
+        let request = KillQuery { source, access: ours, session };
         let stop = Stop::new(Arc::new(request), tokio::runtime::Handle::current(), session);
-        let server = login.greeting;
         let mut connection = MysqlConnection::new(
             login.stream,
             pipeline,
             stop,
-            server.version.clone(),
-            server.is_mariadb(),
+            greeting.version.clone(),
+            server.mariadb,
         );
-        let sql = format!("{setup};\nSELECT @@max_allowed_packet");
-        let taken = set_up(&mut connection, &sql).await.map_err(|error| {
-            let message = format!("no session with {}: {}", config.place(), error.message());
-            let retry = error.retry();
-            error_of(&error, message).with_retry(retry).with_source(error)
-        })?;
+        connection.set_patience(config);
+        let mut tried = first;
+        let taken = loop {
+            let sql = format!("{};\nSELECT @@max_allowed_packet", tried.sql());
+            let error = match set_up(&mut connection, &sql).await {
+                Ok(taken) => break taken,
+                Err(error) => error,
+            };
+            // The server does not have this character set: the next one.
+            if error.code() == Some(UNKNOWN_CHARSET) && charsets.peek().is_some() {
+                tried = setup(charsets.next());
+                continue;
+            }
+            return Err(not_set_up(config, error));
+        };
         // The server refuses a packet of exactly that size.
         let taken = taken.saturating_sub(1);
         let most = match config.max_allowed_packet {
             0 => taken,
             asked => asked.min(taken),
         };
-        connection.begin_session(most);
+        connection.begin_session(tried, most);
         Ok(connection)
     }
+}
+
+/// Why the session is not as it was configured.
+#[cold]
+fn not_set_up(config: &Config, error: Error) -> Error {
+    let message = format!("no session with {}: {}", config.place(), error.message());
+    let retry = error.retry();
+    let failed = error_of(&error, message).with_retry(retry);
+    let failed = match config.meant() {
+        Some((name, near)) if error.code() == Some(UNKNOWN_VARIABLE) => failed.with_hint(format!(
+            "`{name}` is no parameter and was set as a variable of the session; did you mean `{near}`?"
+        )),
+        _ if error.code() == Some(UNKNOWN_VARIABLE) => {
+            failed.with_hint("what is no parameter is set as a variable of the session")
+        }
+        _ => failed,
+    };
+    failed.with_source(error)
 }
 
 fn error_of(error: &Error, message: String) -> Error {
@@ -133,16 +203,6 @@ fn error_of(error: &Error, message: String) -> Error {
         Some(code) => of.with_code(code.to_owned()),
         None => of,
     }
-}
-
-/// What makes a fresh session the one that was configured; also after each reset.
-fn setup(config: &Config, tracks: bool) -> String {
-    // The collation that belongs to utf8mb4 is the server's choice; the zone's letters were checked.
-    let mut sql = format!("SET NAMES utf8mb4, time_zone = '{}'", config.time_zone);
-    if tracks {
-        sql.push_str(", session_track_state_change = ON");
-    }
-    sql
 }
 
 /// Runs the setup; the server's `max_allowed_packet`.

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use aquifer_driver::BoxFuture;
 
-use crate::login::{self, Access};
+use crate::access::{Access, Source};
+use crate::login;
 use crate::stop::{Request, SendRequest};
 
 /// How long a request may take where no `timeout` says so.
@@ -16,16 +17,20 @@ const NO_SUCH_THREAD: u16 = 1094;
 
 /// Everything that a request needs.
 pub(crate) struct KillQuery {
+    pub(crate) source: Arc<Source>,
+    /// How the session was opened.
     pub(crate) access: Arc<Access>,
     pub(crate) session: u32,
 }
 
 impl SendRequest for KillQuery {
     fn send(&self) -> BoxFuture<'static, Request> {
-        let (access, session) = (Arc::clone(&self.access), self.session);
+        let (source, access) = (Arc::clone(&self.source), Arc::clone(&self.access));
+        let session = self.session;
         let budget = access.config.timeout.unwrap_or(BUDGET);
         Box::pin(async move {
-            let Ok(Ok(mut login)) = tokio::time::timeout(budget, login::open(&access)).await else {
+            let opened = async { login::open(&*source.same_server(&access).await?).await };
+            let Ok(Ok(mut login)) = tokio::time::timeout(budget, opened).await else {
                 return Request::NotSent;
             };
             let sql = format!("KILL QUERY {session}");

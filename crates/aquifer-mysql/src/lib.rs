@@ -6,18 +6,21 @@
 //! reads and writes their sockets, in the task of whoever polls. `kill` stops what a session is doing.
 #![forbid(unsafe_code)]
 
+mod access;
 mod auth;
 mod config;
 mod connection;
 mod connector;
 mod dial;
 mod driver;
+mod io_timeout;
 mod kill;
 mod login;
 mod pipeline;
 mod protocol;
 mod server_error;
 mod session_change;
+mod setup;
 mod statement;
 mod stop;
 mod tls;

@@ -5,6 +5,7 @@ use aquifer_driver::{Error, ErrorKind, Result, Retry};
 use mysql_common::constants::Command;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use crate::access::Access;
 use crate::auth::{Authenticator, Channel, Policy, Progress};
 use crate::config::{Config, TlsMode};
 use crate::dial::{self, Stream};
@@ -12,7 +13,6 @@ use crate::protocol::answer::{self, Ok as Done, ServerStatus};
 use crate::protocol::greeting::{self, Greeting, Response};
 use crate::protocol::{Agreed, command, frame};
 use crate::server_error::ServerError;
-use crate::tls::Tls;
 
 /// `utf8mb4_general_ci`, which every server knows by this number.
 const COLLATION: u8 = 45;
@@ -22,13 +22,6 @@ const PACKET_MAX: usize = 64 * 1024;
 
 /// Most packets of a log-in: a server that goes on for ever is none.
 const PACKETS_MAX: u32 = 32;
-
-/// Where and as whom.
-#[derive(Debug)]
-pub(crate) struct Access {
-    pub(crate) config: Config,
-    pub(crate) tls: Tls,
-}
 
 /// A session that has begun and runs nothing yet.
 #[derive(Debug)]
@@ -47,7 +40,7 @@ pub(crate) struct Login {
 pub(crate) async fn open(access: &Access) -> Result<Login> {
     let config = &access.config;
     let mut wire = Wire { stream: dial::dial(config).await?, sequence: 0 };
-    let opened = wire.log_in(access).await.map_err(|error| at(&config.place(), error));
+    let opened = wire.log_in(access).await.map_err(|error| at(config, error));
     let (agreed, status, greeting) = opened?;
     Ok(Login { stream: wire.stream, agreed, status, greeting })
 }
@@ -84,8 +77,11 @@ impl Wire {
         let policy = Policy {
             native: config.allow_native_passwords,
             cleartext: config.allow_cleartext_passwords,
+            old: config.allow_old_passwords,
+            key_retrieval: config.allow_public_key_retrieval,
         };
-        let mut auth = Authenticator::new(config.password.clone(), policy, channel);
+        let key = access.server_key.clone();
+        let mut auth = Authenticator::new(config.password.clone(), policy, channel, key);
         let (plugin, answer) = auth.begin(&greeting.plugin, &greeting.nonce)?;
         let attributes = attributes(config);
         self.write(|out| {
@@ -125,7 +121,9 @@ impl Wire {
         if self.stream.is_local() || config.tls == TlsMode::Disabled {
             return Ok(false);
         }
-        if !greeting.offers_tls() && config.tls != TlsMode::Preferred {
+        // Decided for this connection alone: the next one asks its server again.
+        let may_go_plain = config.tls == TlsMode::Preferred || config.allow_fallback_to_plaintext;
+        if !greeting.offers_tls() && !may_go_plain {
             return Err(Error::new(
                 ErrorKind::Connect,
                 format!("the server does not do TLS, and `tls={}` asks for it", config.tls.word()),
@@ -217,8 +215,8 @@ fn broke(error: std::io::Error) -> Error {
 
 /// Says where it was.
 #[cold]
-fn at(place: &str, error: Error) -> Error {
-    let retry = error.retry();
+fn at(config: &Config, error: Error) -> Error {
+    let (retry, place) = (error.retry(), config.place());
     let mut at = Error::new(error.kind(), format!("no session with {place}: {}", error.message()))
         .with_nothing_sent(true)
         .with_retry(retry);
@@ -230,6 +228,8 @@ fn at(place: &str, error: Error) -> Error {
     }
     if let Some(hint) = error.hint() {
         at = at.with_hint(hint.to_owned());
+    } else if let (ErrorKind::Authentication, Some(why)) = (error.kind(), config.ignored_file()) {
+        at = at.with_hint(why.to_owned());
     }
     match std::error::Error::source(&error) {
         Some(_) => at.with_source(error),

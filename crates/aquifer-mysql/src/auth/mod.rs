@@ -5,12 +5,14 @@
 //! server may change its mind.
 
 mod plugin;
+pub(crate) mod server_key;
 #[cfg(test)]
 mod tests;
 
 use aquifer_driver::{Error, ErrorKind, Result, Retry};
 use mysql_common::auth::plugins::{AuthProc, ChallengeResponsePlugin, Error as PluginError};
 use mysql_common::packets::AuthPlugin;
+use zeroize::Zeroizing;
 
 use crate::config::Secret;
 use crate::protocol::answer;
@@ -49,6 +51,10 @@ pub(crate) struct Policy {
     pub(crate) native: bool,
     /// `mysql_clear_password`, over a private channel.
     pub(crate) cleartext: bool,
+    /// `mysql_old_password`.
+    pub(crate) old: bool,
+    /// The server's key may be asked of the server itself.
+    pub(crate) key_retrieval: bool,
 }
 
 /// What to do after a packet of the server's.
@@ -68,6 +74,12 @@ pub(crate) struct Authenticator {
     password: Option<Secret>,
     policy: Policy,
     channel: Channel,
+    /// The server's public key, in PEM form.
+    server_key: Option<Zeroizing<Vec<u8>>>,
+    /// That key was asked for: what comes next is to be one.
+    awaits_key: bool,
+    /// The challenge of the greeting.
+    greeted: Vec<u8>,
     plugin: Vec<u8>,
     procedure: Option<AuthProc>,
     nonce: Vec<u8>,
@@ -75,11 +87,19 @@ pub(crate) struct Authenticator {
 }
 
 impl Authenticator {
-    pub(crate) fn new(password: Option<Secret>, policy: Policy, channel: Channel) -> Self {
+    pub(crate) fn new(
+        password: Option<Secret>,
+        policy: Policy,
+        channel: Channel,
+        server_key: Option<Zeroizing<Vec<u8>>>,
+    ) -> Self {
         Self {
             password,
             policy,
             channel,
+            server_key,
+            awaits_key: false,
+            greeted: Vec::new(),
             plugin: Vec::new(),
             procedure: None,
             nonce: Vec::new(),
@@ -90,6 +110,7 @@ impl Authenticator {
     /// The plugin's name and the first answer, for the response to the greeting. A plugin that the greeting
     /// names and that is not to be used, or not known, is no error yet: the account may have another.
     pub(crate) fn begin(&mut self, plugin: &[u8], nonce: &[u8]) -> Result<(Vec<u8>, Vec<u8>)> {
+        self.greeted = nonce.to_vec();
         let usable = self.check(plugin).is_ok() && plugin != b"mysql_clear_password";
         let first = if usable { plugin } else { b"mysql_native_password" };
         if !usable && !self.policy.native {
@@ -111,24 +132,34 @@ impl Authenticator {
     pub(crate) fn receive(&mut self, packet: &[u8]) -> Result<Progress> {
         match packet.split_first() {
             Some((&answer::OK, _)) => Ok(Progress::Done),
-            Some((&answer::EOF, [])) => Err(refused(
-                "the server asks for a password as before MySQL 4.1 (mysql_old_password)",
-            )
-            .with_hint("its hash is broken; set the account's password anew on the server")),
+            // As servers asked before they knew of plugins.
+            Some((&answer::EOF, [])) => {
+                self.count_switch()?;
+                self.check(b"mysql_old_password")?;
+                let challenge = self.greeted.clone();
+                self.run_first(b"mysql_old_password", &challenge)
+            }
             Some((&answer::EOF, rest)) => self.switch(rest),
             Some((&answer::MORE_AUTH, data)) => self.more(data),
             Some((&2, _)) => {
                 Err(refused("the server asks for a further factor, and this driver has one only"))
             }
+            // MariaDB marks a plugin's packets only where they could be taken for others.
+            Some(_) if self.plugin == b"parsec" => self.more(packet),
             _ => Err(malformed("it is none of a log-in")),
         }
     }
 
-    fn switch(&mut self, packet: &[u8]) -> Result<Progress> {
+    fn count_switch(&mut self) -> Result<()> {
         self.switches += 1;
         if self.switches > SWITCHES_MAX {
             return Err(refused("the server asked for too many authentication plugins in turn"));
         }
+        Ok(())
+    }
+
+    fn switch(&mut self, packet: &[u8]) -> Result<Progress> {
+        self.count_switch()?;
         let mut reader = Reader::new(packet);
         let plugin = reader.until_nul().to_vec();
         self.check(&plugin)?;
@@ -146,23 +177,37 @@ impl Authenticator {
         self.procedure = Some(AuthProc::init(&known).map_err(|_| plugin::unknown(plugin))?);
         self.plugin = plugin.to_vec();
         self.nonce = data.to_vec();
+        self.awaits_key = false;
         if self.plugin == b"sha256_password"
             && !self.password().is_empty()
             && self.channel != Channel::Tls
         {
-            return Err(plugin::needs_tls("sha256_password"));
+            self.encrypt_by_key("sha256_password")?;
         }
         self.run(data)
     }
 
     fn more(&mut self, data: &[u8]) -> Result<Progress> {
+        if std::mem::take(&mut self.awaits_key) && !server_key::is_key(data) {
+            return Err(malformed("it has no public RSA key, which the client had asked for"));
+        }
         if self.plugin == b"caching_sha2_password"
             && data == [FULL_AUTHENTICATION]
             && !self.channel.is_private()
         {
-            return Err(plugin::needs_tls("caching_sha2_password"));
+            self.encrypt_by_key("caching_sha2_password")?;
         }
         self.run(data)
+    }
+
+    /// The password is about to go to the server over a channel where others may listen, encrypted by the server's
+    /// key.
+    fn encrypt_by_key(&mut self, plugin: &str) -> Result<()> {
+        if self.server_key.is_none() && !self.policy.key_retrieval {
+            return Err(plugin::needs_tls(plugin));
+        }
+        self.awaits_key = self.server_key.is_none();
+        Ok(())
     }
 
     fn run(&mut self, data: &[u8]) -> Result<Progress> {
@@ -173,6 +218,7 @@ impl Authenticator {
             password: self.password().as_bytes(),
             channel: self.channel,
             nonce: &self.nonce,
+            server_key: self.server_key.as_ref().map(|key| key.as_slice()),
         };
         let ran = procedure.run(context, data);
         let name = String::from_utf8_lossy(&self.plugin).into_owned();
@@ -208,11 +254,11 @@ impl Authenticator {
             AuthPlugin::MysqlClearPassword if !self.channel.is_private() => {
                 Err(plugin::needs_tls("mysql_clear_password"))
             }
-            AuthPlugin::MysqlOldPassword => {
+            AuthPlugin::MysqlOldPassword if !self.policy.old => {
                 Err(refused("the server asks for mysql_old_password, whose hash is broken")
                     .with_hint("set the account's password anew on the server"))
             }
-            AuthPlugin::Parsec | AuthPlugin::Other(_) => Err(plugin::unknown(name)),
+            AuthPlugin::Other(_) => Err(plugin::unknown(name)),
             _ => Ok(()),
         }
     }

@@ -10,6 +10,7 @@ pub(super) struct Context<'a> {
     pub(super) password: &'a [u8],
     pub(super) channel: Channel,
     pub(super) nonce: &'a [u8],
+    pub(super) server_key: Option<&'a [u8]>,
 }
 
 impl plugins::Context for Context<'_> {
@@ -30,7 +31,7 @@ impl plugins::Context for Context<'_> {
     }
 
     fn server_key_pem(&self) -> Option<&[u8]> {
-        None
+        self.server_key
     }
 }
 
@@ -46,8 +47,8 @@ pub(super) fn unknown(name: &[u8]) -> Error {
         "the server asks for the authentication plugin `{name}`, which this driver does not have"
     ))
     .with_hint(
-        "it has mysql_native_password, caching_sha2_password, sha256_password, ed25519 and \
-             mysql_clear_password",
+        "it has mysql_native_password, caching_sha2_password, sha256_password, ed25519, parsec, \
+         mysql_clear_password and mysql_old_password",
     )
 }
 
@@ -57,5 +58,8 @@ pub(super) fn needs_tls(name: &str) -> Error {
     refused(&format!(
         "the server asks for the password itself ({name}), and the connection is not encrypted"
     ))
-    .with_hint("use TLS (tls=true) or the server's unix socket")
+    .with_hint(
+        "use TLS (tls=true) or the server's unix socket; passwords of SHA-2 can go without, encrypted by the \
+         server's key (serverPubKey)",
+    )
 }

@@ -1,9 +1,9 @@
 use super::*;
 
-const ALL: Policy = Policy { native: true, cleartext: true };
+const ALL: Policy = Policy { native: true, cleartext: true, old: false, key_retrieval: false };
 
 fn authenticator(channel: Channel) -> Authenticator {
-    Authenticator::new(Some(Secret::new("secret")), ALL, channel)
+    Authenticator::new(Some(Secret::new("secret")), ALL, channel, None)
 }
 
 fn switch(plugin: &str, data: &[u8]) -> Vec<u8> {
@@ -27,7 +27,7 @@ fn the_native_answer_is_the_one_that_servers_expect() {
 
 #[test]
 fn an_account_without_password_answers_with_nothing() {
-    let mut auth = Authenticator::new(None, ALL, Channel::Plain);
+    let mut auth = Authenticator::new(None, ALL, Channel::Plain, None);
     let (_, answer) = auth.begin(b"mysql_native_password", &[7; 20]).unwrap();
     assert!(answer.is_empty());
 }
@@ -89,7 +89,7 @@ fn a_server_may_change_its_mind_a_few_times_and_not_for_ever() {
 
 #[test]
 fn what_is_not_allowed_or_not_known_is_refused_by_name() {
-    let none = Policy { native: false, cleartext: false };
+    let none = Policy { native: false, cleartext: false, old: false, key_retrieval: false };
     for (policy, channel, plugin, says) in [
         (none, Channel::Tls, "mysql_native_password", "mysql_native_password"),
         (none, Channel::Tls, "mysql_clear_password", "clear text"),
@@ -98,7 +98,7 @@ fn what_is_not_allowed_or_not_known_is_refused_by_name() {
         (ALL, Channel::Tls, "mysql_old_password", "mysql_old_password"),
         (ALL, Channel::Tls, "authentication_kerberos_client", "authentication_kerberos_client"),
     ] {
-        let mut auth = Authenticator::new(Some(Secret::new("hunter2")), policy, channel);
+        let mut auth = Authenticator::new(Some(Secret::new("hunter2")), policy, channel, None);
         let error = auth.receive(&switch(plugin, &[1; 20])).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Authentication, "{plugin}");
         assert!(error.to_string().contains(says), "{plugin}: {error}");
@@ -129,4 +129,77 @@ fn nonsense_is_an_error_and_never_a_panic() {
     let mut auth = authenticator(Channel::Tls);
     auth.begin(b"mysql_native_password", &[7; 20]).unwrap();
     assert!(auth.receive(b"\x01abc").is_err());
+}
+
+#[test]
+fn without_tls_the_password_goes_encrypted_by_the_server_s_key() {
+    let asking = Policy { key_retrieval: true, ..ALL };
+    let own = || Some(Zeroizing::new(server_key::KEY.to_vec()));
+    let secret = || Some(Secret::new("secret"));
+    let more = |data: &[u8]| [&[answer::MORE_AUTH], data].concat();
+    for (plugin, request) in [("caching_sha2_password", 2), ("sha256_password", 1)] {
+        let begun = |policy, key| {
+            let mut auth = Authenticator::new(secret(), policy, Channel::Plain, key);
+            let first = auth.receive(&switch(plugin, &[7; 20]));
+            match plugin {
+                "sha256_password" => (first, auth),
+                _ => (first.and_then(|_| auth.receive(b"\x01\x04")), auth),
+            }
+        };
+        let encrypted = |progress: Progress| match progress {
+            Progress::Answer(answer) => {
+                assert_eq!(answer.len(), 256);
+                assert!(!answer.windows(6).any(|part| part == b"secret"));
+                answer
+            }
+            other => panic!("{plugin}: {other:?}"),
+        };
+        let one = encrypted(begun(ALL, own()).0.unwrap());
+        let other = encrypted(begun(ALL, own()).0.unwrap());
+        assert_ne!(one, other, "the padding is random");
+        let (asked, mut auth) = begun(asking, None);
+        assert_eq!(asked.unwrap(), Progress::Answer(vec![request]));
+        encrypted(auth.receive(&more(server_key::KEY)).unwrap());
+        for junk in [b"".as_slice(), b"junk", &server_key::KEY[..200]] {
+            let (_, mut auth) = begun(asking, None);
+            assert_eq!(auth.receive(&more(junk)).unwrap_err().kind(), ErrorKind::Protocol);
+        }
+        assert_eq!(begun(ALL, None).0.unwrap_err().kind(), ErrorKind::Authentication);
+    }
+}
+
+#[test]
+fn parsec_signs_with_a_key_made_of_the_password_whether_its_packets_are_marked_or_not() {
+    for marked in [false, true] {
+        let mut auth = authenticator(Channel::Plain);
+        auth.begin(b"mysql_native_password", &[7; 20]).unwrap();
+        let first = auth.receive(&switch("parsec", &[9; 32])).unwrap();
+        assert_eq!(first, Progress::Answer(Vec::new()));
+        // The algorithm, the iterations, the salt.
+        let salt = [b"P\0".as_slice(), &[5; 18]].concat();
+        let packet = if marked { [&[1], salt.as_slice()].concat() } else { salt };
+        let Progress::Answer(answer) = auth.receive(&packet).unwrap() else { panic!() };
+        assert_eq!(answer.len(), 32 + 64, "the client's challenge and the signature");
+        assert_eq!(auth.receive(&[0, 0, 0]).unwrap(), Progress::Done);
+    }
+    let mut auth = authenticator(Channel::Plain);
+    auth.receive(&switch("parsec", &[9; 32])).unwrap();
+    for junk in [b"P".as_slice(), b"Q\x00123456789012345678", b"P\x09123456789012345678"] {
+        assert!(auth.receive(junk).is_err(), "{junk:?}");
+    }
+}
+
+#[test]
+fn the_oldest_hash_is_used_only_where_it_is_allowed() {
+    for packet in [b"\xfe".to_vec(), switch("mysql_old_password", &[7; 20])] {
+        let policy = Policy { old: true, ..ALL };
+        let mut auth =
+            Authenticator::new(Some(Secret::new("secret")), policy, Channel::Plain, None);
+        auth.begin(b"mysql_native_password", &[7; 20]).unwrap();
+        let Progress::Answer(answer) = auth.receive(&packet).unwrap() else { panic!() };
+        assert_eq!(answer.len(), 8);
+        let mut auth = authenticator(Channel::Plain);
+        auth.begin(b"mysql_native_password", &[7; 20]).unwrap();
+        assert_eq!(auth.receive(&packet).unwrap_err().kind(), ErrorKind::Authentication);
+    }
 }

@@ -1,17 +1,23 @@
-//! [`Config`]: where to connect, as whom, and how; read from a URL or a DSN of Go's driver, and the environment.
+//! [`Config`]: where to connect, as whom, and how; read from a URL or a DSN of Go's driver, an option file, and the
+//! environment.
 //!
-//! Every parameter is defined once, in `parameters`. This module never opens a socket and reads no file.
+//! Every parameter is defined once, in `parameters`. This module never opens a socket; the only file it reads is the
+//! option file.
 
+mod charset;
 mod go;
 mod modes;
+mod option_file;
 pub(crate) mod parameters;
+mod render;
 mod secret;
 #[cfg(test)]
 mod tests;
 mod url;
+pub(crate) mod variables;
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use aquifer_driver::{Dsn, Environment, Error, ErrorKind, Result, suggest};
@@ -43,22 +49,54 @@ pub struct Config {
     pub tls: TlsMode,
     /// The certificates of trusted issuers, as a file of PEM; without one, those of the operating system.
     pub tls_ca: Option<PathBuf>,
+    /// The certificate that this client shows, with its issuers, as a file of PEM. Needs `tls_key`.
+    pub tls_cert: Option<PathBuf>,
+    /// That certificate's key, as a file of PEM.
+    pub tls_key: Option<PathBuf>,
+    /// Whether a connection goes on unencrypted where `tls` asks for encryption and the server has none.
+    pub allow_fallback_to_plaintext: bool,
     /// What opening a connection may take, from resolving the name to the end of the log-in.
     pub timeout: Option<Duration>,
+    /// How long an answer that is due may make no progress.
+    pub read_timeout: Option<Duration>,
+    /// How long the server may take nothing of what is being sent.
+    pub write_timeout: Option<Duration>,
+    /// Whether a connection is read, without waiting, before a command is sent.
+    pub check_conn_liveness: bool,
+    /// Whether a server that refuses a write because it only reads loses the connection.
+    pub reject_read_only: bool,
     /// Whether `mysql_native_password` is used if the server asks for it.
     pub allow_native_passwords: bool,
     /// Whether the password itself is sent, over TLS or a socket, if the server asks for it.
     pub allow_cleartext_passwords: bool,
+    /// Whether `mysql_old_password` is used if the server asks for it.
+    pub allow_old_passwords: bool,
+    /// The server's public RSA key, as a file of PEM, for log-ins without TLS.
+    pub server_pub_key: Option<PathBuf>,
+    /// Whether that key is asked of the server where there is no TLS and no file.
+    pub allow_public_key_retrieval: bool,
     /// Whether an UPDATE counts the rows that it found, and not only those that it changed.
     pub client_found_rows: bool,
+    /// The session's character set: the first of these that the server has. All are UTF-8.
+    pub charset: Vec<String>,
+    /// The session's collation; without one, the server's for the character set.
+    pub collation: Option<String>,
     /// The session's time zone, as the server knows it.
     pub time_zone: String,
+    /// The zone in which times without a zone are meant.
+    pub loc: String,
+    /// What users of Go's driver say; dates and times are typed in any case.
+    pub parse_time: bool,
     /// Most bytes of a command; 0 for what the server takes.
     pub max_allowed_packet: usize,
     /// Statements that each connection keeps prepared on the server, at most.
     pub statement_cache_capacity: usize,
     /// What the server's books show of this program, besides the driver's own entries.
     pub connection_attributes: Vec<(String, String)>,
+    /// System variables that each session sets, with their values: numbers, words such as `ON`, or text.
+    pub system_variables: Vec<(String, String)>,
+    /// Why the option file was not read, for the hint of a log-in that fails.
+    pub(crate) ignored_file: Option<String>,
 }
 
 impl Default for Config {
@@ -72,21 +110,37 @@ impl Default for Config {
             database: None,
             tls: TlsMode::Preferred,
             tls_ca: None,
+            tls_cert: None,
+            tls_key: None,
+            allow_fallback_to_plaintext: false,
             timeout: None,
+            read_timeout: None,
+            write_timeout: None,
+            check_conn_liveness: true,
+            reject_read_only: false,
             allow_native_passwords: true,
             allow_cleartext_passwords: false,
+            allow_old_passwords: false,
+            server_pub_key: None,
+            allow_public_key_retrieval: false,
             client_found_rows: true,
+            charset: vec!["utf8mb4".to_owned()],
+            collation: None,
             time_zone: "+00:00".to_owned(),
+            loc: "UTC".to_owned(),
+            parse_time: false,
             max_allowed_packet: 0,
             statement_cache_capacity: 256,
             connection_attributes: Vec::new(),
+            system_variables: Vec::new(),
+            ignored_file: None,
         }
     }
 }
 
 impl Config {
-    /// Reads a URL, or a DSN of Go's driver. What it does not say comes from the environment, then from the
-    /// defaults.
+    /// Reads a URL, or a DSN of Go's driver. What it does not say comes from the group `[client]` of the option
+    /// file, then from the environment, then from the defaults: the order of MySQL's own programs.
     ///
     /// # Errors
     ///
@@ -104,32 +158,138 @@ impl Config {
                 config.set(parameter, &value, parameter.variable)?;
             }
         }
+        let mut said_tls = config.read_option_file(&pairs, environment)?;
         if pairs.iter().any(|(name, _)| name == "host") {
             // A host in the URL counts more than a socket in the environment.
             config.socket = None;
         }
         for (name, value) in &pairs {
-            let parameter = Parameter::find(name).ok_or_else(|| unknown(name))?;
-            config.set(parameter, value, name)?;
+            match Parameter::find(name) {
+                Some(parameter) => {
+                    said_tls |= parameter.option.name == "tls";
+                    config.set(parameter, value, name)?;
+                }
+                None => config.set_variable(name, value)?,
+            }
+        }
+        if !said_tls && config.tls_ca.is_some() {
+            // As MySQL's programs do: who names a trusted issuer wants the server checked.
+            config.tls = TlsMode::VerifyCa;
         }
         if config.user.is_empty() {
             config.user = environment.user().unwrap_or_default();
         }
-        if config.user.is_empty() {
+        config.check()?;
+        Ok(config)
+    }
+
+    /// What would be wrong at every log-in.
+    ///
+    /// # Errors
+    ///
+    /// `Configuration`, naming the parameter.
+    pub(crate) fn check(&self) -> Result<()> {
+        let wrong = |message: String| Err(Error::new(ErrorKind::Configuration, message));
+        if self.user.is_empty() {
             return Err(Error::new(ErrorKind::Configuration, "nobody is named to log in as")
                 .with_hint("write `mysql://user@host/database`"));
         }
         for (what, text) in
-            [("user", &config.user), ("database", config.database.as_ref().unwrap_or(&config.user))]
+            [("user", &self.user), ("database", self.database.as_ref().unwrap_or(&self.user))]
         {
             if text.contains('\0') {
-                return Err(Error::new(
-                    ErrorKind::Configuration,
-                    format!("the {what} has a NUL in it, which the protocol cannot carry"),
+                return wrong(format!(
+                    "the {what} has a NUL in it, which the protocol cannot carry"
                 ));
             }
         }
-        Ok(config)
+        if self.tls_cert.is_some() != self.tls_key.is_some() {
+            return wrong("`tlsCert` and `tlsKey` go together, and only one is there".to_owned());
+        }
+        if let Some(collation) = &self.collation
+            && !self.charset.iter().any(|charset| charset::belong(charset, collation))
+        {
+            return wrong("the `collation` is none of the `charset`".to_owned());
+        }
+        for (name, value) in &self.system_variables {
+            if !variables::is_name(name) {
+                return Err(unknown(name));
+            }
+            if let Some(why) = variables::refuse(name, value) {
+                return wrong(format!("the variable `{name}` cannot be set: {why}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Applies the option file, if there is one. Whether it says anything of TLS.
+    fn read_option_file(
+        &mut self,
+        pairs: &[(String, String)],
+        environment: &dyn Environment,
+    ) -> Result<bool> {
+        let named = pairs.iter().rev().find(|(name, _)| {
+            Parameter::find(name).is_some_and(|parameter| parameter.option.name == "defaultsFile")
+        });
+        let path = match named {
+            Some((_, path)) if path.is_empty() => return Ok(false),
+            Some((_, path)) => PathBuf::from(path),
+            None => match environment.home() {
+                Some(home) => Path::new(&home).join(".my.cnf"),
+                None => return Ok(false),
+            },
+        };
+        let mut options = match option_file::read(&path) {
+            option_file::Found::Options(options) => options,
+            option_file::Found::Nothing if named.is_none() => return Ok(false),
+            option_file::Found::Nothing => {
+                return Err(Error::new(
+                    ErrorKind::Configuration,
+                    format!("the option file {} does not exist", path.display()),
+                ));
+            }
+            option_file::Found::Ignored(why) => {
+                self.ignored_file = Some(why);
+                return Ok(false);
+            }
+        };
+        if let Some((_, host)) = options.iter().rev().find(|(name, _)| *name == "host") {
+            // As for MySQL's programs, only `localhost` is reached by its socket.
+            self.socket = None;
+            if host != "localhost" {
+                options.retain(|(name, _)| *name != "socket");
+            }
+        }
+        for (name, value) in &options {
+            if let Some(parameter) = Parameter::find(name) {
+                self.set(parameter, value, &format!("{name}` of `{}", path.display()))?;
+            }
+        }
+        Ok(options.iter().any(|(name, _)| *name == "tls"))
+    }
+
+    /// A parameter that is not in the table: a system variable, or a mistake.
+    fn set_variable(&mut self, name: &str, value: &str) -> Result<()> {
+        // Of the variables' names hardly any is a single word; what is one and looks like a parameter is a typo.
+        let typo = !name.contains('_') && suggest::nearest(name, names()).is_some();
+        if typo || !variables::is_name(name) {
+            return Err(unknown(name));
+        }
+        self.system_variables.retain(|(known, _)| known != name);
+        self.system_variables.push((name.to_owned(), value.to_owned()));
+        Ok(())
+    }
+
+    /// A parameter whose name is near that of a variable that the server does not know.
+    pub(crate) fn meant(&self) -> Option<(&str, &'static str)> {
+        self.system_variables
+            .iter()
+            .find_map(|(name, _)| Some((name.as_str(), suggest::nearest(name, names())?)))
+    }
+
+    /// Why the option file was not read, if that was so.
+    pub(crate) fn ignored_file(&self) -> Option<&str> {
+        self.ignored_file.as_deref()
     }
 
     fn set(&mut self, parameter: &Parameter, value: &str, origin: &str) -> Result<()> {
@@ -166,6 +326,13 @@ fn native(text: &str) -> Result<Vec<(String, String)>> {
     go::pairs(text)
 }
 
+/// All names of parameters.
+fn names() -> impl Iterator<Item = &'static str> {
+    PARAMETERS.iter().flat_map(|parameter| {
+        std::iter::once(parameter.option.name).chain(parameter.aliases.iter().copied())
+    })
+}
+
 #[cold]
 fn unknown(name: &str) -> Error {
     let shown: String = name.chars().filter(|letter| !letter.is_control()).take(40).collect();
@@ -173,31 +340,30 @@ fn unknown(name: &str) -> Error {
         ErrorKind::Configuration,
         format!("the MySQL driver has no parameter `{shown}`"),
     );
-    let names = PARAMETERS.iter().flat_map(|parameter| {
-        std::iter::once(parameter.option.name).chain(parameter.aliases.iter().copied())
-    });
-    match suggest::nearest(name, names) {
+    match suggest::nearest(name, names()) {
         Some(near) => error.with_hint(format!("did you mean `{near}`?")),
         None => error.with_hint("docs/mysql.md lists the parameters"),
     }
 }
 
 impl fmt::Debug for Config {
+    /// Shows what differs from the defaults, and no password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Config")
-            .field("place", &self.place())
-            .field("user", &self.user)
-            .field("password", &self.password)
-            .field("database", &self.database)
-            .field("tls", &self.tls)
-            .field("tls_ca", &self.tls_ca)
-            .field("timeout", &self.timeout)
-            .field("allow_native_passwords", &self.allow_native_passwords)
-            .field("allow_cleartext_passwords", &self.allow_cleartext_passwords)
-            .field("client_found_rows", &self.client_found_rows)
-            .field("time_zone", &self.time_zone)
-            .field("max_allowed_packet", &self.max_allowed_packet)
-            .field("statement_cache_capacity", &self.statement_cache_capacity)
-            .finish_non_exhaustive()
+        let mut shown = f.debug_struct("Config");
+        shown.field("place", &self.place());
+        for (name, value) in self.changed() {
+            match name {
+                "host" | "port" | "socket" => {}
+                "password" => {
+                    shown.field(name, &self.password);
+                }
+                name => {
+                    shown.field(name, &value);
+                }
+            }
+        }
+        let variables: Vec<&str> =
+            self.system_variables.iter().map(|(name, _)| name.as_str()).collect();
+        shown.field("system_variables", &variables).finish_non_exhaustive()
     }
 }

@@ -103,6 +103,195 @@ fn the_environment_counts_where_the_url_says_nothing() {
     assert_eq!(config.password, Some(Secret::new("own")));
 }
 
+#[test]
+fn an_option_file_counts_between_the_environment_and_the_url() {
+    struct Home(PathBuf);
+    impl Environment for Home {
+        fn var(&self, name: &str) -> Option<String> {
+            match name {
+                "MYSQL_HOST" => Some("db9".to_owned()),
+                "MYSQL_TCP_PORT" => Some("3309".to_owned()),
+                "HOME" => self.0.to_str().map(str::to_owned),
+                _ => None,
+            }
+        }
+    }
+    let home = std::env::temp_dir().join(format!("aquifer-my-cnf-{}", std::process::id()));
+    std::fs::create_dir_all(&home).unwrap();
+    let file = home.join(".my.cnf");
+    std::fs::write(
+        &file,
+        "[client]\nuser=ada\npassword=hunter2\nhost=db2\nsocket=/s\nssl-ca=/ca\n",
+    )
+    .unwrap();
+    let environment = Home(home.clone());
+    let read = |text: &str| Config::from_dsn(&Dsn::parse(text).unwrap(), &environment);
+    let config = read("mysql:///shop").unwrap();
+    assert_eq!((config.user.as_str(), config.place().as_str()), ("ada", "db2:3309"));
+    assert_eq!(config.password, Some(Secret::new("hunter2")));
+    assert_eq!(config.tls, TlsMode::VerifyCa, "who names an issuer wants the server checked");
+    let config = read("mysql://app:own@db1/shop?tls=preferred").unwrap();
+    assert_eq!((config.user.as_str(), config.place().as_str()), ("app", "db1:3309"));
+    assert_eq!((config.password, config.tls), (Some(Secret::new("own")), TlsMode::Preferred));
+    assert_eq!(read("mysql://app@/shop?defaultsFile=").unwrap().password, None);
+    let error = read("mysql://app@/shop?defaultsFile=/missing").unwrap_err();
+    assert!(error.to_string().contains("/missing"), "{error}");
+    std::fs::write(&file, "[client]\nuser=ada\nport=hunter2\n").unwrap();
+    let error = read("mysql:///shop").unwrap_err().to_string();
+    assert!(error.contains(".my.cnf") && !error.contains("hunter2"), "{error}");
+    std::fs::write(&file, "[client]\nuser=ada\nhost=localhost\nsocket=/s\n").unwrap();
+    assert_eq!(read("mysql:///shop").unwrap().place(), "/s");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::set_permissions(&file, PermissionsExt::from_mode(0o666)).unwrap();
+        let config = read("mysql://app@/shop").unwrap();
+        assert_eq!(config.place(), "db9:3309", "a file that anybody may write is passed over");
+        assert!(config.ignored_file().unwrap().contains("0644"));
+    }
+    std::fs::remove_dir_all(&home).unwrap();
+}
+
+#[test]
+fn every_parameter_of_go_s_driver_is_known_with_its_default() {
+    // Its README's list. Where ours differs on purpose, the second is ours.
+    for (name, default) in [
+        ("allowAllFiles", "false"),
+        ("allowCleartextPasswords", "false"),
+        ("allowFallbackToPlaintext", "false"),
+        ("allowNativePasswords", "true"),
+        ("allowOldPasswords", "false"),
+        ("charset", "utf8mb4"),
+        ("checkConnLiveness", "true"),
+        ("clientFoundRows", "true"),
+        ("collation", ""),
+        ("columnsWithAlias", "false"),
+        ("compress", "false"),
+        ("connectionAttributes", ""),
+        ("interpolateParams", "false"),
+        ("loc", "UTC"),
+        ("maxAllowedPacket", "0"),
+        ("multiStatements", "false"),
+        ("parseTime", "false"),
+        ("readTimeout", "0"),
+        ("writeTimeout", "0"),
+        ("rejectReadOnly", "false"),
+        ("serverPubKey", ""),
+        ("strict", "false"),
+        ("timeTruncate", "0"),
+        ("timeout", "0"),
+        ("tls", "preferred"),
+    ] {
+        let config = url(&format!("mysql://a@h/?{name}={default}")).unwrap();
+        assert_eq!(config, url("mysql://a@h/").unwrap(), "{name}");
+    }
+    for text in ["compress=true", "allowAllFiles=1", "multiStatements=true", "timeTruncate=1s"] {
+        assert!(url(&format!("mysql://a@h/?{text}")).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn the_default_of_every_parameter_is_the_one_that_is_documented() {
+    let default = Config::default();
+    for parameter in &PARAMETERS {
+        let (documented, shown) = (parameter.option.default, (parameter.show)(&default));
+        if !shown.is_empty() && !documented.contains(' ') {
+            assert_eq!(shown, documented, "{}", parameter.option.name);
+        }
+    }
+}
+
+#[test]
+fn what_is_no_parameter_is_a_variable_of_the_session() {
+    let config = go(
+        "a@tcp(h)/?sql_mode=%27ANSI%27&innodb_lock_wait_timeout=5&time_zone=%27Europe%2FParis%27",
+    )
+    .unwrap();
+    let variables = [("sql_mode", "'ANSI'"), ("innodb_lock_wait_timeout", "5")];
+    assert_eq!(
+        config.system_variables,
+        variables.map(|(name, value)| (name.to_owned(), value.to_owned()))
+    );
+    assert_eq!(config.time_zone, "Europe/Paris");
+    for text in [
+        "charset=gbk",
+        "charset=utf8mb4,sjis",
+        "collation=big5_chinese_ci",
+        "collation=utf8_bin",
+        "character_set_client=gbk",
+        "character_set_results=latin1",
+        "collation_connection=gbk_bin",
+        "names=gbk",
+        "autocommit=0",
+        "sql_mode=%5C",
+        "maxAllowedPackets=1",
+        "a%20b=1",
+        "tlsCert=/c",
+    ] {
+        let error = url(&format!("mysql://a@h/?{text}")).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Configuration, "{text}");
+    }
+}
+
+/// Texts that parameters take, more than one for each that has a choice.
+const GIVEN: &[(&str, &[&str])] = &[
+    ("host", &["db1", "::1", "a b%/@:?"]),
+    ("port", &["1", "65535"]),
+    ("socket", &["/run/a b?&=#.sock"]),
+    ("user", &["app", "us:er@/?#%&=\u{e9}", "'"]),
+    ("password", &["hunter2", "p@ss:(w)/?#&=%41+ "]),
+    ("database", &["shop", "a/b?c=d&e"]),
+    ("tls", &["true", "false", "skip-verify", "VERIFY_CA", "preferred"]),
+    ("tlsCa", &["/ca.pem"]),
+    ("serverPubKey", &["/k+k.pem"]),
+    ("allowFallbackToPlaintext", &["1"]),
+    ("timeout", &["1h30m", "1ns"]),
+    ("readTimeout", &["1.5s", "0"]),
+    ("writeTimeout", &["90s"]),
+    ("checkConnLiveness", &["False"]),
+    ("rejectReadOnly", &["TRUE"]),
+    ("allowNativePasswords", &["0"]),
+    ("allowCleartextPasswords", &["1"]),
+    ("allowOldPasswords", &["1"]),
+    ("allowPublicKeyRetrieval", &["true"]),
+    ("clientFoundRows", &["false"]),
+    ("charset", &["utf8", "utf8mb4,utf8"]),
+    ("time_zone", &["Europe/Paris", "-01:30"]),
+    ("loc", &["Local"]),
+    ("parseTime", &["true"]),
+    ("maxAllowedPacket", &["1048576"]),
+    ("statement_cache_capacity", &["0"]),
+    ("connectionAttributes", &["a:b,c:d e:f"]),
+    ("sql_mode", &["'ANSI'", "", "a'b&c=d"]),
+    ("wait_timeout", &["28800"]),
+];
+
+#[test]
+fn a_configuration_reads_back_from_its_url() {
+    let round = |pairs: &[(&str, &str)]| {
+        let mut config = Config { user: "app".to_owned(), ..Config::default() };
+        for (name, value) in pairs {
+            match Parameter::find(name) {
+                Some(parameter) => config.set(parameter, value, name).unwrap(),
+                None => config.set_variable(name, value).unwrap(),
+            }
+        }
+        config.check().unwrap();
+        let text = config.to_url();
+        assert_eq!(url(text.expose()).unwrap(), config, "{}", text.expose());
+    };
+    round(&[]);
+    // Each text alone, then each beside every other one.
+    let all: Vec<(&str, &str)> =
+        GIVEN.iter().flat_map(|(name, texts)| texts.iter().map(|text| (*name, *text))).collect();
+    for one in &all {
+        for other in &all {
+            round(&[*one, *other]);
+        }
+    }
+    round(&all);
+}
+
 const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/mysql.md");
 
 /// `docs/mysql.md` has the table that the code has. `UPDATE_DOCS=1` rewrites it.

@@ -379,7 +379,7 @@ impl Pipeline {
         job.resets = true;
         job.quiet = true;
         self.add(job);
-        let mut setup = self.settings.setup.to_string();
+        let mut setup = self.settings.setup.after_reset();
         for text in &self.adopted.texts {
             setup.push_str(";\n");
             setup.push_str(text);

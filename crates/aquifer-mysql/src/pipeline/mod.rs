@@ -22,6 +22,7 @@ use aquifer_driver::{Columns, Counters, Description, Error, ErrorKind, Retry, St
 
 use crate::protocol::Agreed;
 use crate::protocol::answer::ServerStatus;
+use crate::setup::Setup;
 use crate::statement::{Cache, Statement};
 use cursor::Input;
 use job::{Job, Role, Settled};
@@ -35,7 +36,7 @@ pub(crate) struct Settings {
     /// The session's time zone is UTC.
     pub(crate) utc: bool,
     /// What makes a fresh session the one that was configured.
-    pub(crate) setup: Box<str>,
+    pub(crate) setup: Setup,
     /// Most bytes of a command.
     pub(crate) packet_max: usize,
 }
@@ -208,6 +209,11 @@ impl Pipeline {
     /// Most bytes of a command, as the server says after the log-in.
     pub(crate) fn set_packet_max(&mut self, bytes: usize) {
         self.settings.packet_max = bytes;
+    }
+
+    /// How a fresh session is made.
+    pub(crate) fn set_setup(&mut self, setup: Setup) {
+        self.settings.setup = setup;
     }
 
     pub(crate) fn counters(&self) -> Counters {

@@ -2,8 +2,10 @@ use aquifer_driver::{Batch, Command, Status, TxOptions};
 use mysql_common::constants::CapabilityFlags;
 
 use super::*;
+use crate::config::Config;
 use crate::protocol::frame;
 use crate::protocol::reader::put_bytes;
+use crate::setup::Server;
 use aquifer_driver::{RowBatch, Step, Value, Want};
 
 /// A pipeline, and the server's side of it by hand.
@@ -22,7 +24,11 @@ impl Talk {
             agreed: Agreed { flags: flags.bits(), mariadb: 0 },
             statements_max: 2,
             utc: true,
-            setup: "SET NAMES utf8mb4".into(),
+            setup: Setup::new(
+                &Config { database: Some("shop".to_owned()), ..Config::default() },
+                Server { tracks: true, mariadb: true },
+                "utf8mb4",
+            ),
             packet_max: 1000,
         };
         let status = ServerStatus(AUTOCOMMIT);

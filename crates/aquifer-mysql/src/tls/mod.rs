@@ -9,7 +9,7 @@ use aquifer_driver::{Error, ErrorKind, Result, Retry};
 use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use tokio_rustls::TlsConnector;
 
@@ -39,8 +39,15 @@ impl Tls {
             .with_safe_default_protocol_versions()
             .map_err(|error| unusable("TLS cannot be set up", error))?
             .dangerous()
-            .with_custom_certificate_verifier(verifier(config, &provider)?)
-            .with_no_client_auth();
+            .with_custom_certificate_verifier(verifier(config, &provider)?);
+        let client = match (&config.tls_cert, &config.tls_key) {
+            (Some(certificate), Some(key)) => client
+                .with_client_auth_cert(certificates(certificate, "tlsCert")?, private_key(key)?)
+                .map_err(|error| {
+                    unusable("the client certificate and its key cannot be used", error)
+                })?,
+            _ => client.with_no_client_auth(),
+        };
         Ok(Self { client: Some(Arc::new(client)), mode })
     }
 
@@ -93,7 +100,7 @@ fn verifier(
     let mut roots = RootCertStore::empty();
     match &config.tls_ca {
         Some(path) => {
-            roots.add_parsable_certificates(certificates(path)?);
+            roots.add_parsable_certificates(certificates(path, "tlsCa")?);
         }
         None => {
             roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
@@ -109,13 +116,25 @@ fn verifier(
     Ok(Arc::new(verify::Chain::new(roots, check_name, provider)?))
 }
 
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
-    let file = |why: &dyn std::fmt::Display| {
-        Error::new(
-            ErrorKind::Configuration,
-            format!("the file {} of `tlsCa` cannot be used: {why}", path.display()),
-        )
-    };
+fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>> {
+    let pem = std::fs::read(path).map_err(|error| file(path, "tlsKey", &error))?;
+    let pem = zeroize::Zeroizing::new(pem);
+    PrivateKeyDer::from_pem_slice(&pem).map_err(|_| {
+        let error = file(path, "tlsKey", &"it has no key in PEM form that can be read");
+        error.with_hint("store it unencrypted, readable by its owner only")
+    })
+}
+
+#[cold]
+fn file(path: &Path, parameter: &str, why: &dyn std::fmt::Display) -> Error {
+    Error::new(
+        ErrorKind::Configuration,
+        format!("the file {} of `{parameter}` cannot be used: {why}", path.display()),
+    )
+}
+
+fn certificates(path: &Path, parameter: &str) -> Result<Vec<CertificateDer<'static>>> {
+    let file = |why: &dyn std::fmt::Display| file(path, parameter, why);
     let pem = std::fs::read(path).map_err(|error| file(&error))?;
     let found: Vec<_> = CertificateDer::pem_slice_iter(&pem)
         .collect::<Result<_, _>>()

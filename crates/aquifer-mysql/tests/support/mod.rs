@@ -1,6 +1,8 @@
 //! What the tests share: one server for a test binary, and a runtime.
 #![allow(dead_code, reason = "each test binary uses a part")]
 
+pub(crate) mod peer;
+
 use std::future::Future;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;

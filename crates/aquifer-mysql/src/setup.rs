@@ -1,0 +1,100 @@
+//! [`Setup`]: the statements that make a fresh session the one that was configured. Without I/O.
+
+use crate::config::Config;
+use crate::config::variables;
+
+/// What is set in each session, at the log-in and after each reset.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Setup {
+    /// Names of variables and their values as they stand in a statement.
+    variables: Vec<(String, String)>,
+    collation: Option<String>,
+    charset: String,
+    database: Option<String>,
+}
+
+/// What a server can be told.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Server {
+    /// It tells what changes in a session.
+    pub(crate) tracks: bool,
+    pub(crate) mariadb: bool,
+}
+
+impl Setup {
+    pub(crate) fn new(config: &Config, server: Server, charset: &str) -> Self {
+        let mut variables = vec![("time_zone".to_owned(), format!("'{}'", config.time_zone))];
+        if server.tracks {
+            variables.push(("session_track_state_change".to_owned(), "ON".to_owned()));
+            let (name, value) = if server.mariadb {
+                // The variables that are tracked by default, and the number of the last write.
+                let tracked = "'autocommit,character_set_client,character_set_connection,\
+                               character_set_results,time_zone,last_gtid'";
+                ("session_track_system_variables", tracked)
+            } else {
+                ("session_track_gtids", "'OWN_GTID'")
+            };
+            variables.push((name.to_owned(), value.to_owned()));
+        }
+        for (name, value) in &config.system_variables {
+            // Checked with the configuration.
+            variables.extend(variables::literal(value).map(|value| (name.clone(), value)));
+        }
+        let (collation, database) = (config.collation.clone(), config.database.clone());
+        Self { variables, collation, charset: charset.to_owned(), database }
+    }
+
+    /// One statement.
+    pub(crate) fn sql(&self) -> String {
+        let mut sql = format!("SET NAMES {}", self.charset);
+        if let Some(collation) = &self.collation {
+            sql.push_str(&format!(" COLLATE {collation}"));
+        }
+        for (name, value) in &self.variables {
+            sql.push_str(&format!(", {name} = {value}"));
+        }
+        sql
+    }
+
+    /// What follows a reset, which keeps the current database, whoever chose it.
+    pub(crate) fn after_reset(&self) -> String {
+        match self.use_database() {
+            Some(sql) => format!("{};\n{sql}", self.sql()),
+            None => self.sql(),
+        }
+    }
+
+    /// The statement that goes back to the database of the configuration, if it has one.
+    pub(crate) fn use_database(&self) -> Option<String> {
+        self.database.as_ref().map(|name| format!("USE `{}`", name.replace('`', "``")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_is_set_up_by_one_statement() {
+        let config = Config {
+            collation: Some("utf8mb4_bin".to_owned()),
+            database: Some("a`b".to_owned()),
+            system_variables: vec![
+                ("sql_mode".to_owned(), "ANSI', x = '1".to_owned()),
+                ("wait_timeout".to_owned(), "60".to_owned()),
+            ],
+            ..Config::default()
+        };
+        let server = Server { tracks: false, mariadb: true };
+        let setup = Setup::new(&config, server, "utf8mb4");
+        assert_eq!(
+            setup.sql(),
+            "SET NAMES utf8mb4 COLLATE utf8mb4_bin, time_zone = '+00:00', \
+             sql_mode = 'ANSI'', x = ''1', wait_timeout = 60"
+        );
+        assert!(setup.after_reset().ends_with(";\nUSE `a``b`"));
+        let tracks =
+            |mariadb| Setup::new(&config, Server { tracks: true, mariadb }, "utf8mb4").sql();
+        assert!(tracks(true).contains("last_gtid") && tracks(false).contains("OWN_GTID"));
+    }
+}
