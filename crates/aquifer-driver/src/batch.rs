@@ -593,10 +593,14 @@ impl<'r> Cell<'r> {
             Encoding::Json => ValueRef::Json(utf8(bytes)?),
             Encoding::Decimal => ValueRef::Decimal(utf8(bytes)?),
             Encoding::Uuid => ValueRef::Uuid(word(bytes)?),
-            Encoding::TimestampLe => ValueRef::Timestamp(i64::from_le_bytes(word(bytes)?)),
-            Encoding::TimestampTzLe => ValueRef::TimestampTz(i64::from_le_bytes(word(bytes)?)),
+            Encoding::TimestampLe => ValueRef::Timestamp(i64::from_le_bytes(of_calendar(bytes)?)),
+            Encoding::TimestampTzLe => {
+                ValueRef::TimestampTz(i64::from_le_bytes(of_calendar(bytes)?))
+            }
             Encoding::TimeLe => ValueRef::Time(i64::from_le_bytes(word(bytes)?)),
-            Encoding::DateLe => ValueRef::Date(crate::Date(i32::from_le_bytes(word(bytes)?))),
+            Encoding::DateLe => {
+                ValueRef::Date(crate::Date(i32::from_le_bytes(of_calendar(bytes)?)))
+            }
             Encoding::U64Be => {
                 let value = u64::from_be_bytes(word(bytes)?);
                 i64::try_from(value).map_or(ValueRef::UInt(value), ValueRef::Int)
@@ -635,6 +639,18 @@ fn tagged(bytes: &[u8]) -> Result<ValueRef<'_>, ConversionError> {
         BYTES => ValueRef::Bytes(rest),
         _ => return Err(ConversionError::damaged("the cell's tag is unknown")),
     })
+}
+
+/// A date or a moment; an empty cell is one that the calendar does not have.
+#[inline]
+fn of_calendar<const N: usize>(bytes: &[u8]) -> Result<[u8; N], ConversionError> {
+    word(bytes).map_err(|damaged| if bytes.is_empty() { no_day() } else { damaged })
+}
+
+#[cold]
+fn no_day() -> ConversionError {
+    ConversionError::damaged("it is a zero date, which is no day of the calendar")
+        .with_hint("the parameter `zeroDates` has the driver give such dates as NULL or as text")
 }
 
 const MICROS_1970_TO_2000: i64 = 946_684_800_000_000;

@@ -55,13 +55,16 @@ pub enum Encoding {
     Decimal,
     /// A UUID's sixteen bytes.
     Uuid,
-    /// Microseconds since 1970-01-01T00:00:00 without zone, i64, little-endian.
+    /// Microseconds since 1970-01-01T00:00:00 without zone, i64, little-endian. An empty cell is a moment
+    /// that the calendar does not have (MySQL's zero dates): reading it is an error.
     TimestampLe,
-    /// Microseconds since 1970-01-01T00:00:00 UTC, i64, little-endian.
+    /// Microseconds since 1970-01-01T00:00:00 UTC, i64, little-endian. Empty: as for
+    /// [`TimestampLe`](Self::TimestampLe).
     TimestampTzLe,
-    /// Microseconds since midnight, i64, little-endian.
+    /// Microseconds since midnight, i64, little-endian; on engines whose times are spans, negative or beyond
+    /// a day.
     TimeLe,
-    /// Days since 1970-01-01, i32, little-endian.
+    /// Days since 1970-01-01, i32, little-endian. Empty: as for [`TimestampLe`](Self::TimestampLe).
     DateLe,
     /// Unsigned, 8 bytes, big-endian.
     U64Be,

@@ -404,12 +404,23 @@ fn text_of(wanted: &'static str, value: ValueRef<'_>) -> Result<String, Conversi
         ValueRef::Bool(v) => v.to_string(),
         _ => match notation::iso(&value) {
             Some(iso) => iso.as_str().to_owned(),
-            None if matches!(value, ValueRef::Time(_)) => {
-                return Err(ConversionError::value(wanted, &value, "it is not within one day"));
-            }
-            None => return Err(ConversionError::kind(wanted, &value)),
+            None => match value {
+                ValueRef::Time(micros) => span_text(micros),
+                _ => return Err(ConversionError::kind(wanted, &value)),
+            },
         },
     })
+}
+
+/// A time that is negative or beyond a day, as MySQL writes it: `-838:59:59.000001`.
+fn span_text(micros: i64) -> String {
+    let (sign, span) = (if micros < 0 { "-" } else { "" }, micros.unsigned_abs());
+    let (seconds, fraction) = (span / 1_000_000, span % 1_000_000);
+    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    match fraction {
+        0 => format!("{sign}{hours:02}:{minutes:02}:{seconds:02}"),
+        _ => format!("{sign}{hours:02}:{minutes:02}:{seconds:02}.{fraction:06}"),
+    }
 }
 
 impl FromValue<'_> for Box<str> {

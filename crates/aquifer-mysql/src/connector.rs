@@ -10,7 +10,7 @@ use aquifer_driver::{
 };
 
 use crate::access::{Access, Source};
-use crate::config::Config;
+use crate::config::{Config, ZeroDates};
 use crate::connection::MysqlConnection;
 use crate::kill::KillQuery;
 use crate::login;
@@ -18,6 +18,7 @@ use crate::pipeline::{Pipeline, Settings};
 use crate::setup::{Server, Setup};
 use crate::stop::Stop;
 use crate::types::bind::ARGUMENTS_MAX;
+use crate::types::{Reading, Zone};
 
 /// The limit of a command until the server has told its own: the least that servers can be set to.
 const PACKET_MAX_AT_FIRST: usize = 16 * 1024;
@@ -137,7 +138,11 @@ impl MysqlConnector {
         let settings = Settings {
             agreed: login.agreed,
             statements_max: config.statement_cache_capacity,
-            utc: config.time_zone == "+00:00",
+            reading: Reading {
+                zone: Zone::parse(&config.time_zone),
+                no_day: config.zero_dates.no_day(),
+                dates_as_text: config.zero_dates == ZeroDates::Text,
+            },
             setup: first.clone(),
             packet_max: PACKET_MAX_AT_FIRST,
         };

@@ -26,7 +26,7 @@ mod stop;
 mod tls;
 mod types;
 
-pub use config::{Config, Secret, TlsMode};
+pub use config::{Config, Secret, TlsMode, ZeroDates};
 pub use connection::MysqlConnection;
 pub use connector::MysqlConnector;
 pub use driver::MysqlDriver;

@@ -6,7 +6,8 @@ use aquifer_driver::{Description, Error, ErrorKind, Parameter, Result};
 use foldhash::fast::RandomState;
 use hashlink::LruCache;
 
-use crate::types::Shape;
+use crate::protocol::Agreed;
+use crate::types::{Reading, Shape};
 
 /// A statement that the server keeps.
 #[derive(Debug)]
@@ -39,6 +40,21 @@ impl Statement {
     #[inline]
     pub(crate) fn shape(&self) -> Arc<Shape> {
         Arc::clone(&self.described.lock().unwrap_or_else(PoisonError::into_inner).shape)
+    }
+
+    /// How its rows lie in a session that reads them so: described anew by the same bytes if the session has
+    /// changed since.
+    ///
+    /// # Errors
+    ///
+    /// If the description is malformed.
+    #[inline]
+    pub(crate) fn shape_for(&self, reading: Reading, agreed: Agreed) -> Result<Arc<Shape>> {
+        let mut described = self.described.lock().unwrap_or_else(PoisonError::into_inner);
+        if described.shape.reading != reading {
+            described.shape = Arc::new(Shape::parse(&described.raw, agreed, reading)?);
+        }
+        Ok(Arc::clone(&described.shape))
     }
 
     /// The shape, if the server has just described the columns by the same bytes as before.
@@ -159,7 +175,7 @@ mod tests {
     use super::*;
 
     fn statement(text: &str) -> Arc<Statement> {
-        let shape = Arc::new(Shape::new(&[], true));
+        let shape = Arc::new(Shape::new(&[], Reading::UTC));
         Arc::new(Statement::new(1, text.into(), 0, [].into(), shape))
     }
 

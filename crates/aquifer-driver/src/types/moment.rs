@@ -109,6 +109,10 @@ pub(super) fn any_interval(
 ) -> Result<Span, ConversionError> {
     match value {
         ValueRef::Interval(interval) => Ok(Span { interval: *interval, nanos: 0 }),
+        // The span since midnight; MySQL's TIME is a span anyway.
+        ValueRef::Time(micros) => {
+            Ok(Span { interval: Interval { micros: *micros, ..Interval::default() }, nanos: 0 })
+        }
         ValueRef::Text(text) => civil::parse_interval(text)
             .map_err(|why| malformed(wanted, value, why, "intervals read like P1DT2H30M")),
         ValueRef::Int(_) | ValueRef::UInt(_) | ValueRef::Float(_) => {

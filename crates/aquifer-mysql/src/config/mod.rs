@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use aquifer_driver::{Dsn, Environment, Error, ErrorKind, Result, suggest};
 
-pub use self::modes::TlsMode;
+pub use self::modes::{TlsMode, ZeroDates};
 pub use self::secret::Secret;
 
 use self::parameters::{PARAMETERS, Parameter};
@@ -87,6 +87,8 @@ pub struct Config {
     pub loc: String,
     /// What users of Go's driver say; dates and times are typed in any case.
     pub parse_time: bool,
+    /// What a zero date (`0000-00-00`) is read as.
+    pub zero_dates: ZeroDates,
     /// Most bytes of a command; 0 for what the server takes.
     pub max_allowed_packet: usize,
     /// Statements that each connection keeps prepared on the server, at most.
@@ -129,6 +131,7 @@ impl Default for Config {
             time_zone: "+00:00".to_owned(),
             loc: "UTC".to_owned(),
             parse_time: false,
+            zero_dates: ZeroDates::Error,
             max_allowed_packet: 0,
             statement_cache_capacity: 256,
             connection_attributes: Vec::new(),

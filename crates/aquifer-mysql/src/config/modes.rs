@@ -1,5 +1,7 @@
 //! The choices that parameters have.
 
+use crate::types::NoDay;
+
 /// Whether a connection is encrypted, and what is checked of the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
@@ -37,6 +39,46 @@ impl TlsMode {
             Self::SkipVerify => "skip-verify",
             Self::VerifyCa => "verify-ca",
             Self::Verify => "true",
+        }
+    }
+}
+
+/// What a date that the calendar does not have (`0000-00-00`, `2026-02-00`) is read as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum ZeroDates {
+    /// Reading the cell is an error, [`Conversion`](aquifer_driver::ErrorKind::Conversion); the other cells of
+    /// its row can be read.
+    #[default]
+    Error,
+    /// NULL.
+    Null,
+    /// Text, as all dates are then.
+    Text,
+}
+
+impl ZeroDates {
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        Some(match text {
+            "error" => Self::Error,
+            "null" => Self::Null,
+            "text" => Self::Text,
+            _ => return None,
+        })
+    }
+
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Null => "null",
+            Self::Text => "text",
+        }
+    }
+
+    pub(crate) fn no_day(self) -> NoDay {
+        match self {
+            Self::Null => NoDay::Null,
+            Self::Error | Self::Text => NoDay::Empty,
         }
     }
 }

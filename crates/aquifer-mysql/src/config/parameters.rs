@@ -7,7 +7,7 @@ use aquifer_driver::{DriverOption, duration};
 
 use super::Config;
 use super::charset;
-use super::modes::TlsMode;
+use super::modes::{TlsMode, ZeroDates};
 use super::secret::Secret;
 
 /// A parameter, and how its text becomes a part of the configuration and is made of it again.
@@ -137,7 +137,7 @@ macro_rules! only {
     };
 }
 
-const COUNT: usize = 38;
+const COUNT: usize = 39;
 
 pub(crate) static PARAMETERS: [Parameter; COUNT] = [
     define(
@@ -355,7 +355,7 @@ pub(crate) static PARAMETERS: [Parameter; COUNT] = [
         ("time_zone", &[], ""),
         "+00:00",
         "an offset such as `+00:00`, or a name that the server knows",
-        "The session's time zone. TIMESTAMP columns are instants only while it is `+00:00`; with any other they read as times without a zone.",
+        "The session's time zone. With an offset, TIMESTAMP columns are instants; with a name, whose rules only the server knows, they read as times without a zone, and instants are refused as arguments.",
         (
             |config, text| {
                 config.time_zone = zone(unquoted(text))?;
@@ -382,6 +382,19 @@ pub(crate) static PARAMETERS: [Parameter; COUNT] = [
         "false",
         parse_time,
         "Taken, because Go's driver has it. Dates and times are typed in any case."
+    ),
+    define(
+        ("zeroDates", &[], ""),
+        "error",
+        "`error`, `null` or `text`",
+        "What a date that the calendar does not have (`0000-00-00`) reads as: an error of its cell, NULL, or text, as all dates then do.",
+        (
+            |config, text| {
+                config.zero_dates = ZeroDates::parse(text)?;
+                Some(())
+            },
+            |config| config.zero_dates.word().to_owned(),
+        ),
     ),
     number!(
         "maxAllowedPacket",

@@ -258,6 +258,7 @@ const GIVEN: &[(&str, &[&str])] = &[
     ("charset", &["utf8", "utf8mb4,utf8"]),
     ("time_zone", &["Europe/Paris", "-01:30"]),
     ("loc", &["Local"]),
+    ("zeroDates", &["null", "text"]),
     ("parseTime", &["true"]),
     ("maxAllowedPacket", &["1048576"]),
     ("statement_cache_capacity", &["0"]),

@@ -140,7 +140,7 @@ impl Pipeline {
 
     fn unknown(&mut self, mut job: Job, text: Arc<str>, params: &dyn Params) -> Result<()> {
         let mut held = Vec::new();
-        bind::put(&mut held, params)?;
+        bind::put(&mut held, params, self.reading.zone)?;
         job.given = params.count();
         job.text = Some(text);
         job.arguments = Arguments::Held(held);
@@ -158,7 +158,7 @@ impl Pipeline {
         statement.check_count(job.given)?;
         if job.waits || self.encoded < self.jobs.len() {
             let mut held = Vec::new();
-            bind::put(&mut held, params)?;
+            bind::put(&mut held, params, self.reading.zone)?;
             job.statement = Some(statement);
             job.arguments = Arguments::Held(held);
             self.add(job);
@@ -167,7 +167,7 @@ impl Pipeline {
         self.flight_head();
         let start = command::begin_execute(&mut self.out, statement.id);
         let from = self.out.len();
-        bind::put(&mut self.out, params)?;
+        bind::put(&mut self.out, params, self.reading.zone)?;
         let range = from..self.out.len();
         self.check_size(start)?;
         // Split over several packets it could not be found again.

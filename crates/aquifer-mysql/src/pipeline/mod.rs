@@ -24,6 +24,7 @@ use crate::protocol::Agreed;
 use crate::protocol::answer::ServerStatus;
 use crate::setup::Setup;
 use crate::statement::{Cache, Statement};
+use crate::types::Reading;
 use cursor::Input;
 use job::{Job, Role, Settled};
 
@@ -33,8 +34,8 @@ pub(crate) struct Settings {
     pub(crate) agreed: Agreed,
     /// Most statements that are kept.
     pub(crate) statements_max: usize,
-    /// The session's time zone is UTC.
-    pub(crate) utc: bool,
+    /// How columns are read in a fresh session.
+    pub(crate) reading: Reading,
     /// What makes a fresh session the one that was configured.
     pub(crate) setup: Setup,
     /// Most bytes of a command.
@@ -60,6 +61,8 @@ enum Stage {
 #[derive(Debug)]
 pub(crate) struct Pipeline {
     settings: Settings,
+    /// How columns are read in the session's present time zone.
+    reading: Reading,
     input: Input,
     /// The flight under way.
     out: Vec<u8>,
@@ -126,6 +129,7 @@ impl Pipeline {
     pub(crate) fn new(settings: Settings, status: ServerStatus) -> Self {
         Self {
             cache: Cache::new(settings.statements_max),
+            reading: settings.reading,
             settings,
             input: Input::default(),
             out: Vec::new(),

@@ -6,7 +6,7 @@ use aquifer_driver::{Error, ErrorKind, Outcome, Result, RowBatch, Step, Want};
 
 use super::job::{Action, Job, Role, Settled};
 use super::{Pipeline, Stage};
-use crate::protocol::answer::{self, Definition, Ok as Done, Prepared};
+use crate::protocol::answer::{self, Ok as Done, Prepared};
 use crate::protocol::frame::{PAYLOAD_MAX, Packet};
 use crate::protocol::reader::{Reader, malformed};
 use crate::server_error::ServerError;
@@ -251,7 +251,12 @@ impl Pipeline {
                     self.describe_columns(count);
                     return Ok(());
                 }
-                let shape = job.statement.as_ref().map(|statement| statement.shape());
+                let reading = self.reading;
+                let statement = job.statement.clone();
+                let shape = match statement {
+                    Some(statement) => Some(statement.shape_for(reading, agreed)?),
+                    None => None,
+                };
                 let shape = shape
                     .filter(|shape| shape.kinds.len() as u64 == count)
                     .ok_or_else(|| malformed("a result was not described"))?;
@@ -275,7 +280,7 @@ impl Pipeline {
         self.raw.clear();
         self.stage = Stage::Columns(count);
         if count == 0 {
-            self.prepared(Arc::new(Shape::new(&[], self.settings.utc)));
+            self.prepared(Arc::new(Shape::new(&[], self.reading)));
         }
     }
 
@@ -296,11 +301,14 @@ impl Pipeline {
             self.rows_begin(shape);
             return Ok(());
         }
-        let same = job.statement.as_ref().and_then(|statement| statement.shape_of(&self.raw));
+        let same = job.statement.as_ref().and_then(|statement| {
+            statement.shape_of(&self.raw).filter(|shape| shape.reading == self.reading)
+        });
         let shape = match same {
             Some(shape) => shape,
             None => {
-                let shape = Arc::new(self.shape_of_raw()?);
+                let shape = Shape::parse(&self.raw, self.settings.agreed, self.reading)?;
+                let shape = Arc::new(shape);
                 if let Some(statement) = self.jobs.front().and_then(|job| job.statement.as_ref()) {
                     statement.describe(&self.raw, &shape);
                 }
@@ -313,16 +321,6 @@ impl Pipeline {
             self.rows_begin(shape);
         }
         Ok(())
-    }
-
-    fn shape_of_raw(&self) -> Result<Shape> {
-        let mut reader = Reader::new(&self.raw);
-        let mut definitions = Vec::new();
-        while !reader.is_empty() {
-            let len = reader.u32()? as usize;
-            definitions.push(Definition::parse(reader.take(len)?, self.settings.agreed)?);
-        }
-        Ok(Shape::new(&definitions, self.settings.utc))
     }
 
     /// A statement is prepared: it is kept, and those who waited for it can be sent.
@@ -371,6 +369,9 @@ impl Pipeline {
         let discarding = self.discarding;
         let Some(job) = self.jobs.front_mut() else { return Err(malformed("nothing is owed")) };
         job.changed |= done.session_changed;
+        if let Some(zone) = done.zone {
+            self.reading.zone = zone;
+        }
         let rows = job.shape.as_ref().map_or(0, |_| job.rows);
         let affected = if done.affected == 0 { rows } else { done.affected };
         let id = i64::try_from(done.insert_id).ok().filter(|id| *id != 0);
@@ -424,6 +425,8 @@ impl Pipeline {
             self.closing_encoded = 0;
             self.session_changed = false;
             self.changes = super::Changes::default();
+            // The setup that follows sets it; not all servers say so when they are told what to track at once.
+            self.reading.zone = self.settings.reading.zone;
         }
         if self.discarding {
             return;

@@ -95,7 +95,7 @@ fn locate(
 ) -> Result<()> {
     let (bytes, slots) = batch.locate();
     let width = shape.kinds.len();
-    let mut cells = Cells { slots, scratch, scratch_at: bytes.len() };
+    let mut cells = Cells { slots, scratch, scratch_at: bytes.len(), no_day: shape.reading.no_day };
     let mut at = 0;
     while at < bytes.len() {
         let (body, end) = if framed {

@@ -23,7 +23,7 @@ impl Talk {
         let settings = Settings {
             agreed: Agreed { flags: flags.bits(), mariadb: 0 },
             statements_max: 2,
-            utc: true,
+            reading: crate::types::Reading::UTC,
             setup: Setup::new(
                 &Config { database: Some("shop".to_owned()), ..Config::default() },
                 Server { tracks: true, mariadb: true },

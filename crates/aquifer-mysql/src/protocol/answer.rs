@@ -5,6 +5,7 @@ use mysql_common::constants::{SessionStateType, StatusFlags};
 
 use super::Agreed;
 use super::reader::{Reader, malformed};
+use crate::types::Zone;
 
 /// First bytes of answers.
 pub(crate) const OK: u8 = 0x00;
@@ -47,6 +48,8 @@ pub(crate) struct Ok {
     pub(crate) warnings: u16,
     /// A setting, the current database or anything else of the session has changed.
     pub(crate) session_changed: bool,
+    /// The session's new time zone.
+    pub(crate) zone: Option<Zone>,
 }
 
 impl Ok {
@@ -62,7 +65,7 @@ impl Ok {
             // The human-readable information.
             reader.bytes()?;
             if !reader.is_empty() {
-                ok.session_changed = changes(reader.bytes()?)?;
+                (ok.session_changed, ok.zone) = changes(reader.bytes()?)?;
             }
         }
         Result::Ok(ok)
@@ -77,25 +80,41 @@ impl Ok {
     }
 }
 
-/// Whether the list of what has changed names anything that the next borrower would notice.
-fn changes(list: &[u8]) -> Result<bool> {
+/// Whether the list of what has changed names anything that the next borrower would notice, and the time zone if
+/// it is among that.
+fn changes(list: &[u8]) -> Result<(bool, Option<Zone>)> {
     let mut reader = Reader::new(list);
-    let mut changed = false;
+    let (mut changed, mut zone) = (false, None);
     while !reader.is_empty() {
         let kind = reader.u8()?;
         let data = reader.bytes()?;
         changed |= match SessionStateType::try_from(kind) {
-            Result::Ok(
-                SessionStateType::SESSION_TRACK_SYSTEM_VARIABLES
-                | SessionStateType::SESSION_TRACK_SCHEMA,
-            ) => true,
+            Result::Ok(SessionStateType::SESSION_TRACK_SYSTEM_VARIABLES) => {
+                zone = zone_among(data)?.or(zone);
+                true
+            }
+            Result::Ok(SessionStateType::SESSION_TRACK_SCHEMA) => true,
             Result::Ok(SessionStateType::SESSION_TRACK_STATE_CHANGE) => data.ends_with(b"1"),
             Result::Ok(_) => false,
             // What is not known counts as changed.
             Err(_) => true,
         };
     }
-    Result::Ok(changed)
+    Result::Ok((changed, zone))
+}
+
+/// The time zone among settings, which come as names and values.
+fn zone_among(settings: &[u8]) -> Result<Option<Zone>> {
+    let mut reader = Reader::new(settings);
+    let mut zone = None;
+    while !reader.is_empty() {
+        let name = reader.bytes()?;
+        let value = reader.text()?;
+        if name == b"time_zone" {
+            zone = Some(Zone::parse(&value));
+        }
+    }
+    Result::Ok(zone)
 }
 
 /// A column or a parameter, as the server describes it.

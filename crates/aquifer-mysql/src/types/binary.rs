@@ -63,8 +63,13 @@ pub(super) fn var(bytes: &[u8], at: usize, end: usize) -> Option<(usize, usize)>
 
 fn rewrite(kind: Kind, bytes: &[u8], cells: &mut Cells<'_>) -> Option<()> {
     match kind {
-        Kind::Date => cells.rewritten(&temporal::date(bytes)?.to_le_bytes()),
-        Kind::DateTime => cells.rewritten(&temporal::date_time(bytes)?.to_le_bytes()),
+        Kind::Date => cells.date(temporal::date(bytes)?),
+        Kind::DateTime(east) => cells.moment(temporal::date_time(bytes)?, east),
+        Kind::DateText => cells.write(|out| temporal::put_date_text(bytes, out))?,
+        Kind::DateTimeText(digits) => {
+            cells.write(|out| temporal::put_date_time_text(bytes, digits, out))?;
+        }
+        Kind::Bits => cells.rewritten(&super::bits(bytes)?.to_le_bytes()),
         Kind::Time => cells.rewritten(&temporal::time(bytes)?.to_le_bytes()),
         Kind::Uuid => cells.rewritten(&super::text::uuid(bytes)?),
         _ => return None,

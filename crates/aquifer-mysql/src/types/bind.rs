@@ -8,6 +8,7 @@ use aquifer_driver::civil::{DAY_MICROS, year_month_day};
 use aquifer_driver::{Error, ErrorKind, ParamSink, Params, Result, ValueRef};
 use mysql_common::constants::ColumnType as Type;
 
+use super::Zone;
 use crate::protocol::reader::put_bytes;
 
 /// Most arguments of one statement: their number has 16 bits.
@@ -20,6 +21,8 @@ const UNSIGNED: u8 = 0x80;
 const TYPES_FOLLOW: u8 = 1;
 
 const YEARS: &str = "MySQL's dates are those of the years 0 to 9999";
+const NO_OFFSET: &str = "an instant cannot be told in the session's time zone, whose rules only the server \
+                         knows: set `time_zone` to an offset such as +00:00, or bind a time without a zone";
 const NO_NUMBER: &str = "MySQL has no such number: neither infinities nor NaN";
 
 /// Appends the arguments: NULL bits, the types, the values. Nothing for a statement without any.
@@ -27,7 +30,7 @@ const NO_NUMBER: &str = "MySQL has no such number: neither infinities nor NaN";
 /// # Errors
 ///
 /// If there are too many, or the engine cannot take one; what was appended is then of no use.
-pub(crate) fn put(out: &mut Vec<u8>, params: &dyn Params) -> Result<()> {
+pub(crate) fn put(out: &mut Vec<u8>, params: &dyn Params, zone: Zone) -> Result<()> {
     let count = params.count();
     if count == 0 {
         return Ok(());
@@ -43,7 +46,7 @@ pub(crate) fn put(out: &mut Vec<u8>, params: &dyn Params) -> Result<()> {
     let types = nulls + count.div_ceil(8) + 1;
     out.resize(types + 2 * count, 0);
     out[types - 1] = TYPES_FOLLOW;
-    let mut arguments = Arguments { out, nulls, types, count, index: 0 };
+    let mut arguments = Arguments { out, nulls, types, count, zone, index: 0 };
     params.bind(&mut arguments)?;
     let given = arguments.index;
     if given == count {
@@ -60,6 +63,7 @@ struct Arguments<'a> {
     nulls: usize,
     types: usize,
     count: usize,
+    zone: Zone,
     index: usize,
 }
 
@@ -133,8 +137,8 @@ impl Arguments<'_> {
                 self.out.extend_from_slice(&date);
                 Type::MYSQL_TYPE_DATE
             }
-            // An instant is sent in UTC, which is the session's time zone.
-            ValueRef::Timestamp(v) | ValueRef::TimestampTz(v) => {
+            ValueRef::Timestamp(_) | ValueRef::TimestampTz(_) => {
+                let v = in_zone(value, self.zone).map_err(|why| self.refuse(why))?;
                 let day = i32::try_from(v.div_euclid(DAY_MICROS)).ok();
                 let date = day.and_then(packed_date).ok_or_else(|| self.refuse(YEARS))?;
                 self.out.push(11);
@@ -173,6 +177,17 @@ impl Arguments<'_> {
     }
 }
 
+/// Microseconds since 1970 on the clocks of the session's time zone.
+pub(super) fn in_zone(value: ValueRef<'_>, zone: Zone) -> Result<i64, &'static str> {
+    match (value, zone) {
+        (ValueRef::Timestamp(v), _) => Ok(v),
+        (ValueRef::TimestampTz(v), Zone::Fixed(east)) => {
+            v.checked_add(i64::from(east) * 1_000_000).ok_or(YEARS)
+        }
+        _ => Err(NO_OFFSET),
+    }
+}
+
 fn packed_date(day: i32) -> Option<[u8; 4]> {
     let (year, month, day) = year_month_day(day);
     let [low, high] = u16::try_from(year).ok().filter(|year| *year <= 9999)?.to_le_bytes();
@@ -208,7 +223,7 @@ mod tests {
 
     fn bound(params: &dyn Params) -> Result<Vec<u8>> {
         let mut out = Vec::new();
-        put(&mut out, params).map(|()| out)
+        put(&mut out, params, Zone::Fixed(0)).map(|()| out)
     }
 
     #[test]
@@ -239,6 +254,18 @@ mod tests {
             assert_eq!(&out[at..at + cell.len()], cell);
             at += cell.len();
         }
+    }
+
+    #[test]
+    fn an_instant_is_told_on_the_sessions_clocks_or_refused() {
+        let instant = || (Value::TimestampTz(0),);
+        let mut east = Vec::new();
+        put(&mut east, &instant(), Zone::Fixed(19_800)).unwrap();
+        assert_eq!(east[4..], [11, 0xb2, 7, 1, 1, 5, 30, 0, 0, 0, 0, 0]);
+        let error = put(&mut Vec::new(), &instant(), Zone::Named).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Argument);
+        assert!(error.to_string().contains("time_zone"), "{error}");
+        put(&mut Vec::new(), &(Value::Timestamp(0),), Zone::Named).unwrap();
     }
 
     #[test]

@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
-use aquifer_driver::{Column, Columns, Encoding};
+use aquifer_driver::{Column, Columns, Encoding, Result};
 use mysql_common::constants::{ColumnFlags, ColumnType as Type};
 
+use super::{NoDay, Reading, Zone};
+use crate::protocol::Agreed;
 use crate::protocol::answer::Definition;
+use crate::protocol::reader::Reader;
 
 /// The number of the collation `binary`: the bytes are no text.
 const BINARY: u16 = 63;
@@ -27,9 +30,16 @@ pub(crate) enum Kind {
     Bytes,
     /// As `Bytes`, the text of a UUID.
     Uuid,
+    /// Behind a length, as the most significant byte first: a BIT.
+    Bits,
     Date,
-    DateTime,
+    /// Of clocks that are so many seconds east of what it is read as.
+    DateTime(i32),
     Time,
+    /// A DATE that is read as text.
+    DateText,
+    /// A DATETIME that is read as text, with so many digits of fraction.
+    DateTimeText(u8),
 }
 
 impl Kind {
@@ -41,8 +51,14 @@ impl Kind {
             Self::I16 | Self::U16 => 2,
             Self::I32 | Self::U32 | Self::F32 => 4,
             Self::I64 | Self::U64 | Self::F64 => 8,
-            Self::Bytes | Self::Uuid | Self::Date | Self::DateTime | Self::Time => return None,
+            _ => return None,
         })
+    }
+
+    /// Whether what the text protocol sends is the cell.
+    #[inline]
+    pub(crate) fn is_text_as_is(self) -> bool {
+        matches!(self, Self::Bytes | Self::DateText | Self::DateTimeText(_))
     }
 }
 
@@ -51,16 +67,36 @@ impl Kind {
 pub(crate) struct Shape {
     pub(crate) columns: Arc<Columns>,
     pub(crate) kinds: Box<[Kind]>,
+    /// What it was made with.
+    pub(crate) reading: Reading,
 }
 
 impl Shape {
-    /// `utc`: the session's time zone is UTC, so that a TIMESTAMP is an instant.
-    pub(crate) fn new(definitions: &[Definition], utc: bool) -> Self {
+    /// Reads descriptions of columns, each behind four bytes of length.
+    ///
+    /// # Errors
+    ///
+    /// If one is malformed.
+    pub(crate) fn parse(raw: &[u8], agreed: Agreed, reading: Reading) -> Result<Self> {
+        let mut reader = Reader::new(raw);
+        let mut definitions = Vec::new();
+        while !reader.is_empty() {
+            let len = reader.u32()? as usize;
+            definitions.push(Definition::parse(reader.take(len)?, agreed)?);
+        }
+        Ok(Self::new(&definitions, reading))
+    }
+
+    pub(crate) fn new(definitions: &[Definition], reading: Reading) -> Self {
         let mut columns = Vec::with_capacity(definitions.len());
         let mut kinds = Vec::with_capacity(definitions.len());
         for definition in definitions {
-            let (kind, encoding) = read(definition, utc);
+            let (kind, encoding) = read(definition, reading);
+            let zero_dates =
+                matches!(kind, Kind::Date | Kind::DateTime(_)) && reading.no_day == NoDay::Null;
+            let never_null = definition.flags & ColumnFlags::NOT_NULL_FLAG.bits() != 0;
             let mut column = Column::new(definition.name.clone(), encoding)
+                .with_nullable(!never_null || zero_dates)
                 .with_type_name(type_name(definition))
                 .with_type_id(definition.kind.into());
             if !definition.table.is_empty() {
@@ -81,7 +117,7 @@ impl Shape {
             columns.push(column);
             kinds.push(kind);
         }
-        Self { columns: Arc::new(Columns::new(columns)), kinds: kinds.into() }
+        Self { columns: Arc::new(Columns::new(columns)), kinds: kinds.into(), reading }
     }
 }
 
@@ -89,7 +125,7 @@ fn unsigned(definition: &Definition) -> bool {
     definition.flags & ColumnFlags::UNSIGNED_FLAG.bits() != 0
 }
 
-fn read(definition: &Definition, utc: bool) -> (Kind, Encoding) {
+fn read(definition: &Definition, reading: Reading) -> (Kind, Encoding) {
     let unsigned = unsigned(definition);
     let pick = |signed, other| if unsigned { other } else { signed };
     match Type::try_from(definition.kind) {
@@ -109,18 +145,33 @@ fn read(definition: &Definition, utc: bool) -> (Kind, Encoding) {
         Ok(Type::MYSQL_TYPE_DECIMAL | Type::MYSQL_TYPE_NEWDECIMAL) => {
             (Kind::Bytes, Encoding::Decimal)
         }
+        Ok(Type::MYSQL_TYPE_DATE | Type::MYSQL_TYPE_NEWDATE) if reading.dates_as_text => {
+            (Kind::DateText, Encoding::Text)
+        }
+        Ok(
+            Type::MYSQL_TYPE_DATETIME
+            | Type::MYSQL_TYPE_DATETIME2
+            | Type::MYSQL_TYPE_TIMESTAMP
+            | Type::MYSQL_TYPE_TIMESTAMP2,
+        ) if reading.dates_as_text => (Kind::DateTimeText(definition.decimals), Encoding::Text),
         Ok(Type::MYSQL_TYPE_DATE | Type::MYSQL_TYPE_NEWDATE) => (Kind::Date, Encoding::DateLe),
         Ok(Type::MYSQL_TYPE_DATETIME | Type::MYSQL_TYPE_DATETIME2) => {
-            (Kind::DateTime, Encoding::TimestampLe)
+            (Kind::DateTime(0), Encoding::TimestampLe)
         }
-        Ok(Type::MYSQL_TYPE_TIMESTAMP | Type::MYSQL_TYPE_TIMESTAMP2) => {
-            (Kind::DateTime, if utc { Encoding::TimestampTzLe } else { Encoding::TimestampLe })
-        }
+        Ok(Type::MYSQL_TYPE_TIMESTAMP | Type::MYSQL_TYPE_TIMESTAMP2) => match reading.zone {
+            Zone::Fixed(east) => (Kind::DateTime(east), Encoding::TimestampTzLe),
+            Zone::Named => (Kind::DateTime(0), Encoding::TimestampLe),
+        },
         Ok(Type::MYSQL_TYPE_TIME | Type::MYSQL_TYPE_TIME2) => (Kind::Time, Encoding::TimeLe),
         Ok(Type::MYSQL_TYPE_JSON) => (Kind::Bytes, Encoding::Json),
-        Ok(Type::MYSQL_TYPE_BIT | Type::MYSQL_TYPE_GEOMETRY) => (Kind::Bytes, Encoding::Bytes),
+        Ok(Type::MYSQL_TYPE_BIT) => (Kind::Bits, Encoding::U64Le),
+        Ok(Type::MYSQL_TYPE_GEOMETRY) => (Kind::Bytes, Encoding::Bytes),
         _ if definition.format.as_deref() == Some("json") => (Kind::Bytes, Encoding::Json),
         _ if definition.type_name.as_deref() == Some("uuid") => (Kind::Uuid, Encoding::Uuid),
+        // MariaDB's addresses have the charset of bytes, and are sent as text.
+        _ if definition.type_name.as_deref().is_some_and(|name| name.starts_with("inet")) => {
+            (Kind::Bytes, Encoding::Text)
+        }
         _ if definition.charset == BINARY => (Kind::Bytes, Encoding::Bytes),
         _ => (Kind::Bytes, Encoding::Text),
     }
@@ -204,17 +255,30 @@ mod tests {
             (Type::MYSQL_TYPE_TIMESTAMP, none, 63, Encoding::TimestampTzLe, "TIMESTAMP"),
         ] {
             let column = definition(kind, flags, charset);
-            assert_eq!(read(&column, true).1, encoding, "{name}");
+            assert_eq!(read(&column, Reading::UTC).1, encoding, "{name}");
             assert_eq!(type_name(&column), name);
         }
         let stamp = definition(Type::MYSQL_TYPE_TIMESTAMP, none, 63);
-        assert_eq!(read(&stamp, false).1, Encoding::TimestampLe);
+        let named = Reading { zone: Zone::Named, ..Reading::UTC };
+        assert_eq!(read(&stamp, named).1, Encoding::TimestampLe);
+        let texts = Reading { dates_as_text: true, ..Reading::UTC };
+        assert_eq!(read(&stamp, texts), (Kind::DateTimeText(2), Encoding::Text));
+    }
+
+    #[test]
+    fn a_column_may_be_null_unless_the_server_says_never() {
+        let day = definition(Type::MYSQL_TYPE_DATE, ColumnFlags::NOT_NULL_FLAG, 63);
+        let nullable =
+            |reading| Shape::new(std::slice::from_ref(&day), reading).columns[0].nullable;
+        assert_eq!(nullable(Reading::UTC), Some(false));
+        // Zero dates become NULL.
+        assert_eq!(nullable(Reading { no_day: NoDay::Null, ..Reading::UTC }), Some(true));
     }
 
     #[test]
     fn a_decimal_tells_its_precision() {
         let decimal = definition(Type::MYSQL_TYPE_NEWDECIMAL, ColumnFlags::empty(), 63);
-        let shape = Shape::new(&[decimal], true);
+        let shape = Shape::new(&[decimal], Reading::UTC);
         assert_eq!(shape.columns[0].precision_scale, Some((10, 2)));
     }
 }

@@ -1,15 +1,15 @@
 //! Dates and times: the binary protocol's packed fields and the text protocol's digits, into the units of the
 //! contract.
 //!
-//! A zero date, and one without a month or a day, which MySQL allows in some SQL modes, is no day of the
-//! calendar: it becomes the value before all others, which no type of a calendar reads without an error.
+//! A zero date, one without a month or a day, and one like the 31st of February, which MySQL allows in some SQL
+//! modes, is no day of the calendar. Here it is a value of its own, far from all dates that MySQL has.
 
 use aquifer_driver::civil::{DAY_MICROS, days};
 
 /// The date that is none.
-const NO_DAY: i32 = i32::MIN;
+pub(super) const NO_DAY: i32 = i32::MIN;
 /// The moment that is none.
-const NO_MOMENT: i64 = i64::MIN;
+pub(super) const NO_MOMENT: i64 = i64::MIN;
 
 const SECOND: i64 = 1_000_000;
 
@@ -36,6 +36,41 @@ pub(super) fn date(bytes: &[u8]) -> Option<i32> {
 /// Microseconds since 1970 of a binary DATETIME.
 pub(super) fn date_time(bytes: &[u8]) -> Option<i64> {
     date_fields(bytes).map(|(day, micros)| moment(day, micros))
+}
+
+/// A binary DATE as text, as the text protocol has it.
+pub(super) fn put_date_text(bytes: &[u8], out: &mut Vec<u8>) -> Option<()> {
+    date_fields(bytes)?;
+    let [a, b, month, day] = bytes.first_chunk::<4>().copied().unwrap_or_default();
+    let year = u16::from_le_bytes([a, b]);
+    put(out, format_args!("{year:04}-{month:02}-{day:02}"));
+    Some(())
+}
+
+/// A binary DATETIME as text with so many digits of fraction; if it has more than the column says, with six.
+pub(super) fn put_date_time_text(bytes: &[u8], digits: u8, out: &mut Vec<u8>) -> Option<()> {
+    put_date_text(bytes, out)?;
+    let clock = bytes.get(4..).unwrap_or_default();
+    let [hour, minute, second] = clock.first_chunk::<3>().copied().unwrap_or_default();
+    put(out, format_args!(" {hour:02}:{minute:02}:{second:02}"));
+    let micros = clock.get(3..).and_then(<[u8]>::first_chunk::<4>).copied().unwrap_or_default();
+    let micros = u32::from_le_bytes(micros);
+    let digits = match digits {
+        0..=6 => digits,
+        // The column does not say.
+        _ if micros == 0 => 0,
+        _ => 6,
+    };
+    if digits > 0 {
+        let fraction = micros / 10_u32.pow(6 - u32::from(digits));
+        put(out, format_args!(".{fraction:0width$}", width = usize::from(digits)));
+    }
+    Some(())
+}
+
+fn put(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
+    // Writing into memory does not fail.
+    let _ = std::io::Write::write_fmt(out, text);
 }
 
 fn moment(day: i32, micros: i64) -> i64 {
@@ -126,11 +161,33 @@ mod tests {
     }
 
     #[test]
-    fn a_zero_date_is_before_all_others() {
+    fn a_zero_date_is_none() {
         assert_eq!(date(&[]), Some(NO_DAY));
         assert_eq!(date_of_text(b"0000-00-00"), Some(NO_DAY));
         assert_eq!(date_time_of_text(b"0000-00-00 00:00:00"), Some(NO_MOMENT));
         assert_eq!(date(&[0xea, 7, 2, 0]), Some(NO_DAY), "a month without a day");
+    }
+
+    #[test]
+    fn dates_as_text_are_those_of_the_text_protocol() {
+        let mut out = Vec::new();
+        let packed = [0xea, 0x07, 2, 0, 8, 15, 0, 0x90, 0xd0, 3, 0];
+        for (len, digits, text) in [
+            (0, 0, "0000-00-00 00:00:00"),
+            (0, 3, "0000-00-00 00:00:00.000"),
+            (4, 0, "2026-02-00 00:00:00"),
+            (7, 39, "2026-02-00 08:15:00"),
+            (11, 2, "2026-02-00 08:15:00.25"),
+            (11, 39, "2026-02-00 08:15:00.250000"),
+        ] {
+            out.clear();
+            put_date_time_text(&packed[..len], digits, &mut out).unwrap();
+            assert_eq!(String::from_utf8_lossy(&out), text);
+        }
+        out.clear();
+        put_date_text(&packed[..4], &mut out).unwrap();
+        assert_eq!(out, b"2026-02-00");
+        assert!(put_date_text(&packed[..5], &mut out).is_none());
     }
 
     #[test]

@@ -31,7 +31,7 @@ pub(crate) fn row(
         }
         let (start, after) = var(bytes, cell, end).ok_or_else(malformed)?;
         cell = after;
-        if *kind == Kind::Bytes {
+        if kind.is_text_as_is() {
             cells.here(start, after - start);
         } else {
             rewrite(*kind, &bytes[start..after], cells).ok_or_else(malformed)?;
@@ -52,11 +52,12 @@ fn rewrite(kind: Kind, text: &[u8], cells: &mut Cells<'_>) -> Option<()> {
         Kind::U64 => cells.rewritten(&parse::<u64>(text)?.to_le_bytes()),
         Kind::F32 => cells.rewritten(&parse::<f32>(text)?.to_le_bytes()),
         Kind::F64 => cells.rewritten(&parse::<f64>(text)?.to_le_bytes()),
-        Kind::Date => cells.rewritten(&temporal::date_of_text(text)?.to_le_bytes()),
-        Kind::DateTime => cells.rewritten(&temporal::date_time_of_text(text)?.to_le_bytes()),
+        Kind::Date => cells.date(temporal::date_of_text(text)?),
+        Kind::DateTime(east) => cells.moment(temporal::date_time_of_text(text)?, east),
+        Kind::Bits => cells.rewritten(&super::bits(text)?.to_le_bytes()),
         Kind::Time => cells.rewritten(&temporal::time_of_text(text)?.to_le_bytes()),
         Kind::Uuid => cells.rewritten(&uuid(text)?),
-        Kind::Bytes => return None,
+        Kind::Bytes | Kind::DateText | Kind::DateTimeText(_) => return None,
     }
     Some(())
 }
@@ -85,7 +86,7 @@ mod tests {
 
     use super::*;
     use crate::protocol::reader::put_bytes;
-    use crate::types::binary;
+    use crate::types::{NoDay, binary};
 
     const KINDS: [(Kind, Encoding); 8] = [
         (Kind::I8, Encoding::I8),
@@ -93,7 +94,7 @@ mod tests {
         (Kind::F64, Encoding::F64Le),
         (Kind::Bytes, Encoding::Text),
         (Kind::Date, Encoding::DateLe),
-        (Kind::DateTime, Encoding::TimestampLe),
+        (Kind::DateTime(0), Encoding::TimestampLe),
         (Kind::Time, Encoding::TimeLe),
         (Kind::Uuid, Encoding::Uuid),
     ];
@@ -109,7 +110,12 @@ mod tests {
         let mut scratch = Vec::new();
         {
             let (bytes, slots) = batch.locate();
-            let mut cells = Cells { slots, scratch: &mut scratch, scratch_at: bytes.len() };
+            let mut cells = Cells {
+                slots,
+                scratch: &mut scratch,
+                scratch_at: bytes.len(),
+                no_day: NoDay::Empty,
+            };
             read(bytes, 0, bytes.len(), &kinds, &mut cells)?;
             cells.slots.end_row(kinds.len());
         }

@@ -250,7 +250,10 @@ fn install(bin: &Path, account: Account, directory: &Path) -> Result<(), Error> 
     let mut install = account.command(&bin.join("mariadb-install-db"), directory);
     let mut data = std::ffi::OsString::from("--datadir=");
     data.push(directory.join("data"));
-    install.arg("--no-defaults").arg(data).args([
+    // Servers that start remove the temporary tables that they find in theirs: it must not be everybody's.
+    let mut temporary = std::ffi::OsString::from("--tmpdir=");
+    temporary.push(directory.join("data"));
+    install.arg("--no-defaults").arg(data).arg(temporary).args([
         "--auth-root-authentication-method=normal",
         "--skip-test-db",
         "--skip-name-resolve",
