@@ -11,6 +11,7 @@ use aquifer_testkit::postgres::{self, Auth, Role, Settings};
 
 use crate::failure::{Failure, Result};
 use crate::registry::Scale;
+use crate::workload::copy;
 use crate::workload::postgres::{Login, SETTLE, schema, stations};
 
 /// A running server that has the tables.
@@ -47,6 +48,7 @@ impl Server {
             .set("max_parallel_workers_per_gather", "0");
         let server = postgres::Server::start(settings)?;
         server.psql(&schema(stations(scale)))?;
+        server.psql(copy::SCHEMA)?;
         server.psql(SETTLE)?;
         // Peers differ in whether they would ask for TLS first.
         let url = format!("{}?sslmode=disable", server.url());

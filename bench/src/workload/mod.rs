@@ -1,5 +1,6 @@
 //! What is measured: a file per family, each with its table of workloads.
 
+pub mod copy;
 pub mod pool;
 pub mod postgres;
 pub mod serve;
@@ -9,4 +10,4 @@ use crate::registry::Workload;
 
 /// Every family's table, in the order they are run.
 pub const FAMILIES: &[&[Workload]] =
-    &[pool::WORKLOADS, sqlite::WORKLOADS, postgres::WORKLOADS, serve::WORKLOADS];
+    &[pool::WORKLOADS, sqlite::WORKLOADS, postgres::WORKLOADS, copy::WORKLOADS, serve::WORKLOADS];

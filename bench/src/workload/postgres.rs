@@ -3,7 +3,7 @@
 
 use crate::goal::Goal;
 use crate::peer::postgres::{
-    aquifer, aquifer_driver, deadpool, diesel, floor, libpq, sqlx, tokio_postgres,
+    aquifer, aquifer_driver, deadpool, diesel, floor, floor_connect, libpq, sqlx, tokio_postgres,
 };
 use crate::registry::{Peer, Scale, Setting, Workload};
 
@@ -176,6 +176,7 @@ pub const WORKLOADS: &[Workload] = &[
         served: true,
         peers: &[
             Peer::on_runtime("aquifer", aquifer_driver::connect),
+            Peer::on_runtime("floor", floor_connect::connect),
             Peer::on_runtime("tokio_postgres", tokio_postgres::connect),
             Peer::on_runtime("sqlx", sqlx::connect),
             Peer::on_runtime("diesel_async", diesel::connect),

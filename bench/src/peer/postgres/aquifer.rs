@@ -9,7 +9,7 @@ use crate::server::url;
 use crate::workload::postgres::{CONNECTIONS, FLIGHT, POINT, SCAN, TASKS, scanned};
 use crate::workload::sqlite::{Scan, Station, StationRef, key};
 
-async fn open(setting: &Setting) -> Result<Db> {
+pub(super) async fn open(setting: &Setting) -> Result<Db> {
     let db = Db::builder(url(setting)?)?.max_open(CONNECTIONS as u32).open()?;
     db.ping().await?;
     Ok(db)

@@ -15,24 +15,24 @@ use crate::server::url;
 use crate::workload::postgres::{FLIGHT, POINT, SCAN, scanned};
 use crate::workload::sqlite::{Scan, Station, key};
 
-fn address(setting: &Setting) -> Result<SocketAddr> {
+pub(super) fn address(setting: &Setting) -> Result<SocketAddr> {
     let url = url(setting)?;
     let host = url.split('@').nth(1).and_then(|rest| rest.split('/').next());
     Ok(host.ok_or_else(|| Failure::new("the URL has no host"))?.parse()?)
 }
 
 /// Nothing but an end is expected.
-fn no_rows(_: Station) -> Result<()> {
+pub(super) fn no_rows(_: Station) -> Result<()> {
     Err(Failure::new("a row that nobody asked for"))
 }
 
-struct Async {
-    wire: Wire,
-    stream: TcpStream,
+pub(super) struct Async {
+    pub(super) wire: Wire,
+    pub(super) stream: TcpStream,
 }
 
 impl Async {
-    fn open(setting: &Setting, sql: &str) -> Result<(Runtime, Self)> {
+    pub(super) fn open(setting: &Setting, sql: &str) -> Result<(Runtime, Self)> {
         let runtime = setting.threads.runtime()?;
         let address = address(setting)?;
         let this = runtime.block_on(async {
@@ -50,13 +50,54 @@ impl Async {
 
     /// Writes what waits and reads up to ReadyForQuery.
     #[inline]
-    async fn exchange(&mut self, mut row: impl FnMut(Station) -> Result<()>) -> Result<()> {
+    pub(super) async fn exchange(
+        &mut self,
+        mut row: impl FnMut(Station) -> Result<()>,
+    ) -> Result<()> {
         self.stream.write_all(&self.wire.out).await?;
         self.wire.out.clear();
         loop {
             let len = self.stream.read(self.wire.room()).await?;
             if let Read::Ready = self.wire.filled(len, &mut row)? {
                 return Ok(());
+            }
+        }
+    }
+}
+
+impl Async {
+    /// Writes what waits and reads up to ReadyForQuery; each message of this kind goes to `take`.
+    pub(super) async fn messages(
+        &mut self,
+        kind: u8,
+        mut take: impl FnMut(&[u8]) -> Result<()>,
+    ) -> Result<()> {
+        self.stream.write_all(&self.wire.out).await?;
+        self.wire.out.clear();
+        loop {
+            let len = self.stream.read(self.wire.room()).await?;
+            if let Read::Ready = self.wire.filled_with(len, kind, &mut take)? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Writes what waits and reads up to a message of this kind, which the server follows with nothing: its
+    /// body.
+    pub(super) async fn until(&mut self, kind: u8) -> Result<Vec<u8>> {
+        self.stream.write_all(&self.wire.out).await?;
+        self.wire.out.clear();
+        let mut found = None;
+        loop {
+            let len = self.stream.read(self.wire.room()).await?;
+            let read = self.wire.filled_with(len, kind, &mut |body| {
+                found = Some(body.to_vec());
+                Ok(())
+            })?;
+            match (found, read) {
+                (Some(body), _) => return Ok(body),
+                (None, Read::Ready) => return Err(Failure::new("another answer than expected")),
+                (None, Read::More) => found = None,
             }
         }
     }

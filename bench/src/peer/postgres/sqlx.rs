@@ -7,10 +7,12 @@ use ::sqlx::{ConnectOptions, Connection};
 use futures_util::TryStreamExt;
 use tokio::runtime::Runtime;
 
+use super::floor_copy::{CHUNK_BYTES, HEAD, TAIL, encode};
 use crate::drive::{Client, Request, Sequential, Subject, Tasks};
 use crate::failure::{Result, ensure};
 use crate::registry::Setting;
 use crate::server::url;
+use crate::workload::copy::{Arrivals, COPY_IN, EMPTY};
 use crate::workload::postgres::{CONNECTIONS, HELLO, Login, POINT, SCAN, TASKS, scanned};
 use crate::workload::sqlite::{Scan, Station, key};
 
@@ -110,6 +112,44 @@ impl Client for Collector {
 pub fn collect(setting: &Setting) -> Result<Box<dyn Subject>> {
     let (runtime, connection) = connection(setting)?;
     Ok(Box::new(Sequential::new(runtime, Collector(connection), scanned(setting))))
+}
+
+/// sqlx takes bytes only: the floor's.
+struct Load {
+    connection: PgConnection,
+    arrivals: Arrivals,
+    buffer: Vec<u8>,
+}
+
+impl Client for Load {
+    async fn prepare(&mut self) -> Result<()> {
+        ::sqlx::query(EMPTY).execute(&mut self.connection).await?;
+        Ok(())
+    }
+
+    async fn call(&mut self, request: Request) -> Result<()> {
+        let Self { connection, arrivals, buffer } = self;
+        let mut copy = connection.copy_in_raw(COPY_IN).await?;
+        buffer.clear();
+        buffer.extend_from_slice(HEAD);
+        for number in request.first..request.first + request.count {
+            encode(arrivals.row(number), buffer);
+            if buffer.len() >= CHUNK_BYTES {
+                copy.send(buffer.as_slice()).await?;
+                buffer.clear();
+            }
+        }
+        buffer.extend_from_slice(TAIL);
+        copy.send(buffer.as_slice()).await?;
+        let loaded = copy.finish().await?;
+        ensure(loaded == request.count, "another number of rows was taken than was sent")
+    }
+}
+
+pub fn load(setting: &Setting) -> Result<Box<dyn Subject>> {
+    let (runtime, connection) = connection(setting)?;
+    let load = Load { connection, arrivals: Arrivals::new(), buffer: Vec::new() };
+    Ok(Box::new(Sequential::new(runtime, load, scanned(setting))))
 }
 
 struct Connect(PgConnectOptions);

@@ -3,7 +3,8 @@
 use std::pin::pin;
 use std::str::FromStr;
 
-use ::tokio_postgres::types::ToSql;
+use ::tokio_postgres::binary_copy::{BinaryCopyInWriter, BinaryCopyOutStream};
+use ::tokio_postgres::types::{ToSql, Type};
 use ::tokio_postgres::{Client as Session, Config, NoTls, Row, SimpleQueryMessage, Statement};
 use futures_util::TryStreamExt;
 use futures_util::future::join_all;
@@ -12,6 +13,7 @@ use crate::drive::{Client, Request, Sequential, Subject};
 use crate::failure::{Failure, Result, ensure};
 use crate::registry::Setting;
 use crate::server::url;
+use crate::workload::copy::{Arrivals, COPY_IN, EMPTY, copy_out};
 use crate::workload::postgres::{FLIGHT, HELLO, Login, POINT, SCAN, scanned};
 use crate::workload::sqlite::{Scan, Station, key};
 
@@ -122,6 +124,64 @@ impl Client for Collector {
 pub fn collect(setting: &Setting) -> Result<Box<dyn Subject>> {
     let (runtime, prepared) = prepared(setting, SCAN)?;
     Ok(Box::new(Sequential::new(runtime, Collector(prepared), scanned(setting))))
+}
+
+const TYPES: [Type; 4] = [Type::INT8, Type::TEXT, Type::TEXT, Type::FLOAT8];
+
+struct Load {
+    session: Session,
+    arrivals: Arrivals,
+}
+
+impl Client for Load {
+    async fn prepare(&mut self) -> Result<()> {
+        Ok(self.session.batch_execute(EMPTY).await?)
+    }
+
+    async fn call(&mut self, request: Request) -> Result<()> {
+        let sink = self.session.copy_in(COPY_IN).await?;
+        let mut writer = pin!(BinaryCopyInWriter::new(sink, &TYPES));
+        for number in request.first..request.first + request.count {
+            let row = self.arrivals.row(number);
+            writer.as_mut().write(&[&row.id, &row.code, &row.river, &row.level_m]).await?;
+        }
+        let loaded = writer.finish().await?;
+        ensure(loaded == request.count, "another number of rows was taken than was sent")
+    }
+}
+
+pub fn load(setting: &Setting) -> Result<Box<dyn Subject>> {
+    let runtime = setting.threads.runtime()?;
+    let config = Config::from_str(url(setting)?)?;
+    let load = Load { session: runtime.block_on(open(&config))?, arrivals: Arrivals::new() };
+    Ok(Box::new(Sequential::new(runtime, load, scanned(setting))))
+}
+
+struct Unload(Session);
+
+impl Client for Unload {
+    async fn call(&mut self, request: Request) -> Result<()> {
+        let data = self.0.copy_out(&copy_out(request.count)).await?;
+        let mut rows = pin!(BinaryCopyOutStream::new(data, &TYPES));
+        let mut scan = Scan::default();
+        while let Some(row) = rows.try_next().await? {
+            let station = Station {
+                id: row.try_get(0)?,
+                code: row.try_get::<&str>(1)?.to_owned(),
+                river: row.try_get::<&str>(2)?.to_owned(),
+                level_m: row.try_get(3)?,
+            };
+            station.check(scan.next())?;
+        }
+        scan.done(request)
+    }
+}
+
+pub fn unload(setting: &Setting) -> Result<Box<dyn Subject>> {
+    let runtime = setting.threads.runtime()?;
+    let config = Config::from_str(url(setting)?)?;
+    let session = runtime.block_on(open(&config))?;
+    Ok(Box::new(Sequential::new(runtime, Unload(session), scanned(setting))))
 }
 
 struct Connect(Config);

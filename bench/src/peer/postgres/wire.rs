@@ -11,6 +11,8 @@ const ROOM: usize = 128 * 1024;
 /// What is to be written, and what was read and not understood yet.
 pub(super) struct Wire {
     pub(super) out: Vec<u8>,
+    /// How many rows the last command took, as its end said.
+    pub(super) affected: u64,
     buffer: Box<[u8]>,
     start: usize,
     end: usize,
@@ -24,7 +26,7 @@ pub(super) enum Read {
 
 impl Wire {
     pub(super) fn new() -> Self {
-        Self { out: Vec::new(), buffer: vec![0; ROOM].into(), start: 0, end: 0 }
+        Self { out: Vec::new(), affected: 0, buffer: vec![0; ROOM].into(), start: 0, end: 0 }
     }
 
     fn message(&mut self, tag: u8, body: impl FnOnce(&mut Vec<u8>)) {
@@ -46,6 +48,28 @@ impl Wire {
                 out.push(0);
             }
         });
+    }
+
+    /// A simple query.
+    pub(super) fn query(&mut self, sql: &str) {
+        self.message(b'Q', |out| {
+            out.extend_from_slice(sql.as_bytes());
+            out.push(0);
+        });
+    }
+
+    /// SASLInitialResponse.
+    pub(super) fn sasl_initial(&mut self, first: &str) {
+        self.message(b'p', |out| {
+            out.extend_from_slice(b"SCRAM-SHA-256\0");
+            out.extend_from_slice(&(first.len() as u32).to_be_bytes());
+            out.extend_from_slice(first.as_bytes());
+        });
+    }
+
+    /// SASLResponse.
+    pub(super) fn sasl_response(&mut self, last: &str) {
+        self.message(b'p', |out| out.extend_from_slice(last.as_bytes()));
     }
 
     /// Prepares `sql`, with one parameter of type bigint.
@@ -91,6 +115,17 @@ impl Wire {
         len: usize,
         row: &mut impl FnMut(Station) -> Result<()>,
     ) -> Result<Read> {
+        self.filled_with(len, b'D', &mut |body: &[u8]| row(station(body)?))
+    }
+
+    /// The same, with each message of one kind given to `take`.
+    #[inline]
+    pub(super) fn filled_with(
+        &mut self,
+        len: usize,
+        kind: u8,
+        take: &mut impl FnMut(&[u8]) -> Result<()>,
+    ) -> Result<Read> {
         ensure(len > 0, "the server closed the connection")?;
         self.end += len;
         while let Some((head, _)) = self.buffer[self.start..self.end].split_first_chunk::<5>() {
@@ -102,8 +137,9 @@ impl Wire {
             let body = &self.buffer[self.start + 5..end];
             self.start = end;
             match tag {
-                b'D' => row(station(body)?)?,
+                _ if tag == kind => take(body)?,
                 b'Z' => return Ok(Read::Ready),
+                b'C' => self.affected = affected(body),
                 b'E' => return Err(refused(body)),
                 _ => {}
             }
@@ -122,8 +158,14 @@ fn malformed() -> Failure {
     Failure::new("a row has another form than the table")
 }
 
+/// `COPY 1000`, and a zero.
+fn affected(body: &[u8]) -> u64 {
+    let text = std::str::from_utf8(body).unwrap_or_default().trim_end_matches('\0');
+    text.rsplit(' ').next().and_then(|count| count.parse().ok()).unwrap_or_default()
+}
+
 #[inline]
-fn station(body: &[u8]) -> Result<Station> {
+pub(super) fn station(body: &[u8]) -> Result<Station> {
     let mut rest = body.strip_prefix(b"\0\x04").ok_or_else(malformed)?;
     let id = i64::from_be_bytes(fixed(cell(&mut rest)?)?);
     let code = text(cell(&mut rest)?)?;
