@@ -21,12 +21,17 @@ fn generate(input: &DeriveInput, description: &RowType<'_>) -> TokenStream {
     let mut lookups = Vec::new();
     let mut names = Vec::new();
     let mut declared = Vec::new();
+    let mut places = Vec::new();
+    let mut binds = Vec::new();
     for field in &description.fields {
         let member = &field.member;
         match &field.role {
             Role::Column(column) => {
                 let name = &column.name;
                 let argument = argument(field, column, description, &mut bounds);
+                let place = places.len();
+                binds.push(code!(#place => #root::ToValue::bind(&#argument, sink)?,));
+                places.push(name);
                 arms.push(code!(#name => return ::core::option::Option::Some(#argument),));
                 names.push(code!(each(#name);));
                 declared.push(code!(each(#name);));
@@ -82,6 +87,24 @@ fn generate(input: &DeriveInput, description: &RowType<'_>) -> TokenStream {
 
                 fn declared(each: &mut dyn ::core::ops::FnMut(&str)) {
                     #(#declared)*
+                }
+
+                #[inline]
+                fn places(&self) -> &'static [&'static str] {
+                    &[#(#places),*]
+                }
+
+                #[inline]
+                fn bind_at(
+                    &self,
+                    place: usize,
+                    sink: &mut dyn #root::driver::ParamSink,
+                ) -> #root::driver::Result<bool> {
+                    match place {
+                        #(#binds)*
+                        _ => return ::core::result::Result::Ok(false),
+                    }
+                    ::core::result::Result::Ok(true)
                 }
             }
         };

@@ -33,6 +33,7 @@ fn fields_answer_to_the_names_of_their_columns() {
     }
     assert_eq!(names(&station), ["stationId", "c", "levelM"]);
     assert_eq!(names(&&station), names(&station));
+    assert_eq!((&station).places(), ["stationId", "c", "levelM"]);
     assert_eq!(station.cache, None);
 }
 
@@ -83,6 +84,8 @@ fn nested_structs_answer_to_their_prefix_and_to_a_dotted_path() {
     }
     assert_eq!(argument(&owned, "author_id"), None);
     assert_eq!(names(&owned), ["id", "owner_id", "owner_name", "by_id", "by_name", "created_by"]);
+    // The others are found by name: whether they are there is known of a value only.
+    assert_eq!(owned.places(), ["id"]);
 }
 
 #[test]

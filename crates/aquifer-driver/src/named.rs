@@ -36,6 +36,28 @@ pub trait ToParams {
     {
         let _ = each;
     }
+
+    /// The names of the arguments that [`bind_at`](Self::bind_at) finds by their place in this list.
+    ///
+    /// For whoever takes many values of one type, as COPY does: names are looked for once per list instead of
+    /// once per value. Derived types have their own fields here, without those of flattened and nested
+    /// structs; anything else may have nothing, and is asked by name.
+    #[inline]
+    fn places(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// Gives the argument at this place of [`places`](Self::places) to the sink: what
+    /// [`param`](Self::param) gives for its name. False, and nothing is given, if there is no such place.
+    ///
+    /// # Errors
+    ///
+    /// The sink's.
+    #[inline]
+    fn bind_at(&self, place: usize, sink: &mut dyn ParamSink) -> Result<bool> {
+        let _ = (place, sink);
+        Ok(false)
+    }
 }
 
 /// One named argument: mostly a view of the value, sometimes made on the spot (a JSON document).
@@ -102,6 +124,16 @@ impl<T: ToParams + ?Sized> ToParams for &T {
 
     fn names(&self, each: &mut dyn FnMut(&str)) {
         (**self).names(each);
+    }
+
+    #[inline]
+    fn places(&self) -> &'static [&'static str] {
+        (**self).places()
+    }
+
+    #[inline]
+    fn bind_at(&self, place: usize, sink: &mut dyn ParamSink) -> Result<bool> {
+        (**self).bind_at(place, sink)
     }
 }
 

@@ -1,5 +1,8 @@
 //! COPY in both directions and all formats, against a real server.
 
+// What the derive macros name.
+extern crate aquifer_driver as aquifer;
+
 mod support;
 
 use std::collections::HashMap;
@@ -476,5 +479,49 @@ fn a_connection_that_breaks_during_a_copy_says_so() {
         assert!(!error.nothing_sent());
         drop(copy);
         assert_eq!(session.status(), Status::Broken);
+    });
+}
+
+#[derive(aquifer_derive::ToParams)]
+struct River<'a> {
+    id: i32,
+    name: &'a str,
+}
+
+#[derive(aquifer_derive::ToParams)]
+struct Named {
+    km: Option<f64>,
+    name: String,
+    id: i64,
+}
+
+#[test]
+fn rows_of_different_types_find_their_columns_in_one_copy() {
+    run(async {
+        let (_database, mut session) = session().await;
+        let mut writer =
+            session.postgres().copy_in_rows("rivers", &["id", "name"]).start().await.unwrap();
+        writer.send_named(River { id: 1, name: "Elbe" }).await.unwrap();
+        writer.send_named(Named { km: None, name: "Oder".into(), id: 2 }).await.unwrap();
+        writer.send((3, "Rhein")).await.unwrap();
+        writer.send_named(&River { id: 4, name: "Main" }).await.unwrap();
+        let pairs: [(&str, &dyn aquifer_driver::ToValue); 2] = [("name", &"Nahe"), ("id", &5)];
+        writer.send_named(pairs).await.unwrap();
+        let either: [&dyn aquifer_driver::ToParams; 3] = [
+            &Named { km: Some(1.0), name: "Isar".into(), id: 6 },
+            &River { id: 7, name: "Ilm" },
+            &Named { km: None, name: "Inn".into(), id: 8 },
+        ];
+        for row in either {
+            writer.send_named(row).await.unwrap();
+        }
+        assert_eq!(writer.finish().await.unwrap(), 8);
+        let names = session.scalar("SELECT string_agg(name, ' ' ORDER BY id) FROM rivers");
+        let expected = "Elbe Oder Rhein Main Nahe Isar Ilm Inn";
+        assert_eq!(names.await.unwrap(), Value::Text(expected.into()));
+        let both = [River { id: 9, name: "Ems" }, River { id: 10, name: "Eder" }];
+        let copy = session.postgres().copy_in_rows("rivers", &["km", "id"]);
+        let error = copy.send_named(&both).await.unwrap_err();
+        assert!(error.message().contains("row 1, column `km`"), "{error}");
     });
 }

@@ -97,9 +97,16 @@ pub(crate) fn bound(value: &dyn ToValue) -> Value {
     taken.0.remove(0)
 }
 
-/// The argument of that name.
+/// The argument of that name; by its place, too, if it has one.
 pub(crate) fn argument(params: &dyn ToParams, name: &str) -> Option<Value> {
-    params.param(name).map(|argument| bound(&argument))
+    let by_name = params.param(name).map(|argument| bound(&argument));
+    if let Some(place) = params.places().iter().position(|known| *known == name) {
+        let mut taken = Taken(Vec::new());
+        assert!(params.bind_at(place, &mut taken).unwrap());
+        assert_eq!(taken.0.first(), by_name.as_ref(), "{name} at {place}");
+    }
+    assert!(!params.bind_at(params.places().len(), &mut Taken(Vec::new())).unwrap());
+    by_name
 }
 
 /// All names.

@@ -8,8 +8,43 @@ use crate::types::{self, Codecs, Oid};
 /// A column that is filled.
 #[derive(Debug)]
 pub(crate) struct Column {
-    pub(crate) name: Box<str>,
-    pub(crate) oid: Oid,
+    name: Box<str>,
+    oid: Oid,
+    usual: Usual,
+}
+
+impl Column {
+    pub(crate) fn new(name: Box<str>, oid: Oid) -> Self {
+        Self { name, oid, usual: Usual::of(oid) }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+/// The types whose usual values are written in place, without a look at the catalogue: they are most of
+/// what rows are made of, and a row costs half as much with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Usual {
+    Int8,
+    Int4,
+    Float8,
+    Text,
+    None,
+}
+
+impl Usual {
+    fn of(oid: Oid) -> Self {
+        match oid {
+            20 => Self::Int8,
+            23 => Self::Int4,
+            701 => Self::Float8,
+            // text, varchar and bpchar: the same bytes.
+            25 | 1042 | 1043 => Self::Text,
+            _ => Self::None,
+        }
+    }
 }
 
 /// Writes rows in one format, and counts them.
@@ -41,7 +76,7 @@ impl Encoder {
             .iter()
             .all(|column| types::takes_binary(column.oid) || codecs.reads(column.oid));
         let mut scratch = Vec::new();
-        let mut cells = Binary { columns, codecs, out: &mut scratch, index: 0, inexact: false };
+        let mut cells = Binary { left: columns, codecs, out: &mut scratch, inexact: false };
         // What is wrong with the row is told when it is written.
         let _ = row.bind(&mut cells);
         if known && !cells.inexact { CopyFormat::Binary } else { CopyFormat::Text }
@@ -74,28 +109,24 @@ impl Encoder {
         let start = out.len();
         self.row += 1;
         let columns = &*self.columns;
-        let (bound, index) = match self.format {
-            CopyFormat::Binary => {
-                out.extend_from_slice(&(columns.len() as u16).to_be_bytes());
-                let mut cells =
-                    Binary { columns, codecs: &self.codecs, out, index: 0, inexact: false };
-                (row.bind(&mut cells), cells.index)
-            }
-            CopyFormat::Text | CopyFormat::Csv => {
-                let csv = self.format == CopyFormat::Csv;
-                let scratch = &mut self.scratch;
-                let mut cells = Lines { columns, out, scratch, index: 0, csv };
-                let bound = row.bind(&mut cells);
-                let index = cells.index;
-                out.push(b'\n');
-                (bound, index)
-            }
+        let (bound, left) = if self.format == CopyFormat::Binary {
+            out.extend_from_slice(&(columns.len() as u16).to_be_bytes());
+            let mut cells = Binary { left: columns, codecs: &self.codecs, out, inexact: false };
+            (row.bind(&mut cells), cells.left.len())
+        } else {
+            let csv = self.format == CopyFormat::Csv;
+            let scratch = &mut self.scratch;
+            let mut cells = Lines { columns, out, scratch, index: 0, csv };
+            let bound = row.bind(&mut cells);
+            let left = columns.len() - cells.index;
+            out.push(b'\n');
+            (bound, left)
         };
-        if bound.is_ok() && index == columns.len() {
+        if bound.is_ok() && left == 0 {
             return Ok(());
         }
         out.truncate(start);
-        Err(self.refused(bound, index))
+        Err(self.refused(bound, columns.len() - left))
     }
 
     #[cold]
@@ -125,26 +156,60 @@ impl Encoder {
 
 /// Cells in binary.
 struct Binary<'a> {
-    columns: &'a [Column],
+    /// The columns that have no value yet.
+    left: &'a [Column],
     codecs: &'a Codecs,
     out: &'a mut Vec<u8>,
-    index: usize,
     /// A value has no binary form.
     inexact: bool,
 }
 
 impl ParamSink for Binary<'_> {
-    #[inline]
+    /// Part of whoever binds a row: which value it is is known there, and three quarters of this are not
+    /// needed.
+    #[inline(always)]
     fn put(&mut self, value: ValueRef<'_>) -> Result<()> {
-        let Some(column) = self.columns.get(self.index) else { return Err(too_many()) };
+        let Some((column, left)) = self.left.split_first() else { return Err(too_many()) };
+        let usual = column.usual;
+        match value {
+            ValueRef::Int(v) if usual == Usual::Int8 => self.eight(v.to_be_bytes()),
+            ValueRef::Float(v) if usual == Usual::Float8 => self.eight(v.to_be_bytes()),
+            ValueRef::Int(v) if usual == Usual::Int4 && i64::from(v as i32) == v => {
+                let mut sized = [0, 0, 0, 4, 0, 0, 0, 0];
+                sized[4..].copy_from_slice(&(v as i32).to_be_bytes());
+                self.out.extend_from_slice(&sized);
+            }
+            ValueRef::Text(v) if usual == Usual::Text && v.len() <= i32::MAX as usize => {
+                self.out.reserve(4 + v.len());
+                self.out.extend_from_slice(&(v.len() as i32).to_be_bytes());
+                self.out.extend_from_slice(v.as_bytes());
+            }
+            ValueRef::Null => self.out.extend_from_slice(&(-1i32).to_be_bytes()),
+            value => self.other(column, &value)?,
+        }
+        self.left = left;
+        Ok(())
+    }
+}
+
+impl Binary<'_> {
+    #[inline]
+    fn eight(&mut self, bytes: [u8; 8]) {
+        let mut sized = [0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 0];
+        sized[4..].copy_from_slice(&bytes);
+        self.out.extend_from_slice(&sized);
+    }
+
+    #[inline(never)]
+    fn other(&mut self, column: &Column, value: &ValueRef<'_>) -> Result<()> {
+        let value = *value;
         let exact = types::put_binary(column.oid, value, self.out)?
             || self.codecs.put_binary(column.oid, value, self.out)?;
-        if !exact {
-            self.inexact = true;
-            return Err(no_binary_form(column.oid, value));
+        if exact {
+            return Ok(());
         }
-        self.index += 1;
-        Ok(())
+        self.inexact = true;
+        Err(no_binary_form(column.oid, value))
     }
 }
 
@@ -250,7 +315,7 @@ mod tests {
     const BYTEA: Oid = 17;
 
     fn columns(oids: &[Oid]) -> Box<[Column]> {
-        oids.iter().map(|oid| Column { name: format!("c{oid}").into(), oid: *oid }).collect()
+        oids.iter().map(|oid| Column::new(format!("c{oid}").into(), *oid)).collect()
     }
 
     fn encode(format: CopyFormat, oids: &[Oid], row: &dyn Params) -> Result<Vec<u8>> {

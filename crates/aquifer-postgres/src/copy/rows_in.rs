@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::poll_fn;
 use std::pin::pin;
+use std::task::{Poll, ready};
 
 use aquifer_driver::{Error, ErrorKind, ParamSink, Params, Result, ToParams, ToValue};
 use futures_core::Stream;
@@ -103,15 +104,22 @@ impl<'c> CopyInRows<'c> {
         let mut rows = pin!(rows);
         let mut writer = self.start().await?;
         loop {
-            let sent = match poll_fn(|cx| rows.as_mut().poll_next(cx)).await {
-                Some(row) => writer.encode(&row),
+            // As many rows as are there, up to a whole message.
+            let filled = poll_fn(|cx| {
+                loop {
+                    let Some(row) = ready!(rows.as_mut().poll_next(cx)) else {
+                        return Poll::Ready(None);
+                    };
+                    let encoded = writer.encode(&row);
+                    if encoded.is_err() || writer.is_full() {
+                        return Poll::Ready(Some(encoded));
+                    }
+                }
+            });
+            match filled.await {
+                Some(Ok(())) => writer.advance().await?,
+                Some(Err(error)) => return Err(writer.refuse(error).await),
                 None => return writer.finish().await,
-            };
-            if let Err(error) = sent {
-                return Err(writer.refuse(error).await);
-            }
-            if writer.is_full() {
-                writer.advance().await?;
             }
         }
     }
@@ -174,7 +182,7 @@ impl<'c> CopyInRows<'c> {
         let columns: Box<[Column]> = described
             .fields
             .iter()
-            .map(|field| Column { name: field.name.clone(), oid: field.oid })
+            .map(|field| Column::new(field.name.clone(), field.oid))
             .collect();
         // Named one by one, so that these and no others are meant.
         list.clear();
@@ -182,14 +190,14 @@ impl<'c> CopyInRows<'c> {
             if index > 0 {
                 list.push_str(", ");
             }
-            quote(&column.name, &mut list)?;
+            quote(column.name(), &mut list)?;
         }
         let mut buffer = Vec::new();
         frontend::begin_copy_data(&mut buffer);
         Ok(CopyRowWriter {
             target: format!("COPY {table} ({list}) FROM STDIN"),
             link: Link::Waiting(self.connection, buffer),
-            names: columns.iter().map(|column| column.name.clone()).collect(),
+            names: Names::new(&columns),
             rows: Rows::Undecided(columns, described.codecs().clone(), self.format),
         })
     }
@@ -214,7 +222,7 @@ impl fmt::Debug for CopyInRows<'_> {
 pub struct CopyRowWriter<'c> {
     target: String,
     link: Link<'c>,
-    names: Box<[Box<str>]>,
+    names: Names,
     rows: Rows,
 }
 
@@ -287,28 +295,13 @@ impl CopyRowWriter<'_> {
 
     #[inline]
     fn encode<P: Params>(&mut self, row: &P) -> Result<()> {
-        let buffer = match &mut self.link {
-            Link::Copying(copy) => copy.buffer(),
-            Link::Waiting(_, buffer) => buffer,
-            Link::Lost => return Err(lost()),
-        };
-        if let Rows::Undecided(columns, codecs, format) = &mut self.rows {
-            let format = format.unwrap_or_else(|| Encoder::suits(columns, codecs, row));
-            let encoder = Encoder::new(std::mem::take(columns), codecs.clone(), format);
-            encoder.head(buffer);
-            self.rows = Rows::Encoded(encoder);
-        }
-        match &mut self.rows {
-            Rows::Encoded(encoder) => encoder.row(row, buffer),
-            Rows::Undecided(..) => Err(lost()),
-        }
+        encode(&mut self.link, &mut self.rows, row)
     }
 
+    #[inline]
     fn encode_named<T: ToParams>(&mut self, row: &T) -> Result<()> {
-        let names = std::mem::take(&mut self.names);
-        let encoded = self.encode(&Named { row, names: &names });
-        self.names = names;
-        encoded
+        self.names.look_up(row.places());
+        encode(&mut self.link, &mut self.rows, &Named { row, names: &self.names })
     }
 
     #[inline]
@@ -360,34 +353,85 @@ impl fmt::Debug for CopyRowWriter<'_> {
     }
 }
 
+/// Writes a row behind those that were written before; the first one chooses the format.
+#[inline]
+fn encode<P: Params>(link: &mut Link<'_>, rows: &mut Rows, row: &P) -> Result<()> {
+    let buffer = match link {
+        Link::Copying(copy) => copy.buffer(),
+        Link::Waiting(_, buffer) => buffer,
+        Link::Lost => return Err(lost()),
+    };
+    if let Rows::Undecided(columns, codecs, format) = rows {
+        let format = format.unwrap_or_else(|| Encoder::suits(columns, codecs, row));
+        let encoder = Encoder::new(std::mem::take(columns), codecs.clone(), format);
+        encoder.head(buffer);
+        *rows = Rows::Encoded(encoder);
+    }
+    match rows {
+        Rows::Encoded(encoder) => encoder.row(row, buffer),
+        Rows::Undecided(..) => Err(lost()),
+    }
+}
+
 #[cold]
 fn lost() -> Error {
     Error::new(ErrorKind::Closed, "the COPY could not begin, or its beginning was dropped")
 }
 
+/// The columns' names, and where rows of the type that was seen last have their arguments.
+struct Names {
+    columns: Box<[(Box<str>, Option<usize>)]>,
+    /// What the places are of: one list, one type's fields.
+    places: &'static [&'static str],
+}
+
+impl Names {
+    fn new(columns: &[Column]) -> Self {
+        let columns = columns.iter().map(|column| (column.name().into(), None)).collect();
+        Self { columns, places: &[] }
+    }
+
+    #[inline]
+    fn look_up(&mut self, places: &'static [&'static str]) {
+        if !std::ptr::eq(self.places, places) {
+            self.places = places;
+            for (name, place) in &mut self.columns {
+                *place = places.iter().position(|known| **known == **name);
+            }
+        }
+    }
+}
+
 /// The arguments of a row, by the columns' names.
 struct Named<'a, T> {
     row: &'a T,
-    names: &'a [Box<str>],
+    names: &'a Names,
 }
 
 impl<T: ToParams> Params for Named<'_, T> {
     fn count(&self) -> usize {
-        self.names.len()
+        self.names.columns.len()
     }
 
+    // Part of whoever has the sink, so that its kind is known here as it is for tuples.
+    #[inline(always)]
     fn bind(&self, sink: &mut dyn ParamSink) -> Result<()> {
-        for name in self.names {
+        for (name, place) in &self.names.columns {
+            if let Some(place) = *place
+                && self.row.bind_at(place, sink)?
+            {
+                continue;
+            }
             match self.row.param(name) {
                 Some(argument) => argument.bind(sink)?,
-                None => {
-                    return Err(Error::new(
-                        ErrorKind::ArgumentMismatch,
-                        "the row has no argument of the column's name",
-                    ));
-                }
+                None => return Err(no_argument()),
             }
         }
         Ok(())
     }
+}
+
+#[cold]
+fn no_argument() -> Error {
+    Error::new(ErrorKind::ArgumentMismatch, "the row has no argument of the column's name")
 }
