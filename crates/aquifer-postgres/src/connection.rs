@@ -520,7 +520,10 @@ impl Connection for PostgresConnection {
             frontend::terminate(&mut farewell);
             // The server needs no farewell; a session that breaks now has ended as well.
             let _ = self.stream.write_all(&farewell).await;
-            let _ = self.stream.shutdown().await;
+            // Closing a socket says the same; TLS has a goodbye of its own.
+            if let Stream::Tls(stream) = &mut self.stream {
+                let _ = stream.shutdown().await;
+            }
             Ok(())
         })
     }

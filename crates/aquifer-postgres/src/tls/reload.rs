@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use aquifer_driver::Result;
 
 use super::{Tls, roots};
-use crate::config::{Files, PemSource, RootCert, SslConfig, Stat};
+use crate::config::{Files, PemSource, RootCert, SslConfig, SslMode, Stat};
 
 /// Loads at the first connect, and again when a file has appeared, changed or gone.
 #[derive(Debug)]
@@ -36,6 +36,10 @@ impl TlsSource {
     /// As [`Tls::load`]. What was loaded before is not used any more then: its files are not what they
     /// were.
     pub(crate) fn get(&self, files: &dyn Files) -> Result<Tls> {
+        if self.config.mode == SslMode::Disable {
+            // No file is read then, so none is looked at.
+            return Tls::load(&self.config, files);
+        }
         // Before they are read, so that a change in between is seen by the next connect.
         let now = self.stat(files);
         let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
@@ -75,6 +79,26 @@ mod tests {
     use super::super::authority::Authority;
     use super::*;
     use crate::config::{Config, GivenFiles};
+
+    #[test]
+    fn without_encryption_no_file_is_looked_at() {
+        struct Untouched;
+        impl Files for Untouched {
+            fn read(&self, path: &std::path::Path) -> std::io::Result<Vec<u8>> {
+                panic!("{} is read", path.display())
+            }
+
+            fn stat(&self, path: &std::path::Path) -> std::io::Result<Stat> {
+                panic!("{} is looked at", path.display())
+            }
+        }
+        let text = "user=app sslmode=disable sslrootcert=/root sslcert=/cert sslkey=/key";
+        let config =
+            Config::read(&Dsn::native("postgres", text), &EmptyEnvironment, &GivenFiles::default());
+        let source = TlsSource::new(config.unwrap().ssl);
+        source.get(&Untouched).unwrap();
+        source.get(&Untouched).unwrap();
+    }
 
     #[test]
     fn files_are_read_again_only_when_they_have_changed() {
