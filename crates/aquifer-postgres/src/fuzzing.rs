@@ -11,8 +11,12 @@ use crate::auth::{
     Authenticator, Identity, NONCE_BYTES, Password, Policy, Progress, RequireAuth, SaltedPasswords,
 };
 use crate::config::{self, ChannelBinding, Config, GivenFiles, Secret};
+use crate::copy::{Column, CopyFormat, Decoder, Encoder};
 use crate::parameters::Parameters;
-use crate::pipeline::{Pipeline, Settings, StatementMode};
+use crate::pipeline::{CopyStep, Direction, Pipeline, Settings, StatementMode};
+use crate::protocol::backend::Field;
+use crate::statement::Shape;
+use crate::types::Codecs;
 use crate::{Notice, ServerError, types};
 
 /// A log-in with a nonce that is always the same.
@@ -110,18 +114,11 @@ pub fn service(file: &str, service: &str) -> Result<Option<Vec<(String, String)>
 /// What a session makes of a server's bytes, which come in pieces of so many: one line for each row and
 /// step, and whether the session is still of use. `command` chooses what the session was asked for.
 pub fn replay(command: u8, bytes: &[u8], piece: usize) -> (Vec<String>, bool) {
-    let settings = Settings {
-        mode: match command % 3 {
-            0 => StatementMode::Named,
-            1 => StatementMode::Described,
-            _ => StatementMode::Simple,
-        },
-        pooled: false,
-        statements_max: 2,
-        name_prefix: "s".into(),
-        observer: None,
-    };
-    let mut pipeline = Pipeline::new(settings, Parameters::default());
+    let mut pipeline = pipeline(match command % 3 {
+        0 => StatementMode::Named,
+        1 => StatementMode::Described,
+        _ => StatementMode::Simple,
+    });
     let mut log = Vec::new();
     let mut pieces = bytes.chunks(piece.max(1));
     let mut batch = RowBatch::new();
@@ -180,4 +177,132 @@ pub fn replay(command: u8, bytes: &[u8], piece: usize) -> (Vec<String>, bool) {
         }
     }
     (log, true)
+}
+
+fn pipeline(mode: StatementMode) -> Pipeline {
+    let settings = Settings { mode, statements_max: 2, name_prefix: "s".into(), observer: None };
+    Pipeline::new(settings, Parameters::default())
+}
+
+/// The same as [`replay`] for a session that was asked for COPY, in and out, again and again: one line for
+/// each step, with all data that came.
+pub fn replay_copy(command: u8, bytes: &[u8], piece: usize) -> (Vec<String>, bool) {
+    let mut pipeline = pipeline(StatementMode::Named);
+    let mut log = Vec::new();
+    let mut pieces = bytes.chunks(piece.max(1));
+    let mut unread = RowBatch::new();
+    for round in 0..6_u8 {
+        let choice = command.wrapping_add(round);
+        let (direction, then) = match choice % 2 {
+            0 => (Direction::In, choice / 2 % 4),
+            _ => (Direction::Out, choice / 2 % 4),
+        };
+        if let Err(error) = pipeline.start_copy("COPY rivers", direction) {
+            log.push(format!("refused: {:?}", error.kind()));
+        }
+        let (mut received, mut abandoned) = (Vec::new(), false);
+        loop {
+            let out = pipeline.output().len();
+            pipeline.wrote(out);
+            let mut data = Vec::new();
+            let step = match abandoned {
+                false => pipeline.advance_copy(&mut data),
+                true if !pipeline.owes() => break,
+                true => pipeline.advance(&mut unread).map(|step| step.map(|_| CopyStep::Data)),
+            };
+            received.append(&mut data);
+            match step {
+                Ok(Some(CopyStep::Started(format))) => {
+                    log.push(format!("started {format:?}"));
+                    match (direction, then) {
+                        (Direction::In, 0) => {
+                            pipeline.copy_data(&mut b"d\0\0\0\x06a\n".to_vec());
+                            let out = pipeline.output().len();
+                            pipeline.wrote(out);
+                            pipeline.copy_done();
+                        }
+                        (Direction::In, 1) => pipeline.copy_done(),
+                        (Direction::In, 2) => pipeline.copy_fail("no more"),
+                        (_, 3) => {
+                            pipeline.abandon();
+                            abandoned = true;
+                        }
+                        _ => {}
+                    }
+                }
+                Ok(Some(CopyStep::Data)) => {}
+                Ok(Some(CopyStep::End(outcome))) => {
+                    log.push(format!("end {outcome:?}"));
+                    break;
+                }
+                // As a connection does: what is to be said comes first.
+                Ok(None) if !pipeline.output().is_empty() => {}
+                Ok(None) => match pieces.next() {
+                    Some(piece) => pipeline.input().room().extend_from_slice(piece),
+                    None => {
+                        log.push(format!("{received:?}"));
+                        return (log, pipeline.status() != Status::Broken);
+                    }
+                },
+                // What an abandoned command says is nobody's.
+                Err(_) if abandoned && pipeline.status() != Status::Broken => {}
+                Err(error) => {
+                    log.push(format!("error {:?}", error.kind()));
+                    break;
+                }
+            }
+        }
+        log.push(format!("{received:?}"));
+        if pipeline.status() == Status::Broken {
+            return (log, false);
+        }
+    }
+    (log, true)
+}
+
+/// What the data of a COPY of columns of these types is read as, when it comes in pieces of so many bytes:
+/// one line for each row.
+pub fn copied_out(types: &[u32], binary: bool, data: &[u8], piece: usize) -> Result<Vec<String>> {
+    let fields: Vec<Field> = types
+        .iter()
+        .map(|oid| Field {
+            name: "c".into(),
+            table: 0,
+            oid: *oid,
+            modifier: -1,
+            format: u16::from(binary),
+        })
+        .collect();
+    let format = if binary { CopyFormat::Binary } else { CopyFormat::Text };
+    let shape = Arc::new(Shape::as_described(&fields, &Codecs::default()));
+    let mut decoder = Decoder::new(shape, format);
+    let (mut batch, mut log) = (RowBatch::new(), Vec::new());
+    for piece in data.chunks(piece.max(1)) {
+        decoder.feed(piece, &mut batch)?;
+        loop {
+            log.extend(batch.rows().map(|row| {
+                let cells = (0..row.len()).map(|n| format!("{:?}", row.get::<Value>(n).ok()));
+                cells.collect::<Vec<_>>().join(" | ")
+            }));
+            if !decoder.has_more() {
+                break;
+            }
+            decoder.feed(&[], &mut batch)?;
+        }
+    }
+    decoder.end()?;
+    Ok(log)
+}
+
+/// The data of a COPY into columns of these types.
+pub fn copied_in(types: &[u32], format: CopyFormat, rows: &[Vec<Value>]) -> Result<Vec<u8>> {
+    let columns = types.iter().map(|oid| Column::new("c".into(), *oid)).collect();
+    let mut encoder = Encoder::new(columns, Codecs::default(), format);
+    let mut out = Vec::new();
+    encoder.head(&mut out);
+    for row in rows {
+        encoder.row(row, &mut out)?;
+    }
+    encoder.tail(&mut out);
+    Ok(out)
 }

@@ -2,6 +2,9 @@
 
 mod support;
 
+#[path = "hostile/copy.rs"]
+mod copy;
+
 use aquifer_driver::{Error, ErrorKind, Result, Status, Value};
 use aquifer_testkit::postgres::backend::{self, message};
 use aquifer_testkit::scripted::{Script, Scripted};

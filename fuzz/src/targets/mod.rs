@@ -3,6 +3,7 @@
 mod cells;
 mod dsn;
 mod postgres_auth;
+mod postgres_copy;
 mod postgres_dsn;
 mod postgres_files;
 mod postgres_reports;
@@ -43,6 +44,24 @@ pub const TARGETS: &[Target] = &[
         promise: "a log-in ends in an answer or a reason, within the policy, and no secret goes out unasked",
         run: postgres_auth::run,
         words: postgres_auth::WORDS,
+    },
+    Target {
+        name: "postgres_copy_in",
+        promise: "rows that a COPY sends are read as the same rows in each of its formats",
+        run: postgres_copy::into,
+        words: postgres_copy::IN_WORDS,
+    },
+    Target {
+        name: "postgres_copy_out",
+        promise: "a COPY's data is read or refused, naming the row, the same however it is cut",
+        run: postgres_copy::out,
+        words: postgres_copy::OUT_WORDS,
+    },
+    Target {
+        name: "postgres_copy_stream",
+        promise: "a server's messages to a COPY mean the same however they are cut, and nothing they say panics",
+        run: postgres_copy::stream,
+        words: postgres_copy::STREAM_WORDS,
     },
     Target {
         name: "postgres_dsn",

@@ -10,6 +10,10 @@ use crate::statement::Shape;
 use crate::types::Transcode;
 
 const SIGNATURE: &[u8; 11] = b"PGCOPY\n\xff\r\n\0";
+/// Cells that were rewritten are handed over when they pass this many bytes: ten bytes of a NUMERIC can stand
+/// for 131 072 digits.
+const SCRATCH_BYTES: usize = 1 << 20;
+
 /// Signature, flags, length of the extension.
 const HEAD_BYTES: usize = SIGNATURE.len() + 8;
 
@@ -25,7 +29,11 @@ pub(crate) struct Decoder {
     /// One cell without its escapes.
     plain: Vec<u8>,
     begun: bool,
+    /// Bytes of the head's extension that are still to be passed over.
+    extension: usize,
     ended: bool,
+    /// There may be whole rows in `rest`.
+    more: bool,
     /// How many rows there were.
     rows: u64,
 }
@@ -39,7 +47,9 @@ impl Decoder {
             scratch: Vec::new(),
             plain: Vec::new(),
             begun: false,
+            extension: 0,
             ended: false,
+            more: false,
             rows: 0,
         }
     }
@@ -48,11 +58,17 @@ impl Decoder {
         &self.shape.columns
     }
 
+    /// True if there may be rows without more data: then [`feed`](Self::feed) wants none.
+    pub(crate) fn has_more(&self) -> bool {
+        self.more
+    }
+
     /// Fills the batch with the rows that are whole with this data; there may be none.
     ///
     /// # Errors
     ///
-    /// If the data is not of the format; the message says in which row.
+    /// If the data is not of the format; the message says in which row. The batch is empty then, and there is
+    /// nothing more to be read.
     pub(crate) fn feed(&mut self, data: &[u8], batch: &mut RowBatch) -> Result<()> {
         batch.set_columns(&self.shape.columns);
         batch.clear();
@@ -60,11 +76,18 @@ impl Decoder {
         bytes.append(&mut self.rest);
         bytes.extend_from_slice(data);
         self.scratch.clear();
-        let taken = if self.binary { self.binary(batch)? } else { self.text(batch)? };
+        self.more = false;
+        let read = if self.binary { self.binary(batch) } else { self.text(batch) };
+        let taken = read.inspect_err(|_| batch.clear())?;
         let bytes = batch.bytes_mut();
         self.rest.extend_from_slice(&bytes[taken..]);
         bytes.append(&mut self.scratch);
+        self.scratch.shrink_to(2 * SCRATCH_BYTES);
         self.rows += batch.len() as u64;
+        if self.rest.len() > frame::LARGE_MAX {
+            batch.clear();
+            return Err(malformed(self.rows));
+        }
         Ok(())
     }
 
@@ -74,7 +97,7 @@ impl Decoder {
     ///
     /// If it ended within a row.
     pub(crate) fn end(&self) -> Result<()> {
-        if self.rest.is_empty() && (self.ended || !self.binary) {
+        if self.rest.is_empty() && self.extension == 0 && (self.ended || !self.binary) {
             return Ok(());
         }
         Err(malformed(self.rows))
@@ -94,12 +117,14 @@ impl Decoder {
             if !head.starts_with(SIGNATURE) || head[11..13] != [0, 0] {
                 return Err(malformed(row));
             }
-            if bytes.len() - HEAD_BYTES < extension {
-                return Ok(0);
-            }
-            at = HEAD_BYTES + extension;
+            at = HEAD_BYTES;
+            self.extension = extension;
             self.begun = true;
         }
+        // Passed over as it comes, however long it says that it is.
+        let passed = self.extension.min(bytes.len() - at);
+        self.extension -= passed;
+        at += passed;
         while let Some(count) = word::<2>(bytes, at).map(i16::from_be_bytes) {
             if self.ended {
                 return Err(malformed(row));
@@ -135,13 +160,18 @@ impl Decoder {
                         let value = value.start + usize::from(shape.skip).min(len)..value.end;
                         read(transcode, &self.shape, &bytes[value], &mut self.scratch)
                             .map_err(|error| in_row(row, error))?;
-                        slots.push((bytes.len() + from) as u32, (self.scratch.len() - from) as u32);
+                        let place = place(bytes.len() + from, row)?;
+                        slots.push(place, (self.scratch.len() - from) as u32);
                     }
                 }
             }
             slots.end_row(width);
             row += 1;
             at = end;
+            if self.scratch.len() >= SCRATCH_BYTES {
+                self.more = true;
+                break;
+            }
         }
         Ok(at)
     }
@@ -189,7 +219,8 @@ impl Decoder {
                     Some(transcode) => read(transcode, &self.shape, plain, &mut self.scratch)
                         .map_err(|error| in_row(row, error))?,
                 }
-                slots.push((bytes.len() + from) as u32, (self.scratch.len() - from) as u32);
+                let place = place(bytes.len() + from, row)?;
+                slots.push(place, (self.scratch.len() - from) as u32);
             }
             if width == 0 && !line.is_empty() {
                 return Err(malformed(row));
@@ -197,6 +228,10 @@ impl Decoder {
             slots.end_row(width);
             row += 1;
             at += len + 1;
+            if self.scratch.len() >= SCRATCH_BYTES {
+                self.more = true;
+                break;
+            }
         }
         Ok(at)
     }
@@ -216,11 +251,12 @@ fn word<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
 /// Where the row ends whose cells begin at `at`: `None` inside if that is beyond the data, `None` outside if
 /// no row looks like this.
 fn row_end(bytes: &[u8], mut at: usize, width: usize) -> Option<Option<usize>> {
+    let end_max = at + frame::LARGE_MAX;
     for _ in 0..width {
         let Some(len) = word::<4>(bytes, at).map(i32::from_be_bytes) else { return Some(None) };
         at += 4;
         match usize::try_from(len) {
-            Ok(len) if len <= frame::LARGE_MAX => at += len,
+            Ok(len) if at + len <= end_max => at += len,
             Err(_) if len == -1 => {}
             _ => return None,
         }
@@ -245,6 +281,13 @@ fn unescape(mut cell: &[u8], out: &mut Vec<u8>) -> Option<()> {
     }
     out.extend_from_slice(cell);
     Some(())
+}
+
+/// Where a cell begins that is behind the data.
+fn place(at: usize, row: u64) -> Result<u32> {
+    u32::try_from(at).map_err(|_| {
+        Error::new(ErrorKind::Resources, format!("row {} of a COPY would pass 4 GiB", row + 1))
+    })
 }
 
 #[cold]
@@ -314,6 +357,46 @@ mod tests {
                 assert_eq!(rows, expected(), "cut at {at}");
             }
         }
+    }
+
+    #[test]
+    fn an_extension_of_the_head_is_passed_over_and_never_kept() {
+        let (mut decoder, mut batch) = (decoder(CopyFormat::Binary), RowBatch::new());
+        let mut head = BINARY[..HEAD_BYTES].to_vec();
+        head[HEAD_BYTES - 4..].copy_from_slice(&u32::MAX.to_be_bytes());
+        decoder.feed(&head, &mut batch).unwrap();
+        for _ in 0..100 {
+            decoder.feed(&[7; 64 * 1024], &mut batch).unwrap();
+            assert!(decoder.rest.is_empty() && batch.is_empty());
+        }
+        assert_eq!(decoder.end().unwrap_err().kind(), ErrorKind::Protocol);
+    }
+
+    #[test]
+    fn cells_that_grow_are_handed_over_in_portions() {
+        // 1e131068 in ten bytes: one digit of 10 000, and its weight.
+        const LARGE: &[u8] = b"\0\x01\x7f\xff\0\0\0\0\0\x01";
+        let mut data = BINARY[..HEAD_BYTES - 1].to_vec();
+        data.push(0);
+        for _ in 0..100 {
+            data.extend_from_slice(b"\0\x04\0\0\0\x04\0\0\0\x07\xff\xff\xff\xff\0\0\0\x0a");
+            data.extend_from_slice(LARGE);
+            data.extend_from_slice(b"\xff\xff\xff\xff");
+        }
+        data.extend_from_slice(b"\xff\xff");
+        let (mut decoder, mut batch) = (decoder(CopyFormat::Binary), RowBatch::new());
+        let mut rows = 0;
+        decoder.feed(&data, &mut batch).unwrap();
+        loop {
+            assert!(batch.bytes_mut().len() < data.len() + 2 * SCRATCH_BYTES);
+            rows += batch.len();
+            if !decoder.has_more() {
+                break;
+            }
+            decoder.feed(&[], &mut batch).unwrap();
+        }
+        decoder.end().unwrap();
+        assert_eq!(rows, 100);
     }
 
     #[test]

@@ -16,6 +16,8 @@ mod rows_out;
 
 pub use copy_in::CopyIn;
 pub use copy_out::CopyOut;
+pub(crate) use decode::Decoder;
+pub(crate) use encode::{Column, Encoder};
 pub use format::CopyFormat;
 pub use rows_in::{CopyInRows, CopyRowWriter};
 pub use rows_out::CopyOutRows;

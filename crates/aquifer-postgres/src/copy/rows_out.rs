@@ -49,8 +49,14 @@ impl PostgresConnection {
         // On a line of its own: the query may end with a comment.
         let sql = format!("COPY ({query}\n) TO STDOUT (FORMAT {})", format.word());
         let copy = self.copy_out(&sql).await?;
+        if copy.is_binary() != (format == CopyFormat::Binary) {
+            return Err(Error::new(
+                ErrorKind::Protocol,
+                "the server sends the data of a COPY in another format than it was asked for",
+            ));
+        }
         let decoder = Decoder::new(Arc::new(shape), format);
-        Ok(CopyOutRows { copy, decoder, batch: RowBatch::new(), row: 0 })
+        Ok(CopyOutRows { copy, decoder, batch: RowBatch::new(), row: 0, failed: false })
     }
 }
 
@@ -65,6 +71,8 @@ pub struct CopyOutRows<'c> {
     batch: RowBatch,
     /// The row of the batch that comes next.
     row: usize,
+    /// The data could not be read, so where the next row begins is not known.
+    failed: bool,
 }
 
 impl CopyOutRows<'_> {
@@ -81,15 +89,27 @@ impl CopyOutRows<'_> {
     ///
     /// The server's, or that a value cannot be read. It is the end.
     pub async fn try_next_batch(&mut self) -> Result<Option<&RowBatch>> {
-        while let Some(data) = self.copy.try_next().await? {
+        if self.failed {
+            return Err(Error::new(ErrorKind::Closed, "the COPY is over, by an earlier error"));
+        }
+        loop {
+            let data = match self.decoder.has_more() {
+                true => Some(&[][..]),
+                false => self.copy.try_next().await?,
+            };
+            let Some(data) = data else { break };
             self.row = 0;
-            self.decoder.feed(data, &mut self.batch)?;
+            let fed = self.decoder.feed(data, &mut self.batch);
+            self.failed = fed.is_err();
+            fed?;
             if !self.batch.is_empty() {
                 return Ok(Some(&self.batch));
             }
         }
         self.batch.clear();
-        self.decoder.end()?;
+        let ended = self.decoder.end();
+        self.failed = ended.is_err();
+        ended?;
         Ok(None)
     }
 
