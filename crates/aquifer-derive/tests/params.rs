@@ -33,7 +33,7 @@ fn fields_answer_to_the_names_of_their_columns() {
     }
     assert_eq!(names(&station), ["stationId", "c", "levelM"]);
     assert_eq!(names(&&station), names(&station));
-    assert_eq!((&station).places(), ["stationId", "c", "levelM"]);
+    assert_eq!(aquifer_driver::ToParams::places(&&station), ["stationId", "c", "levelM"]);
     assert_eq!(station.cache, None);
 }
 

@@ -229,14 +229,14 @@ impl<'c> CopyIn<'c> {
         }
         // The server has said why; its last word is still to come.
         let ended = self.end().await.map(|_| ());
-        ended.and_then(|()| Err(ended_early()))
+        ended.and_then(|()| Err(self.connection.pipeline().broke(ended_early())))
     }
 
     /// What the server said while it was still being told.
     fn heard(&mut self, step: Result<Option<CopyStep>>) -> Result<()> {
         let said = match step {
             Ok(None) => return Ok(()),
-            Ok(Some(_)) => ended_early(),
+            Ok(Some(_)) => self.connection.pipeline().broke(ended_early()),
             Err(error) => error,
         };
         self.over = true;

@@ -290,10 +290,12 @@ fn place(at: usize, row: u64) -> Result<u32> {
     })
 }
 
+/// The messages around the data were right, so the session goes on: the table may have changed since its
+/// columns were asked for.
 #[cold]
 fn malformed(row: u64) -> Error {
     Error::new(
-        ErrorKind::Protocol,
+        ErrorKind::Conversion,
         format!("the data of a COPY is not of its format in row {}", row + 1),
     )
 }
@@ -369,7 +371,7 @@ mod tests {
             decoder.feed(&[7; 64 * 1024], &mut batch).unwrap();
             assert!(decoder.rest.is_empty() && batch.is_empty());
         }
-        assert_eq!(decoder.end().unwrap_err().kind(), ErrorKind::Protocol);
+        assert_eq!(decoder.end().unwrap_err().kind(), ErrorKind::Conversion);
     }
 
     #[test]
@@ -404,7 +406,7 @@ mod tests {
         for (format, data) in [(CopyFormat::Binary, BINARY), (CopyFormat::Text, TEXT)] {
             let (mut decoder, mut batch) = (decoder(format), RowBatch::new());
             decoder.feed(&data[..data.len() - 1], &mut batch).unwrap();
-            assert_eq!(decoder.end().unwrap_err().kind(), ErrorKind::Protocol);
+            assert_eq!(decoder.end().unwrap_err().kind(), ErrorKind::Conversion);
         }
     }
 

@@ -51,7 +51,7 @@ impl PostgresConnection {
         let copy = self.copy_out(&sql).await?;
         if copy.is_binary() != (format == CopyFormat::Binary) {
             return Err(Error::new(
-                ErrorKind::Protocol,
+                ErrorKind::Conversion,
                 "the server sends the data of a COPY in another format than it was asked for",
             ));
         }

@@ -5,7 +5,7 @@
 //! begun is written to its end whatever the server says meanwhile, because it would take the next command
 //! for the rest of it.
 
-use aquifer_driver::{Outcome, Result, Step};
+use aquifer_driver::{Error, ErrorKind, Outcome, Result, Step};
 
 use super::work::{Expect, Role};
 use super::{Failure, Pipeline};
@@ -95,6 +95,10 @@ impl Pipeline {
                     return Ok(None);
                 }
                 let step = self.steps.pop_front().map(|settled| settled.step);
+                let open = matches!(self.copy, Phase::In | Phase::Finishing | Phase::Out);
+                if open && matches!(step, Some(Ok(Step::End(_)))) {
+                    return Err(self.broke(without_end()));
+                }
                 if over {
                     self.finish_command();
                 }
@@ -212,11 +216,15 @@ impl Pipeline {
     }
 }
 
+/// What came so far may not be all.
+#[cold]
+fn without_end() -> Error {
+    Error::new(ErrorKind::Protocol, "the server was ready again without having ended its COPY")
+}
+
 impl Failure {
     /// A COPY of the other direction than its call's, or as no call at all.
     pub(super) fn stray_copy(tag: u8, asked: Phase) -> Self {
-        use aquifer_driver::{Error, ErrorKind};
-
         let (message, hint) = match (asked, tag) {
             (Phase::None, _) => (
                 "COPY cannot run as an ordinary statement",

@@ -187,23 +187,24 @@ fn messages_that_no_copy_has_end_the_session() {
         ("data after its end", out(&[start(), done(), data(b"8\n")])),
         ("data before its beginning", out(&[data(b"8\n")])),
         ("an end before its beginning", out(&[done()])),
-        ("the beginning twice", out(&[start(), start()])),
         ("fewer columns than it says", out(&[message(b'H', b"\0\x7f\xff\0\0")])),
         ("more columns than it says", out(&[message(b'H', b"\0\0\x01\0\0\0\0")])),
         ("half a count of columns", out(&[message(b'H', b"\0\0")])),
-        ("rows in between", out(&[start(), backend::data_row(&[Some(b"7")]), done()])),
         ("an end without one", [start(), backend::ready_for_query(b'I')].concat()),
         ("a password request", out(&[start(), backend::authentication(3, &[])])),
     ];
     let scripts = answers.iter().map(|(_, answer)| begun().expect("Q").send(answer.clone()));
     let server = Scripted::start(scripts).unwrap();
     run(async {
+        let mut believed = Vec::new();
         for (name, _) in &answers {
             let mut session = connect(&url(&server)).await.unwrap();
-            let error = copy_out(&mut session).await.expect_err(name);
-            assert_eq!(error.kind(), ErrorKind::Protocol, "{name}: {error:?}");
-            assert_eq!(session.status(), Status::Broken, "{name}");
+            let kind = copy_out(&mut session).await.map_err(|error| error.kind());
+            if (&kind, session.status()) != (&Err(ErrorKind::Protocol), Status::Broken) {
+                believed.push((name, kind, session.status()));
+            }
         }
+        assert!(believed.is_empty(), "{believed:?}");
     });
 }
 
@@ -238,7 +239,7 @@ fn data_that_is_no_copy_of_rows_is_refused_and_the_session_goes_on() {
             let mut session = connect(&url(&server)).await.unwrap();
             let (read, spent) = allocations_of(rows_out(&mut session)).await;
             let error = read.expect_err(name);
-            assert_eq!(error.kind(), ErrorKind::Protocol, "{name}: {error:?}");
+            assert_eq!(error.kind(), ErrorKind::Conversion, "{name}: {error:?}");
             assert!(!error.is_connection_lost(), "{name}: {error:?}");
             assert!(spent.bytes < BYTES_MAX, "{name}: {} bytes", spent.bytes);
             assert_goes_on(&mut session).await;
@@ -267,7 +268,7 @@ fn after_data_that_cannot_be_read_there_are_no_rows() {
                 Err(error) => errors.push(error.kind()),
             }
         }
-        assert_eq!(errors.first(), Some(&ErrorKind::Protocol));
+        assert_eq!(errors.first(), Some(&ErrorKind::Conversion));
         assert!(errors[1..].iter().all(|kind| *kind == ErrorKind::Closed), "{errors:?}");
         drop(rows);
         assert_goes_on(&mut session).await;
