@@ -161,7 +161,13 @@ impl Pipeline {
                 self.copy = Phase::Out;
                 self.copy_begun = Some(backend::copy_response(body)?);
             }
-            _ => self.refuse_copy(tag, expect)?,
+            _ => {
+                self.refuse_copy(tag, expect)?;
+                // It was refused along with the one under way, which takes no more data.
+                if self.copy == Phase::In {
+                    self.copy = Phase::Over;
+                }
+            }
         }
         Ok(())
     }
