@@ -180,7 +180,13 @@ pub fn replay(command: u8, bytes: &[u8], piece: usize) -> (Vec<String>, bool) {
 }
 
 fn pipeline(mode: StatementMode) -> Pipeline {
-    let settings = Settings { mode, statements_max: 2, name_prefix: "s".into(), observer: None };
+    let settings = Settings {
+        mode,
+        pooled: false,
+        statements_max: 2,
+        name_prefix: "s".into(),
+        observer: None,
+    };
     Pipeline::new(settings, Parameters::default())
 }
 
