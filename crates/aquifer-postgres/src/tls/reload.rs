@@ -88,6 +88,10 @@ mod tests {
                 panic!("{} is read", path.display())
             }
 
+            fn list(&self, path: &std::path::Path) -> std::io::Result<Vec<std::path::PathBuf>> {
+                panic!("{} is listed", path.display())
+            }
+
             fn stat(&self, path: &std::path::Path) -> std::io::Result<Stat> {
                 panic!("{} is looked at", path.display())
             }
