@@ -145,6 +145,7 @@ impl MysqlConnector {
             },
             setup: first.clone(),
             packet_max: PACKET_MAX_AT_FIRST,
+            interpolates: config.interpolate_params,
         };
         let pipeline = Pipeline::new(settings, login.status);
         let session = greeting.connection;

@@ -17,6 +17,7 @@ mod io_timeout;
 mod kill;
 mod login;
 mod pipeline;
+mod placeholders;
 mod protocol;
 mod server_error;
 mod session_change;

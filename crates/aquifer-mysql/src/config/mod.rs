@@ -87,6 +87,8 @@ pub struct Config {
     pub loc: String,
     /// What users of Go's driver say; dates and times are typed in any case.
     pub parse_time: bool,
+    /// Whether arguments are written into the text, and nothing is prepared.
+    pub interpolate_params: bool,
     /// What a zero date (`0000-00-00`) is read as.
     pub zero_dates: ZeroDates,
     /// Most bytes of a command; 0 for what the server takes.
@@ -131,6 +133,7 @@ impl Default for Config {
             time_zone: "+00:00".to_owned(),
             loc: "UTC".to_owned(),
             parse_time: false,
+            interpolate_params: false,
             zero_dates: ZeroDates::Error,
             max_allowed_packet: 0,
             statement_cache_capacity: 256,

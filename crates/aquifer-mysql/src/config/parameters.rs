@@ -455,11 +455,11 @@ pub(crate) static PARAMETERS: [Parameter; COUNT] = [
         "only `false`: compression is not there yet",
         "Only the default: compression is not there yet."
     ),
-    only!(
+    flag!(
         "interpolateParams",
         "false",
-        "only `false`: arguments are never written into a text",
-        "Only the default: arguments are never written into a text."
+        interpolate_params,
+        "Whether arguments are written into the text, by the quoting rules of the session, and nothing is prepared: one round trip, and proxies that know no prepared statements. A text into which they cannot be written with certainty is an error."
     ),
     only!(
         "multiStatements",

@@ -9,10 +9,11 @@ use mysql_common::constants::Command as Code;
 
 use super::job::{Action, Arguments, Job, Role, Settled};
 use super::{Pipeline, Stage};
+use crate::placeholders;
 use crate::protocol::{command, frame};
 use crate::session_change;
 use crate::statement::Statement;
-use crate::types::bind;
+use crate::types::{bind, literal};
 
 /// Most bytes of the flight buffer that are kept between commands.
 const KEPT_BYTES: usize = 64 * 1024;
@@ -68,6 +69,7 @@ impl Pipeline {
         self.encoded = 0;
         self.stage = Stage::Head;
         self.holding_first = false;
+        self.fetch_due = false;
         self.steps.clear();
         self.discarding = false;
         self.description = None;
@@ -106,6 +108,10 @@ impl Pipeline {
     fn execute(&mut self, sql: &str, params: &dyn Params, want: Want) -> Result<()> {
         let mut job = Job::new(Action::Execute, Role::Statement);
         job.want = want;
+        if self.settings.interpolates && self.write_in(&mut job, sql, params)? {
+            self.add(job);
+            return Ok(());
+        }
         match self.cache.find(sql) {
             Some(statement) => {
                 self.counters.cache_hits += 1;
@@ -114,9 +120,63 @@ impl Pipeline {
             None => {
                 check_sql(sql)?;
                 let text: Arc<str> = sql.into();
+                job.blind = self.settings.agreed.runs_last_prepared() && {
+                    let escapes = !self.server.takes_backslashes();
+                    placeholders::find(sql, escapes)
+                        .is_some_and(|places| places.len() == params.count())
+                };
                 self.learn(&text);
                 self.unknown(job, text, params)
             }
+        }
+    }
+
+    /// Makes the job one that sends a text with its arguments written in. False for a text without arguments that
+    /// may be several statements or one that has others in it: what it is, the server finds out by preparing it.
+    fn write_in(&self, job: &mut Job, sql: &str, params: &dyn Params) -> Result<bool> {
+        check_sql(sql)?;
+        let escapes = !self.server.takes_backslashes();
+        if params.count() == 0 && placeholders::find(sql, escapes).is_none() {
+            return Ok(false);
+        }
+        let written = literal::interpolate(sql, params, self.reading.zone, escapes)?;
+        job.action = Action::Query;
+        job.given = params.count();
+        job.text = Some(sql.into());
+        job.arguments = Arguments::Written(written);
+        // Cursors are of prepared statements.
+        if job.has_cursor() {
+            job.want = Want::All;
+        }
+        Ok(true)
+    }
+
+    /// Asks for the next rows of the first job's cursor, which the owner waits for.
+    pub(super) fn fetch(&mut self) {
+        self.fetch_due = false;
+        if self.sent == self.out.len() {
+            self.out.clear();
+            self.sent = 0;
+        }
+        let Some(job) = self.jobs.front_mut() else { return };
+        let (Some(statement), Want::Paged(rows)) = (&job.statement, job.want) else { return };
+        // The arguments are gone from the flight: it is not sent again.
+        job.arguments = Arguments::None;
+        job.retried = true;
+        self.input.sequence = command::fetch(&mut self.out, statement.id, rows.get());
+        self.counters.rounds += 1;
+    }
+
+    /// Nobody wants the rest of the first job's rows: the statement is closed, and its cursor with it.
+    pub(super) fn leave_cursor(&mut self) {
+        self.fetch_due = false;
+        let Some(job) = self.jobs.pop_front() else { return };
+        self.stage = Stage::Head;
+        self.encoded = self.encoded.saturating_sub(1);
+        if let Some(statement) = job.statement
+            && self.cache.remove(&statement)
+        {
+            self.close_later(&statement);
         }
     }
 
@@ -165,7 +225,7 @@ impl Pipeline {
             return Ok(());
         }
         self.flight_head();
-        let start = command::begin_execute(&mut self.out, statement.id);
+        let start = command::begin_execute(&mut self.out, statement.id, job.has_cursor());
         let from = self.out.len();
         bind::put(&mut self.out, params, self.reading.zone)?;
         let range = from..self.out.len();
@@ -205,31 +265,39 @@ impl Pipeline {
     /// Encodes the jobs whose time has come.
     pub(super) fn encode_ready(&mut self) {
         while let Some(job) = self.jobs.get_mut(self.encoded) {
-            let unresolved = job.action == Action::Execute && job.statement.is_none();
+            // Right behind its Prepare a statement needs no number.
+            let blind = job.blind && self.encoded == 1;
+            let unresolved = job.action == Action::Execute && job.statement.is_none() && !blind;
             if unresolved || job.failed.is_some() || (job.waits && self.encoded > 0) {
                 return;
             }
+            let cursor = job.has_cursor();
             let arguments = std::mem::take(&mut job.arguments);
             let (action, statement, text) = (job.action, job.statement.clone(), job.text.clone());
             self.flight_head();
             let text = text.as_deref().unwrap_or_default();
             let start = self.out.len();
             let (sequence, arguments) = match (action, statement) {
-                (Action::Execute, Some(statement)) => {
-                    let start = command::begin_execute(&mut self.out, statement.id);
+                (Action::Execute, statement) => {
+                    let id = statement.map_or(command::LAST_PREPARED, |statement| statement.id);
+                    let start = command::begin_execute(&mut self.out, id, cursor);
                     if let Arguments::Held(held) = &arguments {
                         self.out.extend_from_slice(held);
                     }
                     (frame::finish(&mut self.out, start, 0), arguments)
                 }
                 (Action::Query, _) => {
-                    (command::text(&mut self.out, Code::COM_QUERY, text), arguments)
+                    let sent = match &arguments {
+                        Arguments::Written(written) => written,
+                        _ => text,
+                    };
+                    (command::text(&mut self.out, Code::COM_QUERY, sent), Arguments::None)
                 }
                 (Action::Ping, _) => (command::bare(&mut self.out, Code::COM_PING), arguments),
                 (Action::Reset, _) => {
                     (command::bare(&mut self.out, Code::COM_RESET_CONNECTION), arguments)
                 }
-                (Action::Prepare | Action::Execute, _) => {
+                (Action::Prepare, _) => {
                     self.counters.prepared += 1;
                     (command::text(&mut self.out, Code::COM_STMT_PREPARE, text), arguments)
                 }
@@ -284,6 +352,9 @@ impl Pipeline {
             return Ok(());
         }
         let waits = self.server.in_transaction();
+        if self.settings.interpolates {
+            return self.written_batch(batch, waits);
+        }
         let mut unknown: Vec<&Arc<str>> = Vec::new();
         for item in batch.iter() {
             if unknown.last().is_none_or(|last| ***last != **item.sql)
@@ -325,6 +396,25 @@ impl Pipeline {
                     self.unknown(job, Arc::clone(item.sql), &item)?;
                 }
             }
+        }
+        Ok(())
+    }
+
+    /// A batch whose arguments are written into its texts.
+    fn written_batch(&mut self, batch: &Batch, waits: bool) -> Result<()> {
+        for item in batch.iter() {
+            let mut job = Job::new(Action::Execute, Role::Statement);
+            job.sibling = true;
+            job.waits = waits;
+            job.want = item.want;
+            if !self.write_in(&mut job, item.sql, &item)? {
+                return Err(Error::new(
+                    ErrorKind::Argument,
+                    "a statement of the batch may be several, and arguments are written into texts",
+                )
+                .with_hint("run it alone, or set `interpolateParams=false`"));
+            }
+            self.add(job);
         }
         Ok(())
     }
@@ -421,7 +511,7 @@ impl Pipeline {
         let held = match std::mem::take(&mut job.arguments) {
             Arguments::Flight(range) => self.out[range].to_vec(),
             Arguments::Held(held) => held,
-            Arguments::None => Vec::new(),
+            Arguments::None | Arguments::Written(_) => Vec::new(),
         };
         if self.cache.remove(&statement) {
             self.close_later(&statement);

@@ -45,6 +45,8 @@ pub(super) enum Arguments {
     None,
     /// Encoded, to be sent when the statement is known.
     Held(Vec<u8>),
+    /// The text to send, with the arguments written into it.
+    Written(String),
     /// In the flight buffer, for a statement that may be sent again.
     Flight(Range<usize>),
 }
@@ -71,6 +73,10 @@ pub(super) struct Job {
     pub(super) given: usize,
     /// It was tried before, with a statement that the server had forgotten.
     pub(super) retried: bool,
+    /// It is sent right behind its Prepare, before the statement's number is known.
+    pub(super) blind: bool,
+    /// The Prepare that it was sent behind was refused, for this reason; `Ok` if it is then to be run unprepared.
+    pub(super) unprepared: Option<Result<(), Error>>,
     /// Why it will not be sent.
     pub(super) failed: Option<Error>,
     /// What a probe comes before.
@@ -106,6 +112,8 @@ impl Job {
             arguments: Arguments::None,
             given: 0,
             retried: false,
+            blind: false,
+            unprepared: None,
             failed: None,
             then: None,
             sequence: 0,
@@ -116,6 +124,11 @@ impl Job {
             ended: None,
             changed: false,
         }
+    }
+
+    /// Whether the server is to keep the rows for a cursor.
+    pub(super) fn has_cursor(&self) -> bool {
+        matches!(self.want, Want::Paged(_))
     }
 
     /// A text whose outcome is nobody's.

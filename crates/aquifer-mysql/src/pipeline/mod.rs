@@ -40,6 +40,8 @@ pub(crate) struct Settings {
     pub(crate) setup: Setup,
     /// Most bytes of a command.
     pub(crate) packet_max: usize,
+    /// Arguments are written into texts, and nothing is prepared.
+    pub(crate) interpolates: bool,
 }
 
 /// Where the answer to the first job stands.
@@ -84,6 +86,8 @@ pub(crate) struct Pipeline {
     running: bool,
     /// The owner's batch holds a row that is handed over when its statement has ended.
     holding_first: bool,
+    /// The first job's cursor has more rows, which are fetched when the owner asks.
+    fetch_due: bool,
     /// Nobody reads the rest: rows are skipped.
     discarding: bool,
     broken: bool,
@@ -143,6 +147,7 @@ impl Pipeline {
             steps: VecDeque::new(),
             running: false,
             holding_first: false,
+            fetch_due: false,
             discarding: false,
             broken: false,
             server: status,
@@ -182,6 +187,7 @@ impl Pipeline {
     pub(crate) fn may_advance(&self) -> bool {
         !self.input.is_drained()
             || !self.steps.is_empty()
+            || self.fetch_due
             || self.jobs.is_empty()
             || self.encoded == 0
     }
@@ -256,6 +262,7 @@ impl Pipeline {
         self.broken = true;
         self.running = false;
         self.steps.clear();
+        self.fetch_due = false;
         let untouched = !self.touched;
         let mut encoded = self.jobs.iter().take(self.encoded);
         let committing = !untouched && encoded.any(|job| job.role == Role::Commit);

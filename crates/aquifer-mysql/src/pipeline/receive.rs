@@ -39,6 +39,16 @@ impl Pipeline {
                 }
                 return settled.step.map(Some);
             }
+            if self.fetch_due {
+                if self.discarding {
+                    self.leave_cursor();
+                    continue;
+                }
+                if !batch.is_empty() {
+                    return Ok(Some(Step::Rows));
+                }
+                self.fetch();
+            }
             if self.jobs.is_empty() {
                 // Nothing is owed: the command was settled before, or its owner gave it up.
                 self.finish_command();
@@ -200,8 +210,11 @@ impl Pipeline {
                 Ok(())
             }
             Stage::ColumnsEnd => {
-                Done::parse_eof(packet)?;
-                self.columns_described()
+                let done = Done::parse_eof(packet)?;
+                self.columns_described()?;
+                // A cursor's rows come only when they are fetched.
+                self.fetch_due = self.stage == Stage::Rows && done.status.has_cursor();
+                Ok(())
             }
             Stage::Rows => {
                 let done = if self.settings.agreed.deprecates_eof() {
@@ -227,6 +240,9 @@ impl Pipeline {
                     parameters => self.stage = Stage::Parameters(parameters, prepared.columns),
                 }
                 Ok(())
+            }
+            (_, _) if job.unprepared.is_some() => {
+                Err(malformed("a statement was run that could not be prepared"))
             }
             (_, answer::OK) => {
                 let done = Done::parse(packet, agreed)?;
@@ -342,6 +358,8 @@ impl Pipeline {
         }) {
             match statement.check_count(waiting.given) {
                 Ok(()) => waiting.statement = Some(Arc::clone(&statement)),
+                // Sent with other placeholders than it has: nothing but a refusal may follow.
+                Err(error) if waiting.blind => waiting.unprepared = Some(Err(error)),
                 Err(error) => waiting.failed = Some(error),
             }
         }
@@ -368,6 +386,15 @@ impl Pipeline {
         self.stage = Stage::Head;
         let discarding = self.discarding;
         let Some(job) = self.jobs.front_mut() else { return Err(malformed("nothing is owed")) };
+        if job.shape.is_some()
+            && job.has_cursor()
+            && done.status.has_cursor()
+            && !done.status.cursor_ended()
+        {
+            self.stage = Stage::Rows;
+            self.fetch_due = true;
+            return Ok(());
+        }
         job.changed |= done.session_changed;
         if let Some(zone) = done.zone {
             self.reading.zone = zone;
@@ -454,8 +481,26 @@ impl Pipeline {
         }
         self.prepared = None;
         let in_flight = self.encoded.saturating_sub(1);
-        let Some(job) = self.pop() else { return Err(malformed("nothing is owed")) };
+        let Some(mut job) = self.pop() else { return Err(malformed("nothing is owed")) };
         let number = server.number();
+        match job.unprepared {
+            Some(Err(error)) => {
+                job.unprepared = None;
+                self.settle_failure_unless_discarded(&job, error);
+                return Ok(());
+            }
+            Some(Ok(())) => {
+                job.unprepared = None;
+                job.blind = false;
+                job.action = Action::Query;
+                job.answering = false;
+                if !self.discarding {
+                    self.jobs.push_front(job);
+                }
+                return Ok(());
+            }
+            None => {}
+        }
         if job.role == Role::Learn {
             self.not_prepared(job.sql(), &server);
             return Ok(());
@@ -504,6 +549,12 @@ impl Pipeline {
         }
     }
 
+    fn settle_failure_unless_discarded(&mut self, job: &Job, error: Error) {
+        if !self.discarding {
+            self.settle_failure(job, error);
+        }
+    }
+
     fn settle_failure(&mut self, job: &Job, error: Error) {
         if job.sibling {
             for later in self.jobs.iter_mut().filter(|later| later.waits) {
@@ -531,10 +582,15 @@ impl Pipeline {
         for job in self.jobs.iter_mut().filter(|job| {
             job.action == Action::Execute && job.statement.is_none() && job.sql() == sql
         }) {
-            if unpreparable && job.given == 0 {
+            let unprepared = unpreparable && job.given == 0;
+            let error = || server.clone().into_error(Some(sql)).with_nothing_sent(true);
+            if job.blind {
+                // It is on its way, and will be refused.
+                job.unprepared = Some(if unprepared { Ok(()) } else { Err(error()) });
+            } else if unprepared {
                 job.action = Action::Query;
             } else {
-                job.failed = Some(server.clone().into_error(Some(sql)).with_nothing_sent(true));
+                job.failed = Some(error());
             }
         }
     }

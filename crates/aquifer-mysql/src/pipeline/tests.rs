@@ -30,6 +30,7 @@ impl Talk {
                 "utf8mb4",
             ),
             packet_max: 1000,
+            interpolates: false,
         };
         let status = ServerStatus(AUTOCOMMIT);
         Self { pipeline: Pipeline::new(settings, status), batch: RowBatch::new() }

@@ -34,6 +34,21 @@ impl ServerStatus {
         self.has(StatusFlags::SERVER_STATUS_AUTOCOMMIT)
     }
 
+    /// In a string a backslash is a letter (NO_BACKSLASH_ESCAPES).
+    pub(crate) fn takes_backslashes(self) -> bool {
+        self.has(StatusFlags::SERVER_STATUS_NO_BACKSLASH_ESCAPES)
+    }
+
+    /// The rows are kept for a cursor, and are to be fetched.
+    pub(crate) fn has_cursor(self) -> bool {
+        self.has(StatusFlags::SERVER_STATUS_CURSOR_EXISTS)
+    }
+
+    /// The cursor's last row was sent.
+    pub(crate) fn cursor_ended(self) -> bool {
+        self.has(StatusFlags::SERVER_STATUS_LAST_ROW_SENT)
+    }
+
     pub(crate) fn more_results(self) -> bool {
         self.has(StatusFlags::SERVER_MORE_RESULTS_EXISTS)
     }

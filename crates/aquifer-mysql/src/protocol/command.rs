@@ -25,14 +25,38 @@ pub(crate) fn close(out: &mut Vec<u8>, statement: u32) {
     frame::finish(out, start, 0);
 }
 
+/// In the place of a statement's number: the one that was prepared last (MariaDB).
+pub(crate) const LAST_PREPARED: u32 = u32::MAX;
+
 /// Begins an Execute: what comes before the arguments. They are appended, then [`frame::finish`] closes the packet.
+/// `cursor`: the server keeps the rows until they are fetched.
 #[inline]
-pub(crate) fn begin_execute(out: &mut Vec<u8>, statement: u32) -> usize {
+pub(crate) fn begin_execute(out: &mut Vec<u8>, statement: u32, cursor: bool) -> usize {
     let start = frame::begin(out);
     let [a, b, c, d] = statement.to_le_bytes();
-    // No cursor; once.
-    out.extend_from_slice(&[Command::COM_STMT_EXECUTE as u8, a, b, c, d, 0, 1, 0, 0, 0]);
+    // `CURSOR_TYPE_READ_ONLY` is 1; once.
+    out.extend_from_slice(&[
+        Command::COM_STMT_EXECUTE as u8,
+        a,
+        b,
+        c,
+        d,
+        cursor.into(),
+        1,
+        0,
+        0,
+        0,
+    ]);
     start
+}
+
+/// Appends the order to send so many more rows of a cursor; returns the number of the packet that answers.
+pub(crate) fn fetch(out: &mut Vec<u8>, statement: u32, rows: u32) -> u8 {
+    let start = frame::begin(out);
+    out.push(Command::COM_STMT_FETCH as u8);
+    out.extend_from_slice(&statement.to_le_bytes());
+    out.extend_from_slice(&rows.to_le_bytes());
+    frame::finish(out, start, 0)
 }
 
 #[cfg(test)]
@@ -48,7 +72,7 @@ mod tests {
         close(&mut out, 258);
         assert_eq!(out, b"\x05\0\0\0\x19\x02\x01\0\0");
         out.clear();
-        let start = begin_execute(&mut out, 258);
+        let start = begin_execute(&mut out, 258, false);
         assert_eq!(out[start + frame::HEADER..], [0x17, 2, 1, 0, 0, 0, 1, 0, 0, 0]);
     }
 }

@@ -6,6 +6,8 @@ use mysql_common::constants::CapabilityFlags as Flags;
 use super::Agreed;
 use super::reader::{Reader, malformed, put_bytes, put_int};
 
+/// `MARIADB_CLIENT_STMT_BULK_OPERATIONS`, bit 34 of the whole.
+pub(crate) const MARIADB_BULK_OPERATIONS: u32 = 1 << 2;
 /// `MARIADB_CLIENT_EXTENDED_METADATA`, bit 35 of the whole.
 pub(crate) const MARIADB_EXTENDED_METADATA: u32 = 1 << 3;
 /// `MARIADB_CLIENT_CACHE_METADATA`, bit 36.
@@ -132,7 +134,8 @@ pub(crate) fn agree(greeting: &Greeting, tls: bool, found_rows: bool, database: 
     // To MariaDB the flag would say that its own flags are not spoken.
     let mysql = greeting.flags & Flags::CLIENT_LONG_PASSWORD.bits() != 0;
     add(mysql, Flags::CLIENT_LONG_PASSWORD);
-    let mariadb = greeting.mariadb_flags & (MARIADB_EXTENDED_METADATA | MARIADB_CACHE_METADATA);
+    let mariadb = greeting.mariadb_flags
+        & (MARIADB_BULK_OPERATIONS | MARIADB_EXTENDED_METADATA | MARIADB_CACHE_METADATA);
     Agreed { flags, mariadb }
 }
 

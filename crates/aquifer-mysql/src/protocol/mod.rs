@@ -42,6 +42,13 @@ impl Agreed {
         self.mariadb & greeting::MARIADB_CACHE_METADATA != 0
     }
 
+    /// A statement can be run in the flight that prepares it. MariaDB announces it with bulk operations, which came
+    /// in the same version.
+    #[inline]
+    pub(crate) fn runs_last_prepared(self) -> bool {
+        self.mariadb & greeting::MARIADB_BULK_OPERATIONS != 0
+    }
+
     /// Descriptions of columns tell MariaDB's further types.
     pub(crate) fn extends_metadata(self) -> bool {
         self.mariadb & greeting::MARIADB_EXTENDED_METADATA != 0

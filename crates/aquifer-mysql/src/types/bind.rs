@@ -20,10 +20,11 @@ const UNSIGNED: u8 = 0x80;
 /// The types come with the values.
 const TYPES_FOLLOW: u8 = 1;
 
-const YEARS: &str = "MySQL's dates are those of the years 0 to 9999";
+pub(super) const YEARS: &str = "MySQL's dates are those of the years 0 to 9999";
+pub(super) const MONTHS: &str = "MySQL keeps no interval with months in it";
 const NO_OFFSET: &str = "an instant cannot be told in the session's time zone, whose rules only the server \
                          knows: set `time_zone` to an offset such as +00:00, or bind a time without a zone";
-const NO_NUMBER: &str = "MySQL has no such number: neither infinities nor NaN";
+pub(super) const NO_NUMBER: &str = "MySQL has no such number: neither infinities nor NaN";
 
 /// Appends the arguments: NULL bits, the types, the values. Nothing for a statement without any.
 ///
@@ -159,7 +160,7 @@ impl Arguments<'_> {
                 Type::MYSQL_TYPE_TIME
             }
             ValueRef::Interval(_) => {
-                return Err(self.refuse("MySQL keeps no interval with months in it"));
+                return Err(self.refuse(MONTHS));
             }
             ValueRef::Array(_) | ValueRef::Elements(_) => {
                 return Err(self

@@ -6,6 +6,7 @@
 pub(crate) mod binary;
 pub(crate) mod bind;
 pub(crate) mod column;
+pub(crate) mod literal;
 mod reading;
 mod temporal;
 pub(crate) mod text;

@@ -1,0 +1,101 @@
+//! Where the placeholders of a statement stand, if that is certain without the server.
+//!
+//! Texts are read as the server's scanner reads them: a `?` in a string, a quoted name or a comment is none. What
+//! depends on settings that the server does not tell, or is run by some versions only, is uncertain; so is a text
+//! of several statements.
+
+/// The places of the placeholders; `None` if they are not certain. `escapes`: a backslash in a string escapes (the
+/// server says so in its status).
+pub(crate) fn find(sql: &str, escapes: bool) -> Option<Vec<usize>> {
+    let bytes = sql.as_bytes();
+    let (mut at, mut places) = (0, Vec::new());
+    while let Some(&byte) = bytes.get(at) {
+        let next = bytes.get(at + 1).copied();
+        at = match byte {
+            b'?' => {
+                places.push(at);
+                at + 1
+            }
+            b'\'' => quoted(bytes, at, escapes)?,
+            b'"' => {
+                let end = quoted(bytes, at, escapes)?;
+                // With ANSI_QUOTES it is a name, in which a backslash is a letter.
+                if escapes && bytes[at..end].contains(&b'\\') {
+                    return None;
+                }
+                end
+            }
+            b'`' => quoted(bytes, at, false)?,
+            b'#' => line(bytes, at),
+            b'-' if next == Some(b'-')
+                && bytes.get(at + 2).is_none_or(|after| *after <= b' ' || *after == 0x7f) =>
+            {
+                line(bytes, at)
+            }
+            b'/' if next == Some(b'*') => {
+                // `/*!` and `/*M!` are run by servers of some versions.
+                if bytes[at + 2..].starts_with(b"!") || bytes[at + 2..].starts_with(b"M!") {
+                    return None;
+                }
+                at + 4 + bytes[at + 2..].windows(2).position(|end| end == b"*/")?
+            }
+            b';' if !sql[at + 1..].trim().is_empty() => return None,
+            _ => at + 1,
+        };
+    }
+    Some(places)
+}
+
+/// Behind the end of what is quoted from `at` on.
+fn quoted(bytes: &[u8], at: usize, escapes: bool) -> Option<usize> {
+    let quote = bytes[at];
+    let mut at = at + 1;
+    loop {
+        let byte = *bytes.get(at)?;
+        if byte == b'\\' && escapes {
+            at += 2;
+        } else if byte != quote {
+            at += 1;
+        } else if bytes.get(at + 1) == Some(&quote) {
+            at += 2;
+        } else {
+            return Some(at + 1);
+        }
+    }
+}
+
+/// The end of the line.
+fn line(bytes: &[u8], at: usize) -> usize {
+    bytes[at..].iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |end| at + end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_placeholder_is_one_only_where_the_server_takes_it_for_one() {
+        for (sql, escapes, count) in [
+            ("SELECT ?, '?', \"?\", `?` -- ?\n, ? # ?", true, Some(2)),
+            ("SELECT 'it''s ?', ?", true, Some(1)),
+            (r"SELECT '\'?', ?", true, Some(1)),
+            (r"SELECT '\', ?", false, Some(1)),
+            (r"SELECT '\', ?", true, None),
+            (r#"SELECT "\" ?", ?"#, true, None),
+            (r"SELECT `\`, ?", true, Some(1)),
+            ("SELECT 1--?", true, Some(1)),
+            ("SELECT 1-- ?", true, Some(0)),
+            ("SELECT /* ? */ ? /*+ ? */", true, Some(1)),
+            ("SELECT /*! ? */", true, None),
+            ("SELECT /*M!100100 ? */", true, None),
+            ("SELECT /* ?", true, None),
+            ("SELECT /*/ ? */ ?", true, Some(1)),
+            ("SELECT 'ä?", true, None),
+            ("SELECT ?; ", true, Some(1)),
+            ("SELECT ?; SELECT ?", true, None),
+            ("", true, Some(0)),
+        ] {
+            assert_eq!(find(sql, escapes).map(|found| found.len()), count, "{sql}");
+        }
+    }
+}
