@@ -85,6 +85,24 @@ impl MysqlConnection {
         self.pipeline.adopt_nothing();
     }
 
+    /// The command that was just started may ask once for a file of this name.
+    pub(crate) fn offer(&mut self, name: &str) {
+        self.pipeline.offer(name);
+    }
+
+    pub(crate) fn wants_contents(&self) -> bool {
+        self.pipeline.wants_contents()
+    }
+
+    pub(crate) fn contents(&mut self, piece: &[u8]) {
+        self.pipeline.contents(piece);
+    }
+
+    /// Closes the session in the middle of a command, for this reason.
+    pub(crate) fn give_up(&mut self, error: Error) -> Error {
+        self.pipeline.broke(error)
+    }
+
     /// The session's number (`CONNECTION_ID()`); behind a proxy, what the proxy says.
     #[must_use]
     pub fn connection_id(&self) -> u32 {
@@ -138,13 +156,18 @@ impl MysqlConnection {
         }
         loop {
             let blocked = self.poll_write(cx)?.is_pending();
+            if !blocked && self.pipeline.wants_contents() {
+                return Poll::Ready(Ok(Step::Rows));
+            }
             if self.pipeline.may_advance() {
                 match self.pipeline.advance(batch) {
                     Ok(Some(step)) => return Poll::Ready(Ok(step)),
                     Ok(None) => {}
                     Err(error) => return Poll::Ready(Err(error)),
                 }
-                if !blocked && !self.pipeline.output().is_empty() {
+                if !blocked
+                    && (!self.pipeline.output().is_empty() || self.pipeline.wants_contents())
+                {
                     continue;
                 }
             }

@@ -15,6 +15,7 @@ mod dial;
 mod driver;
 mod io_timeout;
 mod kill;
+mod load;
 mod login;
 mod pipeline;
 mod placeholders;

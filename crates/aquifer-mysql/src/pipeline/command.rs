@@ -70,6 +70,7 @@ impl Pipeline {
         self.stage = Stage::Head;
         self.holding_first = false;
         self.fetch_due = false;
+        self.local = Default::default();
         self.steps.clear();
         self.discarding = false;
         self.description = None;

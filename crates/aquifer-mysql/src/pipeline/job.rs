@@ -77,6 +77,8 @@ pub(super) struct Job {
     pub(super) blind: bool,
     /// The Prepare that it was sent behind was refused, for this reason; `Ok` if it is then to be run unprepared.
     pub(super) unprepared: Option<Result<(), Error>>,
+    /// The server asked for a file that was not offered.
+    pub(super) refused_file: bool,
     /// Why it will not be sent.
     pub(super) failed: Option<Error>,
     /// What a probe comes before.
@@ -113,6 +115,7 @@ impl Job {
             given: 0,
             retried: false,
             blind: false,
+            refused_file: false,
             unprepared: None,
             failed: None,
             then: None,

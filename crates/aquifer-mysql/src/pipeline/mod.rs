@@ -10,6 +10,7 @@
 mod command;
 mod cursor;
 mod job;
+mod local;
 mod receive;
 mod rows;
 #[cfg(test)]
@@ -88,6 +89,7 @@ pub(crate) struct Pipeline {
     holding_first: bool,
     /// The first job's cursor has more rows, which are fetched when the owner asks.
     fetch_due: bool,
+    local: local::Local,
     /// Nobody reads the rest: rows are skipped.
     discarding: bool,
     broken: bool,
@@ -148,6 +150,7 @@ impl Pipeline {
             running: false,
             holding_first: false,
             fetch_due: false,
+            local: local::Local::default(),
             discarding: false,
             broken: false,
             server: status,
@@ -282,6 +285,12 @@ impl Pipeline {
 
     /// The owner wants no more rows. A flight of which nothing was written is taken back.
     pub(crate) fn abandon(&mut self) -> Status {
+        if self.wants_contents() {
+            // An end of the contents would have the server keep what it has got so far.
+            self.broken = true;
+            self.jobs.clear();
+            self.encoded = 0;
+        }
         if self.running {
             self.running = false;
             self.steps.clear();

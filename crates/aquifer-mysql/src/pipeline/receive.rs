@@ -5,7 +5,7 @@ use std::sync::Arc;
 use aquifer_driver::{Error, ErrorKind, Outcome, Result, RowBatch, Step, Want};
 
 use super::job::{Action, Job, Role, Settled};
-use super::{Pipeline, Stage};
+use super::{Pipeline, Stage, local};
 use crate::protocol::answer::{self, Ok as Done, Prepared};
 use crate::protocol::frame::{PAYLOAD_MAX, Packet};
 use crate::protocol::reader::{Reader, malformed};
@@ -249,10 +249,9 @@ impl Pipeline {
                 job.shape = None;
                 self.set_ended(done)
             }
-            (_, answer::LOCAL_INFILE) => Err(Error::new(
-                ErrorKind::Protocol,
-                "the server asks for a file of this machine, which was not offered",
-            )),
+            (Action::Query | Action::Execute, answer::LOCAL_INFILE) => {
+                self.asked_for_file(packet.get(1..).unwrap_or_default())
+            }
             (Action::Query | Action::Execute, _) => {
                 let mut reader = Reader::new(packet);
                 let count = reader.int()?;
@@ -420,6 +419,10 @@ impl Pipeline {
             return Ok(());
         }
         let Some(mut job) = self.pop() else { return Ok(()) };
+        if job.refused_file {
+            self.settle_failure_unless_discarded(&job, local::not_offered());
+            return Ok(());
+        }
         let columns = match job.ended.take() {
             Some(Settled { columns, .. }) if !had_columns => columns,
             Some(ended) => {

@@ -277,7 +277,7 @@ fn a_forgotten_statement_is_prepared_and_run_again_once() {
 
 #[test]
 fn what_the_server_may_not_say_ends_the_connection() {
-    for payload in [b"".as_slice(), b"\xfbfile", b"\x00", b"\xfe", &[0xfc, 0, 0]] {
+    for payload in [b"".as_slice(), b"\x00", b"\xfe", &[0xfc, 0, 0]] {
         let mut talk = Talk::new();
         talk.pipeline.start(Command::Script { sql: "SELECT 1" }).unwrap();
         talk.sent();
@@ -302,4 +302,77 @@ fn a_commit_that_breaks_is_of_unknown_end() {
     talk.sent();
     let error = talk.pipeline.broke(Error::new(ErrorKind::ConnectionLost, "gone"));
     assert_eq!(error.kind(), ErrorKind::CommitUnknown);
+}
+
+/// What follows a request for a file: the server's numbers go on where the client's end.
+fn answer_numbered(talk: &mut Talk, payload: &[u8], sequence: u8) {
+    let room = talk.pipeline.input().room();
+    let start = frame::begin(room);
+    room.extend_from_slice(payload);
+    frame::finish(room, start, sequence);
+}
+
+#[test]
+fn a_hostile_server_that_asks_for_a_file_gets_nothing() {
+    for offered in [None, Some("rows")] {
+        let mut talk = Talk::new();
+        for sql in ["SELECT 1", "LOAD DATA LOCAL INFILE 'rows' INTO TABLE t"] {
+            talk.pipeline.start(Command::Script { sql }).unwrap();
+            if let Some(name) = offered {
+                talk.pipeline.offer(name);
+            }
+            talk.sent();
+            talk.answer(&[b"\xfb/etc/passwd"]);
+            assert!(talk.step().unwrap().is_none());
+            assert!(!talk.pipeline.wants_contents());
+            assert_eq!(
+                talk.pipeline.output(),
+                b"\0\0\0\x02",
+                "the end of contents, and no contents"
+            );
+            talk.sent();
+            // Whatever it makes of that.
+            answer_numbered(&mut talk, &ok(5, AUTOCOMMIT), 3);
+            let error = talk.step().unwrap_err();
+            assert_eq!(error.kind(), aquifer_driver::ErrorKind::Unsupported, "{error}");
+            assert_eq!(talk.pipeline.status(), Status::Idle, "the session goes on");
+        }
+    }
+}
+
+#[test]
+fn what_is_offered_is_given_once_and_in_numbered_pieces() {
+    let mut talk = Talk::new();
+    let sql = "LOAD DATA LOCAL INFILE 'rows' INTO TABLE t";
+    talk.pipeline.start(Command::Script { sql }).unwrap();
+    talk.pipeline.offer("rows");
+    talk.sent();
+    talk.answer(&[b"\xfbrows"]);
+    assert!(talk.step().unwrap().is_none());
+    assert!(talk.pipeline.wants_contents());
+    talk.pipeline.contents(b"a\n");
+    talk.pipeline.contents(b"b\n");
+    talk.pipeline.contents(b"");
+    assert_eq!(talk.pipeline.output(), b"\x02\0\0\x02a\n\x02\0\0\x03b\n\0\0\0\x04");
+    talk.sent();
+    // Asked for again it is empty.
+    answer_numbered(&mut talk, b"\xfbrows", 5);
+    assert!(talk.step().unwrap().is_none());
+    assert_eq!(talk.sent(), [b""]);
+    answer_numbered(&mut talk, &ok(2, AUTOCOMMIT), 7);
+    assert!(talk.step().is_err());
+}
+
+#[test]
+fn contents_that_are_given_up_end_the_session_and_not_the_file() {
+    let mut talk = Talk::new();
+    talk.pipeline
+        .start(Command::Script { sql: "LOAD DATA LOCAL INFILE 'a' INTO TABLE t" })
+        .unwrap();
+    talk.pipeline.offer("a");
+    talk.sent();
+    talk.answer(&[b"\xfba"]);
+    assert!(talk.step().unwrap().is_none());
+    assert_eq!(talk.pipeline.abandon(), Status::Broken);
+    assert!(talk.pipeline.output().is_empty());
 }

@@ -118,6 +118,7 @@ pub(crate) fn agree(greeting: &Greeting, tls: bool, found_rows: bool, database: 
         | Flags::CLIENT_PROTOCOL_41
         | Flags::CLIENT_SECURE_CONNECTION
         | Flags::CLIENT_TRANSACTIONS
+        | Flags::CLIENT_LOCAL_FILES
         | Flags::CLIENT_MULTI_STATEMENTS
         | Flags::CLIENT_MULTI_RESULTS
         | Flags::CLIENT_PS_MULTI_RESULTS
