@@ -23,7 +23,7 @@ use crate::stop::Stop;
 use crate::tls::Tls;
 use crate::tls::reload::TlsSource;
 use crate::types::{Registered, TypeCodec};
-use crate::user_types;
+use crate::user_types::{self, KnownTypes};
 
 /// A parsed connection string: opens sessions with one of its hosts.
 ///
@@ -38,6 +38,7 @@ pub struct PostgresConnector {
     salted: Arc<SaltedPasswords>,
     observer: Option<Arc<dyn SessionObserver>>,
     codecs: Vec<Registered>,
+    known_types: KnownTypes,
     target: String,
 }
 
@@ -85,6 +86,7 @@ impl PostgresConnector {
             salted: Arc::new(SaltedPasswords::new(SaltedPasswords::ENTRIES)),
             observer: None,
             codecs: Vec::new(),
+            known_types: KnownTypes::default(),
             target: config.target(),
             config,
         })
@@ -132,9 +134,10 @@ impl PostgresConnector {
     /// Has `codec` read and write the values of the type of this name in their binary form.
     ///
     /// The name is as SQL has it, found by the session's `search_path`: `vector`, `public.geometry`,
-    /// `"Mixed"`. Each new session asks for the types' numbers, which is one round trip more; where a
-    /// database does not have the type, the codec waits. The later of two codecs of one type counts. A name
-    /// that is none in SQL fails the connect with `Configuration`.
+    /// `"Mixed"`. A new session asks for the types' numbers, which is one round trip more, unless another one
+    /// to the same database has been told within the last minute: after `CREATE EXTENSION`, sessions that are
+    /// opened a minute later know its types. Where a database does not have the type, the codec waits. The
+    /// later of two codecs of one type counts. A name that is none in SQL fails the connect with `Configuration`.
     ///
     /// See [`TypeCodec`] for an example of one, and for what it must keep to.
     #[must_use]
@@ -157,8 +160,8 @@ impl PostgresConnector {
             }
             None => self.observer.clone(),
         };
-        let mut connection = self.dial(observer).await?;
-        user_types::learn(&mut connection, &self.codecs).await?;
+        let (mut connection, database) = self.dial_to(observer).await?;
+        user_types::learn(&mut connection, &self.codecs, &self.known_types, &database).await?;
         Ok(connection)
     }
 
@@ -172,9 +175,19 @@ impl PostgresConnector {
         &self,
         observer: Option<Arc<dyn SessionObserver>>,
     ) -> Result<PostgresConnection> {
+        Ok(self.dial_to(observer).await?.0)
+    }
+
+    /// As [`dial`](Self::dial), and which database that is.
+    async fn dial_to(
+        &self,
+        observer: Option<Arc<dyn SessionObserver>>,
+    ) -> Result<(PostgresConnection, String)> {
         let Some(hook) = &self.before_connect else {
             let tls = self.tls.get(&SystemFiles)?;
-            return self.dialing(&self.config, &self.policy, tls, observer).open().await;
+            let dialing = self.dialing(&self.config, &self.policy, tls, observer);
+            let (connection, host) = dialing.open().await?;
+            return Ok((connection, self.database(&self.config, host)));
         };
         let config = hook(self.config.clone()).await?;
         if config.hosts.is_empty() {
@@ -187,7 +200,18 @@ impl PostgresConnector {
             true => self.tls.get(&SystemFiles)?,
             false => Tls::load(&config.ssl, &SystemFiles)?,
         };
-        self.dialing(&config, &config.policy()?, tls, observer).open().await
+        let (connection, host) =
+            self.dialing(&config, &config.policy()?, tls, observer).open().await?;
+        Ok((connection, self.database(&config, host)))
+    }
+
+    /// What decides what the name of a type means: the host, the database, the user and the settings. Asked
+    /// for codecs only.
+    fn database(&self, config: &Config, host: usize) -> String {
+        match self.codecs.is_empty() {
+            true => String::new(),
+            false => format!("{} {:?}", config.hosts[host], config.startup_parameters()),
+        }
     }
 
     fn dialing<'a>(
@@ -216,12 +240,12 @@ impl PostgresConnector {
 }
 
 impl Dialing<'_> {
-    /// Tries hosts and kinds of encryption until one gives the session that is wanted.
-    async fn open(&self) -> Result<PostgresConnection> {
+    /// Tries hosts and kinds of encryption until one gives the session that is wanted; that host's index, too.
+    async fn open(&self) -> Result<(PostgresConnection, usize)> {
         let mut plan = Plan::new(self.config, seed()?);
         while let Some(attempt) = plan.next() {
             match self.attempt(attempt).await {
-                Ok(connection) => return Ok(connection),
+                Ok(connection) => return Ok((connection, attempt.host)),
                 Err((failure, error)) => plan.failed(failure, error),
             }
         }

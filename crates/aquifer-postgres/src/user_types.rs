@@ -4,10 +4,13 @@
 //! two places only, each a command of its own that its caller waits for, and none behind rows that nobody
 //! reads.
 //!
-//! For the codecs each session is asked, in one round trip of its own before it is used, and only if there are codecs: an
-//! extension that was created again has other numbers, and so have other hosts and databases.
+//! For the codecs a session is asked, in one round trip of its own before it is used, and only if there are
+//! codecs. What it answers is kept for the sessions that follow to the same database, for a while: an extension
+//! that was created again has other numbers, and so have other hosts and databases.
 
 use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use aquifer_driver::{Command, Connection, Error, ErrorKind, Result, RowBatch, Step};
 
@@ -79,7 +82,34 @@ impl PostgresConnection {
     }
 }
 
-/// Gives a session its codecs.
+/// Databases whose numbers one connector keeps, at most.
+const DATABASES_MAX: usize = 64;
+
+/// For how long sessions are opened with the numbers that another session was told.
+const KEPT_FOR: Duration = Duration::from_secs(60);
+
+/// The numbers of types that sessions were told, by the database that told them.
+#[derive(Debug, Default)]
+pub(crate) struct KnownTypes(Mutex<HashMap<Box<str>, (Instant, Codecs)>>);
+
+impl KnownTypes {
+    fn find(&self, database: &str, now: Instant) -> Option<Codecs> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (told, codecs) = known.get(database)?;
+        (now.saturating_duration_since(*told) < KEPT_FOR).then(|| codecs.clone())
+    }
+
+    fn keep(&self, database: &str, codecs: &Codecs, now: Instant) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|_, (told, _)| now.saturating_duration_since(*told) < KEPT_FOR);
+        if known.len() < DATABASES_MAX {
+            known.insert(database.into(), (now, codecs.clone()));
+        }
+    }
+}
+
+/// Gives a session its codecs. `database` names where it goes, and whatever else decides what a type's name
+/// means there.
 ///
 /// # Errors
 ///
@@ -87,8 +117,14 @@ impl PostgresConnection {
 pub(crate) async fn learn(
     connection: &mut PostgresConnection,
     registered: &[Registered],
+    known: &KnownTypes,
+    database: &str,
 ) -> Result<()> {
     if registered.is_empty() {
+        return Ok(());
+    }
+    if let Some(codecs) = known.find(database, Instant::now()) {
+        connection.set_codecs(codecs);
         return Ok(());
     }
     // A simple query: it leaves no statement behind, also none in a pooler.
@@ -112,7 +148,9 @@ pub(crate) async fn learn(
         }
         if matches!(step, Step::End(_)) {
             let none = || Error::new(ErrorKind::Protocol, "the server did not tell of its types");
-            connection.set_codecs(codecs.ok_or_else(none)?);
+            let codecs = codecs.ok_or_else(none)?;
+            known.keep(database, &codecs, Instant::now());
+            connection.set_codecs(codecs);
             return Ok(());
         }
     }

@@ -189,3 +189,23 @@ fn codecs_cost_a_session_one_round_trip_and_leave_no_statement() {
         assert_eq!(count.scalar(), Some(&Value::Int(1)), "this one");
     });
 }
+
+#[test]
+fn sessions_that_follow_to_the_same_database_ask_no_more() {
+    run(async {
+        let calls = Arc::new(Calls::default());
+        let (first, second) = (with_cube(), with_cube());
+        for database in [&first, &second] {
+            let codec = Points(Arc::clone(&calls));
+            let connector: Arc<dyn Connector> =
+                Arc::new(connector(database.url()).with_codec("cube", codec));
+            for rounds in [1, 0, 0] {
+                let connection = Arc::clone(&connector).connect(Access::ReadWrite).await.unwrap();
+                assert_eq!(connection.counters().rounds, rounds);
+                let mut session = Session { connection, batch: RowBatch::new() };
+                let read = session.scalar("SELECT '(1)'::cube").await.unwrap();
+                assert_eq!(read, point(&[1.0]));
+            }
+        }
+    });
+}
