@@ -13,6 +13,8 @@ mod connection;
 mod connector;
 mod dial;
 mod driver;
+#[doc(hidden)]
+pub mod fuzzing;
 mod io_timeout;
 mod kill;
 mod load;

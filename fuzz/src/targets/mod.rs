@@ -2,6 +2,7 @@
 
 mod cells;
 mod dsn;
+mod mysql;
 mod postgres_auth;
 mod postgres_copy;
 mod postgres_dsn;
@@ -38,6 +39,30 @@ pub const TARGETS: &[Target] = &[
         promise: "a URL is taken apart or refused with a reason, and no text shows its password",
         run: dsn::run,
         words: dsn::WORDS,
+    },
+    Target {
+        name: "mysql_auth",
+        promise: "a log-in ends in an answer or a reason, and the password goes out only where it may",
+        run: mysql::auth,
+        words: mysql::AUTH_WORDS,
+    },
+    Target {
+        name: "mysql_literals",
+        promise: "an argument in a text is one literal, and changes nothing else of it",
+        run: mysql::literals,
+        words: mysql::LITERAL_WORDS,
+    },
+    Target {
+        name: "mysql_packets",
+        promise: "a server's packets mean the same however they are cut, and nothing they say panics",
+        run: mysql::packets,
+        words: mysql::PACKET_WORDS,
+    },
+    Target {
+        name: "mysql_types",
+        promise: "a MySQL cell is read or refused, and what was read is bound as the same value",
+        run: mysql::types,
+        words: mysql::TYPE_WORDS,
     },
     Target {
         name: "postgres_auth",

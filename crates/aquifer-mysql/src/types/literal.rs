@@ -85,8 +85,10 @@ impl ParamSink for Literals<'_> {
             ));
         };
         self.out.push_str(&self.sql[self.from..place]);
-        // Spaces keep it from growing together with what stands beside it.
-        self.out.push(' ');
+        // Spaces keep it from growing together with what stands beside it. Two dashes and a space were a comment.
+        if !self.out.ends_with('-') {
+            self.out.push(' ');
+        }
         put(&mut self.out, value, self.zone, self.escapes).map_err(|why| {
             Error::new(ErrorKind::Argument, format!("argument {}: {why}", self.next + 1))
         })?;
@@ -225,6 +227,12 @@ mod tests {
         ] {
             assert_eq!(written("a?", &(value,), true).unwrap(), format!("a {text} "));
         }
+    }
+
+    #[test]
+    fn a_literal_behind_dashes_is_no_comment() {
+        assert_eq!(written("SELECT 1--?", &(-5,), true).unwrap(), "SELECT 1---5 ");
+        assert_eq!(written("SELECT 1--?", &("a",), true).unwrap(), "SELECT 1--'a' ");
     }
 
     #[test]
