@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 
 use aquifer_driver::{
     BoxFuture, Canceller, Command, Connection, Counters, Description, Error, ErrorKind, Result,
-    Retry, RowBatch, Status, Step,
+    Retry, RowBatch, ServerObserver, Status, Step,
 };
 use mysql_common::constants::Command as Code;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
@@ -101,6 +101,21 @@ impl MysqlConnection {
     /// Closes the session in the middle of a command, for this reason.
     pub(crate) fn give_up(&mut self, error: Error) -> Error {
         self.pipeline.broke(error)
+    }
+
+    /// Has `observer` hear the server's warnings.
+    pub(crate) fn set_observer(&mut self, observer: Arc<dyn ServerObserver>) {
+        self.pipeline.set_observer(observer);
+    }
+
+    /// The global transaction number (GTID) of this session's last write, as the server writes it: `0-1-42` on
+    /// MariaDB, a set such as `3e11fa47-…:23` on MySQL. `None` before the first write, and where the server does not
+    /// tell: without a binary log, without `gtid_mode`, or before MySQL 5.7 and MariaDB 10.2.
+    ///
+    /// A reset of the session does not change it.
+    #[must_use]
+    pub fn last_gtid(&self) -> Option<&str> {
+        self.pipeline.last_gtid()
     }
 
     /// The session's number (`CONNECTION_ID()`); behind a proxy, what the proxy says.
@@ -397,6 +412,16 @@ impl Connection for MysqlConnection {
 
     fn counters(&self) -> Counters {
         self.pipeline.counters()
+    }
+
+    fn limit_query(&self) -> Option<String> {
+        // Behind a proxy the session's number is the proxy's invention, and the limit is none of this client's. The
+        // greeting has the number's lower half only.
+        Some(format!(
+            "SELECT IF(CONNECTION_ID() & 4294967295 = {}, LEAST(@@max_connections, \
+             IF(@@max_user_connections > 0, @@max_user_connections, @@max_connections)), NULL)",
+            self.connection_id()
+        ))
     }
 
     fn as_any_mut(&mut self) -> &mut dyn Any {

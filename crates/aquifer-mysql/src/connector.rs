@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use aquifer_driver::{
     BoxFuture, Command, Connection, Connector, Dialect, Dsn, Environment, Error, ErrorKind,
-    Grammar, Layout, Result, Retry, RowBatch, Step,
+    Grammar, Layout, Result, Retry, RowBatch, ServerObserver, Step,
 };
 
 use crate::access::{Access, Source};
@@ -110,6 +110,23 @@ impl MysqlConnector {
         &self.source.access.config
     }
 
+    async fn connect_with(
+        self: Arc<Self>,
+        observer: Option<Arc<dyn ServerObserver>>,
+    ) -> Result<Box<dyn Connection>> {
+        if tokio::runtime::Handle::try_current().is_err() {
+            return Err(Error::new(
+                ErrorKind::Runtime,
+                "a connection to MySQL needs a tokio runtime, and there is none",
+            ));
+        }
+        let mut connection = self.open().await?;
+        if let Some(observer) = observer {
+            connection.set_observer(observer);
+        }
+        Ok(Box::new(connection))
+    }
+
     async fn open(&self) -> Result<MysqlConnection> {
         let access = self.source.next().await?;
         let config = &access.config;
@@ -146,6 +163,7 @@ impl MysqlConnector {
             setup: first.clone(),
             packet_max: PACKET_MAX_AT_FIRST,
             interpolates: config.interpolate_params,
+            reject_read_only: config.reject_read_only,
         };
         let pipeline = Pipeline::new(settings, login.status);
         let session = greeting.connection;
@@ -232,15 +250,15 @@ impl Connector for MysqlConnector {
         self: Arc<Self>,
         _access: aquifer_driver::Access,
     ) -> BoxFuture<'static, Result<Box<dyn Connection>>> {
-        Box::pin(async move {
-            if tokio::runtime::Handle::try_current().is_err() {
-                return Err(Error::new(
-                    ErrorKind::Runtime,
-                    "a connection to MySQL needs a tokio runtime, and there is none",
-                ));
-            }
-            Ok(Box::new(self.open().await?) as Box<dyn Connection>)
-        })
+        Box::pin(self.connect_with(None))
+    }
+
+    fn connect_observed(
+        self: Arc<Self>,
+        _access: aquifer_driver::Access,
+        observer: Arc<dyn ServerObserver>,
+    ) -> BoxFuture<'static, Result<Box<dyn Connection>>> {
+        Box::pin(self.connect_with(Some(observer)))
     }
 
     fn dialect(&self) -> &Dialect {

@@ -127,6 +127,7 @@ pub fn replay(command: u8, bytes: &[u8], piece: usize) -> (Vec<String>, bool) {
         setup: Setup::new(&Config::default(), server, "utf8mb4"),
         packet_max: 1000,
         interpolates: false,
+        reject_read_only: false,
     };
     let mut pipeline = Pipeline::new(settings, ServerStatus(2));
     let mut log = Vec::new();

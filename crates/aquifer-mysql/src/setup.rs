@@ -2,6 +2,7 @@
 
 use crate::config::Config;
 use crate::config::variables;
+use crate::session_change::Changed;
 
 /// What is set in each session, at the log-in and after each reset.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,10 +47,7 @@ impl Setup {
 
     /// One statement.
     pub(crate) fn sql(&self) -> String {
-        let mut sql = format!("SET NAMES {}", self.charset);
-        if let Some(collation) = &self.collation {
-            sql.push_str(&format!(" COLLATE {collation}"));
-        }
+        let mut sql = format!("SET {}", self.names());
         for (name, value) in &self.variables {
             sql.push_str(&format!(", {name} = {value}"));
         }
@@ -67,6 +65,51 @@ impl Setup {
     /// The statement that goes back to the database of the configuration, if it has one.
     pub(crate) fn use_database(&self) -> Option<String> {
         self.database.as_ref().map(|name| format!("USE `{}`", name.replace('`', "``")))
+    }
+}
+
+impl Setup {
+    /// What makes the session fresh again that differs from a fresh one in this way alone; `None` if nothing short of a
+    /// reset does.
+    pub(crate) fn undo(&self, changed: &Changed) -> Option<String> {
+        let mut parts = Vec::new();
+        if changed.anything {
+            return None;
+        }
+        let is_text =
+            |name: &str| name.starts_with("character_set") || name.starts_with("collation");
+        if changed.variables.iter().any(|name| is_text(name)) {
+            parts.push(self.names());
+        }
+        for name in changed.variables.iter().filter(|name| !is_text(name)) {
+            parts.push(format!("{name} = {}", self.fresh(name)));
+        }
+        let mut sql = Vec::new();
+        if !parts.is_empty() {
+            sql.push(format!("SET {}", parts.join(", ")));
+        }
+        if changed.database {
+            sql.push(self.use_database()?);
+        }
+        (!sql.is_empty()).then(|| sql.join(";\n"))
+    }
+
+    /// The value that a variable has in a fresh session, as it stands in a statement.
+    fn fresh(&self, name: &str) -> &str {
+        let set = self.variables.iter().rev().find(|(known, _)| known == name);
+        match set {
+            Some((_, value)) => value,
+            // The driver depends on it, whatever the server's default is.
+            None if name == "autocommit" => "ON",
+            None => "DEFAULT",
+        }
+    }
+
+    fn names(&self) -> String {
+        match &self.collation {
+            Some(collation) => format!("NAMES {} COLLATE {collation}", self.charset),
+            None => format!("NAMES {}", self.charset),
+        }
     }
 }
 
@@ -96,5 +139,32 @@ mod tests {
         let tracks =
             |mariadb| Setup::new(&config, Server { tracks: true, mariadb }, "utf8mb4").sql();
         assert!(tracks(true).contains("last_gtid") && tracks(false).contains("OWN_GTID"));
+    }
+
+    #[test]
+    fn known_changes_are_undone_one_by_one() {
+        let config = Config {
+            database: Some("shop".to_owned()),
+            system_variables: vec![("sql_mode".to_owned(), "ANSI".to_owned())],
+            ..Config::default()
+        };
+        let server = Server { tracks: true, mariadb: true };
+        let setup = Setup::new(&config, server, "utf8mb4");
+        let undo = |setup: &Setup, texts: &[&str]| {
+            let mut changed = Changed::default();
+            texts.iter().for_each(|sql| changed.add(Changed::by(sql)));
+            setup.undo(&changed)
+        };
+        assert_eq!(
+            undo(&setup, &["SET sql_mode = ''", "SET wait_timeout = 1, autocommit = 0"]).unwrap(),
+            "SET sql_mode = 'ANSI', wait_timeout = DEFAULT, autocommit = ON"
+        );
+        assert_eq!(
+            undo(&setup, &["SET NAMES latin1", "SET time_zone = 'SYSTEM'", "USE x"]).unwrap(),
+            "SET NAMES utf8mb4, time_zone = '+00:00';\nUSE `shop`"
+        );
+        assert_eq!(undo(&setup, &["SET sql_mode = ''", "SET @a = 1"]), None);
+        let nowhere = Setup::new(&Config::default(), server, "utf8mb4");
+        assert_eq!(undo(&nowhere, &["USE x"]), None, "there is no database to go back to");
     }
 }

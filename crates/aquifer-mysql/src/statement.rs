@@ -136,6 +136,18 @@ impl Cache {
         Some(evicted)
     }
 
+    /// Takes the least recently used half out, and at least one if there is any.
+    pub(crate) fn give_way(&mut self) -> Vec<Arc<Statement>> {
+        let half = self.statements.len().div_ceil(2);
+        let mut out = Vec::with_capacity(half);
+        for _ in 0..half {
+            let Some((_, evicted)) = self.statements.remove_lru() else { break };
+            self.forget_last(&evicted);
+            out.push(evicted);
+        }
+        out
+    }
+
     /// Keeps a statement; gives back the one that is no longer kept: an older one of the same text, or the
     /// statement itself if nothing can be kept.
     pub(crate) fn insert(&mut self, statement: &Arc<Statement>) -> Option<Arc<Statement>> {

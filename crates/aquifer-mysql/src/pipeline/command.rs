@@ -274,8 +274,12 @@ impl Pipeline {
             }
             let cursor = job.has_cursor();
             let arguments = std::mem::take(&mut job.arguments);
+            let makes_room = job.role == Role::Learn && job.retried;
             let (action, statement, text) = (job.action, job.statement.clone(), job.text.clone());
             self.flight_head();
+            if makes_room {
+                self.encode_closes();
+            }
             let text = text.as_deref().unwrap_or_default();
             let start = self.out.len();
             let (sequence, arguments) = match (action, statement) {
@@ -321,6 +325,11 @@ impl Pipeline {
         if self.encoded > 0 || self.touched {
             return;
         }
+        self.encode_closes();
+    }
+
+    /// Orders that have no answer.
+    fn encode_closes(&mut self) {
         for id in &self.closing[self.closing_encoded..] {
             command::close(&mut self.out, *id);
         }
@@ -432,6 +441,7 @@ impl Pipeline {
             job.quiet = true;
             self.add(job);
         }
+        self.reads_only = options.read_only;
         let text =
             if options.read_only { "START TRANSACTION READ ONLY" } else { "START TRANSACTION" };
         let mut job = Job::own(text);
@@ -452,14 +462,29 @@ impl Pipeline {
 
     fn rollback(&mut self) {
         if self.server.in_transaction() {
-            self.add(Job::own("ROLLBACK"));
+            let mut job = Job::own("ROLLBACK");
+            job.rolls_back = true;
+            self.add(job);
         } else {
             self.steps.push_back(Settled::end(Default::default()));
         }
     }
 
-    /// COM_RESET_CONNECTION, then what makes a fresh session the one that was configured.
+    /// Undoes what is known to have changed; else COM_RESET_CONNECTION, then what makes a fresh session the one that
+    /// was configured. The first leaves the statements prepared.
     fn reset(&mut self) -> Result<()> {
+        if let Some(sql) = self.undo() {
+            let mut job = Job::own(&sql);
+            job.undoes = true;
+            self.add(job);
+            return Ok(());
+        }
+        if self.changed.database && self.settings.setup.use_database().is_none() {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                "the session was begun without a database, and no command goes back to that",
+            ));
+        }
         if self.adopted.unrepeatable {
             return Err(Error::new(
                 ErrorKind::Unsupported,
@@ -478,6 +503,17 @@ impl Pipeline {
         // Behind it in the same flight: if the reset fails, the connection is given up anyway.
         self.add(Job::own(&setup));
         Ok(())
+    }
+
+    /// What undoes all changes since the session was fresh, if that is known.
+    fn undo(&self) -> Option<String> {
+        let autocommit = self.changed.variables.contains(&"autocommit");
+        if self.changed.overlaps(&self.adopted.summary())
+            || (!self.server.autocommits() && !autocommit)
+        {
+            return None;
+        }
+        self.settings.setup.undo(&self.changed)
     }
 
     /// For recovery: ends the transaction that was left open, if there is one. True if something is to be sent.

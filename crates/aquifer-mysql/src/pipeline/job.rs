@@ -34,6 +34,8 @@ pub(super) enum Role {
     Commit,
     /// Asks where the transaction stands after an error: errors do not say so.
     Probe,
+    /// Asks for the warnings of the statement before it.
+    Warnings,
     /// Anything whose outcome is nobody's.
     Own,
 }
@@ -51,6 +53,17 @@ pub(super) enum Arguments {
     Flight(Range<usize>),
 }
 
+/// What becomes of a statement that could not be prepared.
+#[derive(Debug)]
+pub(super) enum Unprepared {
+    /// It fails like this.
+    Fails(Error),
+    /// It is run as text.
+    Text,
+    /// It is prepared again: there is room now.
+    Again,
+}
+
 /// One command under way or waiting to be sent.
 #[derive(Debug)]
 pub(super) struct Job {
@@ -64,6 +77,14 @@ pub(super) struct Job {
     pub(super) waits: bool,
     /// On success the server has forgotten the session.
     pub(super) resets: bool,
+    /// On success the session is as fresh.
+    pub(super) undoes: bool,
+    /// Ends a transaction without its work.
+    pub(super) rolls_back: bool,
+    /// Warnings of the last result.
+    pub(super) warnings: u16,
+    /// Why the statement whose warnings are asked for has failed after all.
+    pub(super) refused: Option<Error>,
     pub(super) want: Want,
     /// The text, unless the statement has it.
     pub(super) text: Option<Arc<str>>,
@@ -75,8 +96,8 @@ pub(super) struct Job {
     pub(super) retried: bool,
     /// It is sent right behind its Prepare, before the statement's number is known.
     pub(super) blind: bool,
-    /// The Prepare that it was sent behind was refused, for this reason; `Ok` if it is then to be run unprepared.
-    pub(super) unprepared: Option<Result<(), Error>>,
+    /// The Prepare that it was sent behind was refused: what becomes of it when it is refused, too.
+    pub(super) unprepared: Option<Unprepared>,
     /// The server asked for a file that was not offered.
     pub(super) refused_file: bool,
     /// Why it will not be sent.
@@ -108,6 +129,10 @@ impl Job {
             sibling: false,
             waits: false,
             resets: false,
+            undoes: false,
+            rolls_back: false,
+            warnings: 0,
+            refused: None,
             want: Want::All,
             text: None,
             statement: None,

@@ -15,14 +15,18 @@ mod receive;
 mod rows;
 #[cfg(test)]
 mod tests;
+mod warnings;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use aquifer_driver::{Columns, Counters, Description, Error, ErrorKind, Retry, Status};
+use aquifer_driver::{
+    Columns, Counters, Description, Error, ErrorKind, Retry, ServerObserver, Status,
+};
 
 use crate::protocol::Agreed;
 use crate::protocol::answer::ServerStatus;
+use crate::session_change::Changed;
 use crate::setup::Setup;
 use crate::statement::{Cache, Statement};
 use crate::types::Reading;
@@ -43,6 +47,8 @@ pub(crate) struct Settings {
     pub(crate) packet_max: usize,
     /// Arguments are written into texts, and nothing is prepared.
     pub(crate) interpolates: bool,
+    /// A server that refuses a write because it only reads loses the connection.
+    pub(crate) reject_read_only: bool,
 }
 
 /// Where the answer to the first job stands.
@@ -102,10 +108,18 @@ pub(crate) struct Pipeline {
     description: Option<Description>,
     counters: Counters,
     session_changed: bool,
+    /// What is not as it was when the session was fresh.
+    changed: Changed,
     /// What changed the session since it was fresh.
     changes: Changes,
     /// What made the session that a reset goes back to.
     adopted: Changes,
+    /// Hears the server's warnings.
+    observer: Option<Arc<dyn ServerObserver>>,
+    /// The transaction was begun as one that only reads.
+    reads_only: bool,
+    /// The global number of the session's last write.
+    last_gtid: Option<Box<str>>,
     /// Cells that had to be re-encoded, until they are appended to their batch.
     scratch: Vec<u8>,
     no_columns: Arc<Columns>,
@@ -122,6 +136,13 @@ struct Changes {
 impl Changes {
     /// More settings than this are not repeated: the connection is made anew instead.
     const MAX: usize = 64;
+
+    /// What these commands have changed in all.
+    fn summary(&self) -> Changed {
+        let mut all = Changed { anything: self.unrepeatable, ..Changed::default() };
+        self.texts.iter().for_each(|text| all.add(Changed::by(text)));
+        all
+    }
 
     fn add(&mut self, text: Option<Arc<str>>) {
         match text {
@@ -159,8 +180,12 @@ impl Pipeline {
             description: None,
             counters: Counters::default(),
             session_changed: false,
+            changed: Changed::default(),
             changes: Changes::default(),
             adopted: Changes::default(),
+            observer: None,
+            reads_only: false,
+            last_gtid: None,
             scratch: Vec::new(),
             no_columns: Arc::new(Columns::empty()),
         }
@@ -252,11 +277,27 @@ impl Pipeline {
             self.adopted.add(Some(text));
         }
         self.session_changed = false;
+        self.changed = Changed::default();
+    }
+
+    /// Has `observer` hear the server's warnings from now on.
+    pub(crate) fn set_observer(&mut self, observer: Arc<dyn ServerObserver>) {
+        self.observer = Some(observer);
+    }
+
+    /// The global number of the session's last write, as the server writes it.
+    pub(crate) fn last_gtid(&self) -> Option<&str> {
+        self.last_gtid.as_deref()
     }
 
     /// The session was set up and is fresh now.
     pub(crate) fn adopt_nothing(&mut self) {
+        self.is_fresh();
+    }
+
+    fn is_fresh(&mut self) {
         self.changes = Changes::default();
+        self.changed = Changed::default();
         self.session_changed = false;
     }
 

@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
-use aquifer_driver::{Error, ErrorKind, Outcome, Result, RowBatch, Step, Want};
+use aquifer_driver::{Error, ErrorKind, Outcome, Result, Retry, RowBatch, Step, Want};
 
-use super::job::{Action, Job, Role, Settled};
+use super::job::{Action, Job, Role, Settled, Unprepared};
 use super::{Pipeline, Stage, local};
 use crate::protocol::answer::{self, Ok as Done, Prepared};
 use crate::protocol::frame::{PAYLOAD_MAX, Packet};
 use crate::protocol::reader::{Reader, malformed};
 use crate::server_error::ServerError;
 use crate::server_error::numbers;
+use crate::session_change::Changed;
 use crate::statement::Statement;
 use crate::types::Shape;
 
@@ -95,13 +96,16 @@ impl Pipeline {
                     _ => return Ok(Some(Step::Rows)),
                 }
             }
-            let received = if is_row {
+            let warns = is_row && self.jobs.front().is_some_and(|job| job.role == Role::Warnings);
+            let received = if is_row && !warns {
                 self.take_rows(packet, split, batch)
             } else {
                 self.input.take(packet);
                 // Taken out for the moment: what receives the packet changes everything else.
                 let bytes = std::mem::take(&mut self.input.bytes);
-                let received = self.receive(&bytes[packet.body..packet.end]);
+                let payload = &bytes[packet.body..packet.end];
+                let received =
+                    if warns { self.hear_warning(payload) } else { self.receive(payload) };
                 self.input.bytes = bytes;
                 self.input.settle();
                 received
@@ -358,7 +362,7 @@ impl Pipeline {
             match statement.check_count(waiting.given) {
                 Ok(()) => waiting.statement = Some(Arc::clone(&statement)),
                 // Sent with other placeholders than it has: nothing but a refusal may follow.
-                Err(error) if waiting.blind => waiting.unprepared = Some(Err(error)),
+                Err(error) if waiting.blind => waiting.unprepared = Some(Unprepared::Fails(error)),
                 Err(error) => waiting.failed = Some(error),
             }
         }
@@ -380,8 +384,11 @@ impl Pipeline {
     }
 
     /// A result set has ended, or a statement without one.
-    fn set_ended(&mut self, done: Done) -> Result<()> {
+    fn set_ended(&mut self, done: Done<'_>) -> Result<()> {
         self.server = done.status;
+        if let Some(gtid) = done.gtid.filter(|gtid| !gtid.is_empty()) {
+            self.last_gtid = Some(String::from_utf8_lossy(gtid).into());
+        }
         self.stage = Stage::Head;
         let discarding = self.discarding;
         let Some(job) = self.jobs.front_mut() else { return Err(malformed("nothing is owed")) };
@@ -398,6 +405,7 @@ impl Pipeline {
         if let Some(zone) = done.zone {
             self.reading.zone = zone;
         }
+        job.warnings = done.warnings;
         let rows = job.shape.as_ref().map_or(0, |_| job.rows);
         let affected = if done.affected == 0 { rows } else { done.affected };
         let id = i64::try_from(done.insert_id).ok().filter(|id| *id != 0);
@@ -446,6 +454,7 @@ impl Pipeline {
         let users = matches!(job.role, Role::Statement | Role::Script);
         if users && (job.changed || self.hints_at_change(job.sql())) {
             self.session_changed = true;
+            self.changed.add(Changed::by(job.sql()));
             let text = (job.given == 0).then(|| Arc::from(job.sql()));
             self.changes.add(text);
         }
@@ -453,12 +462,17 @@ impl Pipeline {
             self.cache.clear();
             self.closing.clear();
             self.closing_encoded = 0;
-            self.session_changed = false;
-            self.changes = super::Changes::default();
+        }
+        if job.resets || job.undoes {
+            self.is_fresh();
             // The setup that follows sets it; not all servers say so when they are told what to track at once.
             self.reading.zone = self.settings.reading.zone;
         }
         if self.discarding {
+            return;
+        }
+        if job.role == Role::Warnings {
+            self.warnings_told(job);
             return;
         }
         if let Some(then) = job.then {
@@ -473,7 +487,14 @@ impl Pipeline {
         } else {
             Step::End(outcome)
         };
-        self.steps.push_back(Settled { step: Ok(step), columns });
+        let settled = Settled { step: Ok(step), columns };
+        match self.asks_for_warnings(&job) {
+            Some(mut asks) => {
+                asks.then = Some(settled);
+                self.jobs.push_front(asks);
+            }
+            None => self.steps.push_back(settled),
+        }
     }
 
     /// The server refuses the first job.
@@ -486,26 +507,41 @@ impl Pipeline {
         let in_flight = self.encoded.saturating_sub(1);
         let Some(mut job) = self.pop() else { return Err(malformed("nothing is owed")) };
         let number = server.number();
-        match job.unprepared {
-            Some(Err(error)) => {
-                job.unprepared = None;
+        match job.unprepared.take() {
+            Some(Unprepared::Fails(error)) => {
                 self.settle_failure_unless_discarded(&job, error);
                 return Ok(());
             }
-            Some(Ok(())) => {
-                job.unprepared = None;
+            Some(_) if self.discarding => return Ok(()),
+            Some(Unprepared::Text) => {
                 job.blind = false;
                 job.action = Action::Query;
                 job.answering = false;
-                if !self.discarding {
-                    self.jobs.push_front(job);
-                }
+                self.jobs.push_front(job);
+                return Ok(());
+            }
+            Some(Unprepared::Again) => {
+                let again = learn_again(job.text.clone());
+                job.blind = false;
+                job.answering = false;
+                self.jobs.push_front(job);
+                self.jobs.push_front(again);
                 return Ok(());
             }
             None => {}
         }
         if job.role == Role::Learn {
-            self.not_prepared(job.sql(), &server);
+            self.not_prepared(job, &server);
+            return Ok(());
+        }
+        if job.role == Role::Warnings {
+            // The statement has succeeded all the same.
+            self.warnings_told(job);
+            return Ok(());
+        }
+        self.may_have_changed(&job);
+        if self.settings.reject_read_only && server.is_read_only() && self.rejects(&job) {
+            self.reject(&job, server);
             return Ok(());
         }
         if job.role == Role::Script && number == numbers::EMPTY_QUERY {
@@ -580,8 +616,20 @@ impl Pipeline {
     }
 
     /// A text could not be prepared: those who would run it fail, or run it unprepared.
-    fn not_prepared(&mut self, sql: &str, server: &ServerError) {
-        let unpreparable = server.number() == numbers::UNSUPPORTED_PREPARE;
+    fn not_prepared(&mut self, learn: Job, server: &ServerError) {
+        let full = server.number() == numbers::TOO_MANY_STATEMENTS;
+        if full && !learn.retried && self.give_way() {
+            let text = learn.text.clone();
+            let blind = self.jobs.iter_mut().find(|job| job.blind && job.sql() == learn.sql());
+            match blind {
+                // It is on its way, and will be refused; then both are sent again.
+                Some(job) => job.unprepared = Some(Unprepared::Again),
+                None => self.jobs.push_front(learn_again(text)),
+            }
+            return;
+        }
+        let sql = learn.sql();
+        let unpreparable = full || server.number() == numbers::UNSUPPORTED_PREPARE;
         for job in self.jobs.iter_mut().filter(|job| {
             job.action == Action::Execute && job.statement.is_none() && job.sql() == sql
         }) {
@@ -589,7 +637,8 @@ impl Pipeline {
             let error = || server.clone().into_error(Some(sql)).with_nothing_sent(true);
             if job.blind {
                 // It is on its way, and will be refused.
-                job.unprepared = Some(if unprepared { Ok(()) } else { Err(error()) });
+                let fails = || Unprepared::Fails(error());
+                job.unprepared = Some(if unprepared { Unprepared::Text } else { fails() });
             } else if unprepared {
                 job.action = Action::Query;
             } else {
@@ -597,6 +646,73 @@ impl Pipeline {
             }
         }
     }
+
+    /// The server has as many statements as it takes, of all its clients: half of ours are closed. False if there
+    /// are none.
+    fn give_way(&mut self) -> bool {
+        let (mut any, used) = (false, &self.jobs);
+        for statement in self.cache.give_way() {
+            let waits = used.iter().any(|job| {
+                job.statement.as_ref().is_some_and(|known| Arc::ptr_eq(known, &statement))
+            });
+            if waits {
+                self.cache.insert(&statement);
+            } else {
+                self.closing.push(statement.id);
+                self.counters.evicted += 1;
+                any = true;
+            }
+        }
+        any
+    }
+
+    /// A statement that failed may have changed the session before, and an error does not tell.
+    fn may_have_changed(&mut self, job: &Job) {
+        let users = matches!(job.role, Role::Statement | Role::Script);
+        let sql = job.sql();
+        let sets = sql.trim_start().get(..3).is_some_and(|word| word.eq_ignore_ascii_case("set"));
+        if users && (sets || may_begin(job) || self.hints_at_change(sql)) {
+            self.session_changed = true;
+            self.changed.anything = true;
+        }
+    }
+
+    /// Whether a server that only reads loses the connection for this job: not for a transaction that was begun to
+    /// read only.
+    fn rejects(&self, job: &Job) -> bool {
+        let own = self.reads_only && self.server.in_transaction();
+        !own && matches!(job.role, Role::Statement | Role::Script | Role::Own | Role::Commit)
+    }
+
+    /// The connection is given up; what can be run elsewhere says so.
+    fn reject(&mut self, job: &Job, server: ServerError) {
+        let alone = job.role == Role::Statement && !job.sibling && !self.server.in_transaction();
+        let refused = server.into_error(Some(job.sql()));
+        let error = if alone {
+            let message =
+                format!("the server only reads, and loses this connection: {}", refused.message());
+            Error::new(ErrorKind::ConnectionLost, message)
+                .with_code(refused.code().unwrap_or_default().to_owned())
+                .with_nothing_sent(true)
+                .with_retry(Retry::Safe)
+                .with_source(refused)
+        } else {
+            refused.with_retry(Retry::Transaction)
+        };
+        self.broken = true;
+        self.running = false;
+        self.jobs.clear();
+        self.encoded = 0;
+        self.steps.clear();
+        self.steps.push_back(Settled { step: Err(error), columns: None });
+    }
+}
+
+/// A Prepare that is sent again, behind orders to close others.
+fn learn_again(text: Option<Arc<str>>) -> Job {
+    let mut again = Job::new(Action::Prepare, Role::Learn);
+    (again.quiet, again.retried, again.text) = (true, true, text);
+    again
 }
 
 /// Whether a failed job may have begun or ended a transaction before it failed.

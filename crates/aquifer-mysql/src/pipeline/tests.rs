@@ -31,6 +31,7 @@ impl Talk {
             ),
             packet_max: 1000,
             interpolates: false,
+            reject_read_only: false,
         };
         let status = ServerStatus(AUTOCOMMIT);
         Self { pipeline: Pipeline::new(settings, status), batch: RowBatch::new() }
@@ -375,4 +376,53 @@ fn contents_that_are_given_up_end_the_session_and_not_the_file() {
     assert!(talk.step().unwrap().is_none());
     assert_eq!(talk.pipeline.abandon(), Status::Broken);
     assert!(talk.pipeline.output().is_empty());
+}
+
+#[test]
+fn at_the_server_s_limit_of_statements_half_of_ours_are_closed_and_the_text_is_prepared_again() {
+    let mut talk = Talk::new();
+    talk.learn("DO ?", 1);
+    talk.execute("DO ? + 1", 1).unwrap();
+    talk.sent();
+    talk.answer(&[&refusal(1461)]);
+    assert!(talk.step().unwrap().is_none());
+    assert_eq!(talk.sent(), [vec![0x19, 1, 0, 0, 0], b"\x16DO ? + 1".to_vec()]);
+    talk.answer(&[&refusal(1461)]);
+    let error = talk.step().unwrap_err();
+    assert_eq!((error.kind(), error.nothing_sent()), (ErrorKind::Resources, true));
+    // Nothing is closed twice, and a text without arguments does without.
+    talk.pipeline.start(Command::Execute { sql: "DO 1", params: &(), want: Want::All }).unwrap();
+    assert_eq!(talk.sent(), [b"\x16DO 1".to_vec()]);
+    talk.answer(&[&refusal(1461)]);
+    assert!(talk.step().unwrap().is_none());
+    assert_eq!(talk.sent(), [b"\x03DO 1".to_vec()]);
+    talk.answer(&[&ok(0, AUTOCOMMIT)]);
+    talk.end();
+}
+
+#[test]
+fn a_refused_show_warnings_leaves_its_statement_as_it_ended() {
+    struct Deaf;
+    impl aquifer_driver::ServerObserver for Deaf {}
+    let mut talk = Talk::new();
+    talk.pipeline.set_observer(Arc::new(Deaf));
+    talk.pipeline.start(Command::Script { sql: "DO 1 / 0" }).unwrap();
+    talk.sent();
+    let mut warned = ok(3, AUTOCOMMIT);
+    warned[5] = 1;
+    talk.answer(&[&warned]);
+    assert!(talk.step().unwrap().is_none());
+    assert_eq!(talk.sent(), [b"\x03SHOW WARNINGS".to_vec()]);
+    talk.answer(&[&refusal(1317)]);
+    assert_eq!(talk.end().rows_affected, 3);
+    assert_eq!(talk.pipeline.status(), Status::Idle);
+    // With anything else in the place of a warning the session is over.
+    talk.pipeline.start(Command::Script { sql: "DO 1 / 0" }).unwrap();
+    talk.sent();
+    talk.answer(&[&warned]);
+    assert!(talk.step().unwrap().is_none());
+    talk.sent();
+    let column = column("a", 0xfd);
+    talk.answer(&[&[1], &column, b"\x03"]);
+    assert_eq!(talk.step().unwrap_err().kind(), ErrorKind::Protocol);
 }

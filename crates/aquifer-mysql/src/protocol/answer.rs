@@ -56,7 +56,7 @@ impl ServerStatus {
 
 /// What an OK packet says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Ok {
+pub(crate) struct Ok<'a> {
     pub(crate) affected: u64,
     pub(crate) insert_id: u64,
     pub(crate) status: ServerStatus,
@@ -65,11 +65,13 @@ pub(crate) struct Ok {
     pub(crate) session_changed: bool,
     /// The session's new time zone.
     pub(crate) zone: Option<Zone>,
+    /// The global transaction's number that this command has written, as the server writes it.
+    pub(crate) gtid: Option<&'a [u8]>,
 }
 
-impl Ok {
+impl<'a> Ok<'a> {
     /// Reads an OK packet, its first byte included; also the one that ends a result set.
-    pub(crate) fn parse(packet: &[u8], agreed: Agreed) -> Result<Self> {
+    pub(crate) fn parse(packet: &'a [u8], agreed: Agreed) -> Result<Self> {
         let mut reader = Reader::new(packet);
         reader.u8()?;
         let mut ok = Self { affected: reader.int()?, insert_id: reader.int()?, ..Self::default() };
@@ -80,7 +82,7 @@ impl Ok {
             // The human-readable information.
             reader.bytes()?;
             if !reader.is_empty() {
-                (ok.session_changed, ok.zone) = changes(reader.bytes()?)?;
+                ok.read_changes(reader.bytes()?)?;
             }
         }
         Result::Ok(ok)
@@ -95,41 +97,47 @@ impl Ok {
     }
 }
 
-/// Whether the list of what has changed names anything that the next borrower would notice, and the time zone if
-/// it is among that.
-fn changes(list: &[u8]) -> Result<(bool, Option<Zone>)> {
-    let mut reader = Reader::new(list);
-    let (mut changed, mut zone) = (false, None);
-    while !reader.is_empty() {
-        let kind = reader.u8()?;
-        let data = reader.bytes()?;
-        changed |= match SessionStateType::try_from(kind) {
-            Result::Ok(SessionStateType::SESSION_TRACK_SYSTEM_VARIABLES) => {
-                zone = zone_among(data)?.or(zone);
-                true
-            }
-            Result::Ok(SessionStateType::SESSION_TRACK_SCHEMA) => true,
-            Result::Ok(SessionStateType::SESSION_TRACK_STATE_CHANGE) => data.ends_with(b"1"),
-            Result::Ok(_) => false,
-            // What is not known counts as changed.
-            Err(_) => true,
-        };
-    }
-    Result::Ok((changed, zone))
-}
-
-/// The time zone among settings, which come as names and values.
-fn zone_among(settings: &[u8]) -> Result<Option<Zone>> {
-    let mut reader = Reader::new(settings);
-    let mut zone = None;
-    while !reader.is_empty() {
-        let name = reader.bytes()?;
-        let value = reader.text()?;
-        if name == b"time_zone" {
-            zone = Some(Zone::parse(&value));
+impl<'a> Ok<'a> {
+    /// Reads the list of what has changed in the session.
+    fn read_changes(&mut self, list: &'a [u8]) -> Result<()> {
+        let mut reader = Reader::new(list);
+        while !reader.is_empty() {
+            let kind = reader.u8()?;
+            let mut data = Reader::new(reader.bytes()?);
+            self.session_changed |= match SessionStateType::try_from(kind) {
+                Result::Ok(SessionStateType::SESSION_TRACK_SYSTEM_VARIABLES) => {
+                    let mut changed = false;
+                    while !data.is_empty() {
+                        let (name, value) = (data.bytes()?, data.bytes()?);
+                        // MariaDB's way to tell it; the session is as it was.
+                        if name == b"last_gtid" {
+                            self.gtid = Some(value);
+                            continue;
+                        }
+                        if name == b"time_zone" {
+                            self.zone = Some(Zone::parse(&String::from_utf8_lossy(value)));
+                        }
+                        changed = true;
+                    }
+                    changed
+                }
+                Result::Ok(SessionStateType::SESSION_TRACK_GTIDS) => {
+                    // How it is written; there is one way.
+                    data.u8()?;
+                    self.gtid = Some(data.bytes()?);
+                    false
+                }
+                Result::Ok(SessionStateType::SESSION_TRACK_SCHEMA) => true,
+                Result::Ok(SessionStateType::SESSION_TRACK_STATE_CHANGE) => {
+                    data.rest().ends_with(b"1")
+                }
+                Result::Ok(_) => false,
+                // What is not known counts as changed.
+                Err(_) => true,
+            };
         }
+        Result::Ok(())
     }
-    Result::Ok(zone)
 }
 
 /// A column or a parameter, as the server describes it.
@@ -233,6 +241,15 @@ mod tests {
         assert!(state(b"\x02\x021\x31"));
         assert!(!state(b"\x05\x09\x08T_______"));
         assert!(state(b"\x63\x00"), "what is not known counts as changed");
+        assert!(!state(b"\x00\x10\x09last_gtid\x050-1-7"));
+        let told = |list: &[u8]| {
+            let mut packet = vec![0, 0, 0, 2, 0x40, 0, 0, 0, list.len() as u8];
+            packet.extend_from_slice(list);
+            Ok::parse(&packet, TRACKING).unwrap().gtid.map(<[u8]>::to_vec)
+        };
+        assert_eq!(told(b"\x00\x10\x09last_gtid\x050-1-7").unwrap(), b"0-1-7");
+        assert_eq!(told(b"\x03\x06\x00\x04a:17").unwrap(), b"a:17");
+        assert_eq!(told(b"\x02\x021\x31"), None);
     }
 
     #[test]

@@ -76,6 +76,11 @@ impl ServerError {
         self.classify().0 == Kind::ConnectionLost
     }
 
+    /// True if a write was refused because the server, or the transaction, only reads.
+    pub(crate) fn is_read_only(&self) -> bool {
+        self.classify().0 == Kind::ReadOnly
+    }
+
     /// True if the server has rolled the whole transaction back.
     pub(crate) fn ends_transaction(&self) -> bool {
         matches!(self.classify().0, Kind::Deadlock)

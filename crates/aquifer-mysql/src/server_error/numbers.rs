@@ -8,3 +8,5 @@ pub(crate) const NEEDS_REPREPARE: u16 = 1615;
 pub(crate) const UNSUPPORTED_PREPARE: u16 = 1295;
 /// A text without a statement.
 pub(crate) const EMPTY_QUERY: u16 = 1065;
+/// The server has as many statements as it takes (`max_prepared_stmt_count`).
+pub(crate) const TOO_MANY_STATEMENTS: u16 = 1461;
