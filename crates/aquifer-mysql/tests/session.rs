@@ -291,3 +291,22 @@ fn the_last_write_s_global_number_is_on_its_connection() {
         assert_eq!(session.mysql().last_gtid(), Some(second.as_str()));
     });
 }
+
+#[test]
+fn a_statement_that_could_not_be_prepared_runs_no_other_in_its_place() {
+    let server = server(Settings::new().option("max-prepared-stmt-count=6"));
+    run(async {
+        let mut session = connect(&server.url()).await.unwrap();
+        session.query("CREATE TABLE t (n INT)", &()).await.unwrap();
+        session.query("INSERT INTO t VALUES (?)", &(1,)).await.unwrap();
+        // All that is left.
+        let mut holder = connect(&server.url()).await.unwrap();
+        for n in 0..4 {
+            holder.script(&format!("PREPARE s{n} FROM 'DO {n}'")).await.unwrap();
+        }
+        session.query("SELECT ? + 1", &(2,)).await.unwrap();
+        assert!(session.connection.counters().evicted > 0, "the limit was reached");
+        let rows = session.script("SELECT n FROM t").await.unwrap();
+        assert_eq!(rows, [[Value::Int(1)]]);
+    });
+}

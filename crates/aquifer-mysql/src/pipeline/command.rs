@@ -121,7 +121,10 @@ impl Pipeline {
             None => {
                 check_sql(sql)?;
                 let text: Arc<str> = sql.into();
-                job.blind = self.settings.agreed.runs_last_prepared() && {
+                // At `max_prepared_stmt_count` MariaDB refuses a Prepare and leaves the one before it the last that was
+                // prepared: an Execute right behind would run that one. So there must be none before.
+                let none_before = self.counters.prepared == 0;
+                job.blind = none_before && self.settings.agreed.runs_last_prepared() && {
                     let escapes = !self.server.takes_backslashes();
                     placeholders::find(sql, escapes)
                         .is_some_and(|places| places.len() == params.count())
