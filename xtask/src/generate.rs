@@ -31,7 +31,16 @@ const DOCUMENTS: &[Document] = &[
             Section { name: "requirements", text: |_| Ok(requirements()) },
         ],
     },
-    Document { path: "README.md", sections: &[Section { name: "figures", text: figures }] },
+    Document {
+        path: "README.md",
+        sections: &[
+            Section { name: "figures", text: |workspace| figures(workspace, "Figures", &QUOTED) },
+            Section {
+                name: "figures-postgresql",
+                text: |workspace| figures(workspace, "PostgreSQL", &QUOTED_POSTGRES),
+            },
+        ],
+    },
 ];
 
 /// Where the figures are kept, with how they were taken.
@@ -44,6 +53,17 @@ const QUOTED: [&str; 6] = [
     "`sqlite_scan`",
     "`Db` against the driver itself, point select",
     "`sqlite_insert`",
+];
+
+/// The same, of PostgreSQL's.
+const QUOTED_POSTGRES: [&str; 7] = [
+    "`pg_point`",
+    "`pg_pool_1`",
+    "`pg_pool_64`",
+    "`pg_pipeline_64`",
+    "`pg_scan`",
+    "`pg_copy_in`",
+    "`pg_connect`",
 ];
 
 /// A file that nobody edits.
@@ -136,18 +156,22 @@ fn requirements() -> String {
     table
 }
 
-fn figures(workspace: &Workspace) -> Outcome<String> {
+fn figures(workspace: &Workspace, title: &str, workloads: &[&str]) -> Outcome<String> {
     let document = fs::read_to_string(workspace.root.join(MEASURED)).map_err(Failure::new)?;
-    quoted(&document).map_err(|error| Failure::new(format!("{MEASURED}: {error}")))
+    quoted(&document, title, workloads)
+        .map_err(|error| Failure::new(format!("{MEASURED}: {error}")))
 }
 
-/// The paragraph that says how the figures were taken, and the rows of [`QUOTED`]. A row whose first
-/// cell is empty belongs to the one above it.
-fn quoted(document: &str) -> Result<String, String> {
-    let (_, section) =
-        document.split_once("\n## Figures\n").ok_or("there is no section `## Figures`")?;
+/// The paragraph that says how the figures under a title were taken, which is the one before the table, and
+/// the rows of these workloads. A row whose first cell is empty belongs to the one above it.
+fn quoted(document: &str, title: &str, workloads: &[&str]) -> Result<String, String> {
+    let (_, section) = document
+        .split_once(&format!("\n## {title}\n"))
+        .ok_or_else(|| format!("there is no section `## {title}`"))?;
     let section = section.split("\n## ").next().unwrap_or(section);
-    let mut lines = section.trim_start().lines();
+    let (text, _) = section.split_once("\n\n|").ok_or("there is no table")?;
+    let paragraph = text.rfind("\n\n").map_or(0, |end| end + 2);
+    let mut lines = section[paragraph..].trim_start().lines();
     let taken: Vec<&str> = lines.by_ref().take_while(|line| !line.is_empty()).collect();
     let mut text = taken.join("\n") + "\n\n";
     let mut found = 0;
@@ -155,7 +179,7 @@ fn quoted(document: &str) -> Result<String, String> {
     for (number, row) in lines.filter(|line| line.starts_with('|')).enumerate() {
         let name = row.trim_start_matches(['|', ' ']);
         if number >= 2 && !row.starts_with("| |") {
-            wanted = QUOTED.iter().any(|quoted| name.starts_with(quoted));
+            wanted = workloads.iter().any(|quoted| name.starts_with(quoted));
             found += usize::from(wanted);
         }
         if wanted {
@@ -163,10 +187,10 @@ fn quoted(document: &str) -> Result<String, String> {
             text.push('\n');
         }
     }
-    if found == QUOTED.len() {
+    if found == workloads.len() {
         Ok(text)
     } else {
-        Err(format!("{found} of {} quoted workloads have a row", QUOTED.len()))
+        Err(format!("{found} of {} quoted workloads have a row", workloads.len()))
     }
 }
 
@@ -180,12 +204,13 @@ mod tests {
             QUOTED.iter().map(|name| format!("| {name}: x | 1 |\n| | 2 |\n")).collect();
         let head = "a day,\na machine\n\n| workload | measured |\n|---|---|\n";
         let document = format!(
-            "# P\n\n## Figures\n\n{head}| `other` | 3 |\n| | 4 |\n{rows}\n## Next\n| `pool_1` |\n"
+            "# P\n\n## Figures\n\nBefore.\n\n{head}| `other` | 3 |\n| | 4 |\n{rows}\n## Next\n| `pool_1` |\n"
         );
-        assert_eq!(quoted(&document).unwrap(), format!("{head}{rows}"));
-        assert!(quoted("# P\n").unwrap_err().contains("## Figures"));
+        let figures = |document: &str| quoted(document, "Figures", &QUOTED);
+        assert_eq!(figures(&document).unwrap(), format!("{head}{rows}"));
+        assert!(figures("# P\n").unwrap_err().contains("## Figures"));
         let fewer = document.replace("`sqlite_scan`", "`gone`");
-        assert!(quoted(&fewer).unwrap_err().contains("5 of 6"));
+        assert!(figures(&fewer).unwrap_err().contains("5 of 6"));
     }
 
     #[test]

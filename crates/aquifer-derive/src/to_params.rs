@@ -23,6 +23,7 @@ fn generate(input: &DeriveInput, description: &RowType<'_>) -> TokenStream {
     let mut declared = Vec::new();
     let mut places = Vec::new();
     let mut binds = Vec::new();
+    let mut all = Vec::new();
     for field in &description.fields {
         let member = &field.member;
         match &field.role {
@@ -31,6 +32,7 @@ fn generate(input: &DeriveInput, description: &RowType<'_>) -> TokenStream {
                 let argument = argument(field, column, description, &mut bounds);
                 let place = places.len();
                 binds.push(code!(#place => #root::ToValue::bind(&#argument, sink)?,));
+                all.push(code!(#root::ToValue::bind(&#argument, sink)?;));
                 places.push(name);
                 arms.push(code!(#name => return ::core::option::Option::Some(#argument),));
                 names.push(code!(each(#name);));
@@ -104,6 +106,16 @@ fn generate(input: &DeriveInput, description: &RowType<'_>) -> TokenStream {
                         #(#binds)*
                         _ => return ::core::result::Result::Ok(false),
                     }
+                    ::core::result::Result::Ok(true)
+                }
+
+                // Part of whoever has the sink, so that its kind is known here.
+                #[inline(always)]
+                fn bind_all(
+                    &self,
+                    sink: &mut dyn #root::driver::ParamSink,
+                ) -> #root::driver::Result<bool> {
+                    #(#all)*
                     ::core::result::Result::Ok(true)
                 }
             }

@@ -58,6 +58,18 @@ pub trait ToParams {
         let _ = (place, sink);
         Ok(false)
     }
+
+    /// Gives the arguments of all [`places`](Self::places) to the sink, in their order, as
+    /// [`bind_at`](Self::bind_at) would one by one. False, and nothing is given, if this type does not do that.
+    ///
+    /// # Errors
+    ///
+    /// The sink's.
+    #[inline]
+    fn bind_all(&self, sink: &mut dyn ParamSink) -> Result<bool> {
+        let _ = sink;
+        Ok(false)
+    }
 }
 
 /// One named argument: mostly a view of the value, sometimes made on the spot (a JSON document).
@@ -134,6 +146,11 @@ impl<T: ToParams + ?Sized> ToParams for &T {
     #[inline]
     fn bind_at(&self, place: usize, sink: &mut dyn ParamSink) -> Result<bool> {
         (**self).bind_at(place, sink)
+    }
+
+    #[inline]
+    fn bind_all(&self, sink: &mut dyn ParamSink) -> Result<bool> {
+        (**self).bind_all(sink)
     }
 }
 

@@ -106,6 +106,10 @@ pub(crate) fn argument(params: &dyn ToParams, name: &str) -> Option<Value> {
         assert_eq!(taken.0.first(), by_name.as_ref(), "{name} at {place}");
     }
     assert!(!params.bind_at(params.places().len(), &mut Taken(Vec::new())).unwrap());
+    let (mut each, mut all) = (Taken(Vec::new()), Taken(Vec::new()));
+    (0..params.places().len()).for_each(|at| assert!(params.bind_at(at, &mut each).unwrap()));
+    params.bind_all(&mut all).unwrap();
+    assert_eq!(all.0, each.0, "all places, in their order");
     by_name
 }
 

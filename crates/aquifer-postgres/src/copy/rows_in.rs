@@ -383,12 +383,14 @@ struct Names {
     columns: Box<[(Box<str>, Option<usize>)]>,
     /// What the places are of: one list, one type's fields.
     places: &'static [&'static str],
+    /// The columns are the places, one by one.
+    alike: bool,
 }
 
 impl Names {
     fn new(columns: &[Column]) -> Self {
         let columns = columns.iter().map(|column| (column.name().into(), None)).collect();
-        Self { columns, places: &[] }
+        Self { columns, places: &[], alike: false }
     }
 
     #[inline]
@@ -398,6 +400,10 @@ impl Names {
             for (name, place) in &mut self.columns {
                 *place = places.iter().position(|known| **known == **name);
             }
+            let in_order =
+                |(index, (_, place)): (usize, &(Box<str>, Option<usize>))| *place == Some(index);
+            self.alike =
+                self.columns.len() == places.len() && self.columns.iter().enumerate().all(in_order);
         }
     }
 }
@@ -416,6 +422,9 @@ impl<T: ToParams> Params for Named<'_, T> {
     // Part of whoever has the sink, so that its kind is known here as it is for tuples.
     #[inline(always)]
     fn bind(&self, sink: &mut dyn ParamSink) -> Result<()> {
+        if self.names.alike && self.row.bind_all(sink)? {
+            return Ok(());
+        }
         for (name, place) in &self.names.columns {
             if let Some(place) = *place
                 && self.row.bind_at(place, sink)?
