@@ -11,7 +11,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 /// A timer that is used again, for deadlines of which nearly none passes.
 ///
-/// To set a timer for each call and to clear it takes a thousand instructions; this one is left where it is for
+/// To set a timer for each call and to clear it takes some 800 instructions; this one is left where it is for
 /// as long as it goes off early enough, finds out then that nobody's time is up, and is set anew: once per
 /// timeout, not per call. Until then it may wake, for nothing, the last task that waited.
 #[derive(Debug, Default)]

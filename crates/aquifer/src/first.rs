@@ -1,8 +1,8 @@
 //! The light way of a read of one row, through a pool or on a connection in hand.
 //!
 //! It does what [`Rows`] would do for a call that ends with its first answer, as nearly all reads of one row
-//! do, without making any: a quarter of what such a call takes beyond its driver, over a network as in memory.
-//! A call that turns out not to be plain goes on as rows, and one that is dropped ends as they would.
+//! do, without making any: over a network that is half of what such a call takes beyond its driver. A call
+//! that turns out not to be plain goes on as rows, and one that is dropped ends as they would.
 
 use std::future::poll_fn;
 use std::sync::Arc;
