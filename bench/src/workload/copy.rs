@@ -108,7 +108,7 @@ impl Arrivals {
             id: operation as i64,
             code: &self.codes[operation as usize % self.codes.len()],
             river: &self.rivers[operation as usize % self.rivers.len()],
-            level_m: (operation % 10 != 0).then_some((operation % 700) as f64 / 100.0),
+            level_m: (!operation.is_multiple_of(10)).then_some((operation % 700) as f64 / 100.0),
         }
     }
 }
