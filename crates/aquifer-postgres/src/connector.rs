@@ -135,8 +135,8 @@ impl PostgresConnector {
     ///
     /// The name is as SQL has it, found by the session's `search_path`: `vector`, `public.geometry`,
     /// `"Mixed"`. A new session asks for the types' numbers, which is one round trip more, unless another one
-    /// to the same database has been told within the last minute: after `CREATE EXTENSION`, sessions that are
-    /// opened a minute later know its types. Where a database does not have the type, the codec waits. The
+    /// to the same database has been told all of them within the last minute: an extension that is dropped and created
+    /// again is known to sessions that are opened a minute later. Where a database does not have the type, the codec waits. The
     /// later of two codecs of one type counts. A name that is none in SQL fails the connect with `Configuration`.
     ///
     /// See [`TypeCodec`] for an example of one, and for what it must keep to.

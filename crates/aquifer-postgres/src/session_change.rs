@@ -29,16 +29,21 @@ pub(crate) fn in_tag(command: &str, sql: Option<&str>) -> bool {
     }
 }
 
-/// Of one statement alone: in a text of several, the tag may be another one's.
+/// Of a text of several statements, all that begin with SET must be local, and the others be such as set nothing.
+/// A semicolon within a string makes a piece more, which can only make the answer no.
 fn is_local(sql: &str) -> bool {
-    if sql.trim_end().trim_end_matches(';').contains(';') {
-        return false;
-    }
-    let mut words = sql.split_ascii_whitespace();
-    words.next().is_some_and(|word| word.eq_ignore_ascii_case("SET"))
-        && words.next().is_some_and(|word| {
-            ["LOCAL", "TRANSACTION", "CONSTRAINTS"].iter().any(|l| word.eq_ignore_ascii_case(l))
-        })
+    const SET_NOTHING: [&str; 6] = ["EXPLAIN", "SELECT", "INSERT", "UPDATE", "DELETE", "VALUES"];
+    let is = |word: &str, known: &[&str]| known.iter().any(|k| word.eq_ignore_ascii_case(k));
+    sql.split(';').map(str::trim).filter(|piece| !piece.is_empty()).all(|piece| {
+        let mut words = piece.split_ascii_whitespace();
+        match words.next() {
+            Some(word) if is(word, &["SET"]) => {
+                words.next().is_some_and(|word| is(word, &["LOCAL", "TRANSACTION", "CONSTRAINTS"]))
+            }
+            Some(word) => is(word, &SET_NOTHING),
+            None => true,
+        }
+    })
 }
 
 #[cfg(test)]
@@ -51,6 +56,8 @@ mod tests {
         assert!(!in_tag("SET", Some("SET LOCAL work_mem = '1MB'")));
         assert!(in_tag("SET", Some("SET LOCAL work_mem = '1MB'; SET search_path = a")));
         assert!(!in_tag("SET", Some("SET LOCAL work_mem = '1MB';")));
+        assert!(!in_tag("SET", Some("SET LOCAL a.b = 1; EXPLAIN EXECUTE x")));
+        assert!(in_tag("SET", Some("SET LOCAL a.b = 1; /* now */ SET a.b = 2")));
         assert!(in_tag("DO", None) && in_tag("CALL", Some("CALL rotate()")));
         assert!(!in_tag("INSERT", Some("INSERT INTO t VALUES (1)")));
         assert!(in_text("SELECT Set_Config('a.b', $1, false)"));

@@ -132,6 +132,7 @@ pub(crate) async fn learn(
     connection.start(Command::Script { sql: &sql })?;
     let mut batch = RowBatch::new();
     let mut codecs = None;
+    let mut complete = true;
     loop {
         let step = std::future::poll_fn(|cx| connection.poll_next(cx, &mut batch)).await;
         let step = step.map_err(|error| not_found(error, registered))?;
@@ -139,7 +140,9 @@ pub(crate) async fn learn(
             let mut found = Vec::new();
             for (index, one) in registered.iter().enumerate() {
                 // The last registration of a type counts.
-                if let Some(oid) = row.get::<Option<u32>>(index)? {
+                let oid = row.get::<Option<u32>>(index)?;
+                complete &= oid.is_some();
+                if let Some(oid) = oid {
                     found.retain(|(known, _)| *known != oid);
                     found.push((oid, one.clone()));
                 }
@@ -149,7 +152,10 @@ pub(crate) async fn learn(
         if matches!(step, Step::End(_)) {
             let none = || Error::new(ErrorKind::Protocol, "the server did not tell of its types");
             let codecs = codecs.ok_or_else(none)?;
-            known.keep(database, &codecs, Instant::now());
+            // A type that is missing may be made any moment: by a migration, before the application starts.
+            if complete {
+                known.keep(database, &codecs, Instant::now());
+            }
             connection.set_codecs(codecs);
             return Ok(());
         }

@@ -32,6 +32,9 @@ pub(crate) fn check<'t>(mut texts: impl Iterator<Item = &'t Arc<Text>>) -> Resul
 /// nobody is to hear that it went well.
 pub(crate) fn failed(results: &mut [Result<Ready>]) -> Option<usize> {
     let failed = results.iter().position(is_failure)?;
+    if is_committed(results) {
+        return Some(failed);
+    }
     for result in results.iter_mut().filter(|result| result.is_ok()) {
         *result = Err(undone());
     }
@@ -49,6 +52,12 @@ fn is_failure(result: &Result<Ready>) -> bool {
     result.as_ref().is_err_and(|error| error.kind() != ErrorKind::Conversion)
 }
 
+/// All of it is committed, though a failover may lose it.
+fn is_committed(results: &[Result<Ready>]) -> bool {
+    let unreplicated = |error: &Error| error.kind() == ErrorKind::CommitNotReplicated;
+    results.iter().any(|result| result.as_ref().is_err_and(unreplicated))
+}
+
 #[cold]
 fn undone() -> Error {
     Error::new(
@@ -58,8 +67,22 @@ fn undone() -> Error {
 }
 
 /// True if the driver can be given the batch as it is, outside a transaction.
+///
+/// One flight is one transaction only of statements that run in a transaction: others (`DO`, `CALL`, `VACUUM`)
+/// may commit what came before them.
 pub(crate) fn goes_as_it_is(link: &mut DriverConn, statements: &Batch) -> bool {
-    statements.len() < 2 || link.connection().takes_atomic_batches()
+    statements.len() < 2
+        || link.connection().takes_atomic_batches()
+            && statements.iter().all(|item| never_commits(item.sql))
+}
+
+/// Whether a statement cannot commit by itself, by its first word.
+fn never_commits(sql: &str) -> bool {
+    const PLAIN: [&str; 8] =
+        ["SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "VALUES", "TABLE", "WITH"];
+    let text = sql.trim_start();
+    let end = text.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(text.len());
+    PLAIN.iter().any(|word| text[..end].eq_ignore_ascii_case(word))
 }
 
 /// On a connection of the pool's, in a transaction of the batch's own.

@@ -298,6 +298,7 @@ impl<'e> Batch<'e> {
         let sent = sent.map_err(|error| {
             let repeatable = error.is_timeout()
                 && access == Access::ReadOnly
+                && !handle.dialect().queries_may_write
                 && error.retry() != Retry::Transaction;
             handle.named(if repeatable { error.with_retry(Retry::Safe) } else { error })
         })?;

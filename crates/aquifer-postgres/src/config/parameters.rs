@@ -269,7 +269,7 @@ pub(crate) static PARAMETERS: [Parameter; COUNT] = [
         ("sslcrldir", &[], "PGSSLCRLDIR"),
         "",
         "a path",
-        "A directory of lists of revoked certificates, as `openssl rehash` names them (`0a1b2c3d.r0`). Other files in it are passed over; it must be there.",
+        "A directory of lists of revoked certificates, as `openssl rehash` names them (`0a1b2c3d.r0`). Other files in it are passed over; one list at least must be there.",
         |draft, text| {
             draft.config.ssl.crl_dir = given(text).map(PathBuf::from);
             Some(())

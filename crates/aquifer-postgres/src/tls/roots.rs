@@ -40,7 +40,11 @@ pub(super) fn load(config: &SslConfig, files: &dyn Files) -> Result<Option<Roots
         revoked = lists(&pem, source, "sslcrl")?;
     }
     if let Some(directory) = &config.crl_dir {
-        for path in lists_in(directory, files)? {
+        let paths = lists_in(directory, files)?;
+        if paths.is_empty() {
+            return Err(no_lists(directory));
+        }
+        for path in paths {
             let source = PemSource::File(path);
             // One that has gone meanwhile is as good as one that went before.
             if let Some(pem) = read(&source, "sslcrldir", files)? {
@@ -49,6 +53,17 @@ pub(super) fn load(config: &SslConfig, files: &dyn Files) -> Result<Option<Roots
         }
     }
     Ok(Some(Roots { certificates, revoked }))
+}
+
+/// Without a list nothing would be checked; OpenSSL, too, accepts no certificate then.
+#[cold]
+fn no_lists(directory: &Path) -> Error {
+    let directory = directory.display();
+    Error::new(
+        ErrorKind::Configuration,
+        format!("the directory {directory} of `sslcrldir` has no list of revoked certificates"),
+    )
+    .with_hint("`openssl rehash` names the lists so that they are found: 0a1b2c3d.r0")
 }
 
 /// The lists of revoked certificates in a PEM text.

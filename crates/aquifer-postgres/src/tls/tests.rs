@@ -193,6 +193,7 @@ async fn what_is_revoked_in_a_directory_of_lists_is_refused() {
         ("/lists/0a1b2c3d.0", "a certificate"),
         ("/lists/README", "junk"),
         ("/bad/0a1b2c3d.r0", "-----BEGIN X509 CRL-----\n"),
+        ("/empty/README", "no list"),
     ]);
     let issue = |serial: u64| {
         authority.issue_with(&["db1"], |params| {
@@ -204,7 +205,11 @@ async fn what_is_revoked_in_a_directory_of_lists_is_refused() {
     let listed = format!("{text} sslcrldir=/lists");
     assert!(!accepted(&listed, &files, &Server::new(&revoked)).await);
     assert!(accepted(&listed, &files, &Server::new(&good)).await);
-    for (text, part) in [("sslcrldir=/bad", "/bad/0a1b2c3d.r0"), ("sslcrldir=/none", "/none")] {
+    for (text, part) in [
+        ("sslcrldir=/bad", "/bad/0a1b2c3d.r0"),
+        ("sslcrldir=/none", "/none"),
+        ("sslcrldir=/empty", "/empty"),
+    ] {
         let error =
             load(&format!("sslmode=verify-full sslrootcert=/root {text}"), &files).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Configuration);

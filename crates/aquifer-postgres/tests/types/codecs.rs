@@ -209,3 +209,20 @@ fn sessions_that_follow_to_the_same_database_ask_no_more() {
         }
     });
 }
+
+#[test]
+fn a_type_that_is_made_after_a_session_asked_is_known_to_the_next() {
+    run(async {
+        let (database, calls) = (SERVER.fresh_database().unwrap(), Arc::new(Calls::default()));
+        let codec = Points(Arc::clone(&calls));
+        let connector: Arc<dyn Connector> =
+            Arc::new(connector(database.url()).with_codec("cube", codec));
+        let sessions = async || {
+            let connection = Arc::clone(&connector).connect(Access::ReadWrite).await.unwrap();
+            Session { connection, batch: RowBatch::new() }
+        };
+        sessions().await.script("CREATE EXTENSION cube").await.unwrap();
+        let read = sessions().await.scalar("SELECT '(1)'::cube").await.unwrap();
+        assert_eq!(read, point(&[1.0]));
+    });
+}

@@ -1,6 +1,6 @@
 //! Batches: how many Syncs they have, and what holds after an error.
 
-use aquifer::{Db, ErrorKind, Result};
+use aquifer::{Db, ErrorKind, Result, Retry};
 use aquifer_testkit::postgres::{Database, Proxy};
 
 use super::SERVER;
@@ -207,5 +207,42 @@ async fn rows_that_cannot_be_read_are_their_own_failure_and_undo_nothing() -> Re
         assert_eq!(done.take(rest)?, [100 - day, 100]);
         assert_eq!(database.psql(LITRES).unwrap(), expected);
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_commits_by_itself_breaks_no_atomic_batch_apart() -> Result<()> {
+    let (database, _proxy, db) = tanks("").await?;
+    for committing in
+        ["DO $$ BEGIN COMMIT; END $$", "VACUUM", "CREATE INDEX CONCURRENTLY i ON tanks (litres)"]
+    {
+        for first in [true, false] {
+            let mut batch = db.batch().atomic();
+            if first {
+                let _ = batch.exec(committing, ());
+            }
+            let _ = batch.exec(TAKE, (1, 1));
+            if !first {
+                let _ = batch.exec(committing, ());
+            }
+            let _ = batch.exec("SELECT 1 / 0", ());
+            let failed = batch.send().await.unwrap_err();
+            assert_eq!(failed.statement(), Some(if first { 1 } else { 2 }), "{failed}");
+            assert_eq!(database.psql(LITRES).unwrap(), "100 100\n", "{committing}");
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_batch_of_queries_that_timed_out_may_have_written() -> Result<()> {
+    let (_database, proxy, db) = tanks("").await?;
+    proxy.hold_answers();
+    let scoped = db.timeout(std::time::Duration::from_millis(100));
+    let mut batch = scoped.batch();
+    let _ = batch.select::<i32>("SELECT id FROM tanks", ());
+    let late = batch.send().await.unwrap_err();
+    proxy.release_answers();
+    assert_eq!((late.kind(), late.retry()), (ErrorKind::Timeout, Retry::Unknown));
     Ok(())
 }
