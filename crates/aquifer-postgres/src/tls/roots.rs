@@ -81,8 +81,7 @@ fn lists(
 ///
 /// # Errors
 ///
-/// `Configuration` if it cannot be read. OpenSSL takes a missing one for an empty one; then nothing would be
-/// revoked, and nobody told.
+/// `Configuration` if it cannot be read. OpenSSL then accepts no certificate, without saying why.
 pub(super) fn lists_in(directory: &Path, files: &dyn Files) -> Result<Vec<PathBuf>> {
     let found = files.list(directory).map_err(|error| {
         Error::new(
