@@ -297,8 +297,7 @@ impl<'e> Batch<'e> {
         drop(flight);
         let sent = sent.map_err(|error| {
             let repeatable = error.is_timeout()
-                && access == Access::ReadOnly
-                && !handle.dialect().queries_may_write
+                && pushed.sent().all(|text| text.only_reads())
                 && error.retry() != Retry::Transaction;
             handle.named(if repeatable { error.with_retry(Retry::Safe) } else { error })
         })?;

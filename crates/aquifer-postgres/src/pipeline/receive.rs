@@ -218,6 +218,9 @@ impl Pipeline {
             (b'C', Expect::Execute | Expect::Query) => self.complete(expect, body)?,
             (b's', Expect::Execute) if self.page_rows().is_some() => {
                 self.expected.pop_front();
+                if let (Some(rows), Some(work)) = (self.page_rows(), self.works.front_mut()) {
+                    work.paged += u64::from(rows.get());
+                }
                 match self.page_rows().filter(|_| !self.discarding) {
                     Some(rows) => self.next_page = Some(rows),
                     None => self.end_segment(),
@@ -363,8 +366,10 @@ impl Pipeline {
 
     fn complete(&mut self, expect: Expect, body: &[u8]) -> Result<()> {
         let tag = backend::command_complete(body)?;
-        let outcome = Outcome::new(tag.rows, None);
         let Some(work) = self.works.front_mut() else { return Err(unexpected(b'C')) };
+        // A query's tag counts its last page only.
+        let before = if tag.command == "SELECT" { work.paged } else { 0 };
+        let outcome = Outcome::new(tag.rows + before, None);
         work.committed = tag.command == "COMMIT";
         work.refused_commit = tag.command == "ROLLBACK" && work.sql().is_some_and(commits);
         // The server has dropped our statements along with the user's, whatever else the text does.

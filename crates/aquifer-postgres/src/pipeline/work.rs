@@ -76,6 +76,8 @@ pub(super) struct Work {
     pub(super) shape: Option<Arc<Shape>>,
     /// Whether rows of the present result set were given.
     pub(super) gave_rows: bool,
+    /// How many rows the pages had that came before the last one.
+    pub(super) paged: u64,
     /// How many arguments were given.
     pub(super) given: usize,
     /// The outcome, while it waits for the Sync or for the next result set.
@@ -112,6 +114,7 @@ impl Work {
             follows: None,
             shape: None,
             gave_rows: false,
+            paged: 0,
             given: 0,
             done: None,
             committed: false,

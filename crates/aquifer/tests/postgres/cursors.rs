@@ -25,6 +25,15 @@ async fn pages_are_computed_when_they_are_read() -> Result<()> {
     assert_eq!(computed, 20, "two pages, and no more");
 
     // The transaction goes on, and the pages are complete.
+    for _ in 0..2 {
+        let mut rows = tx.cursor(SERIES, (25,)).fetch_size(10).await?;
+        let mut all = Vec::new();
+        while let Some(row) = rows.next().await? {
+            all.push(row.get::<i64>(0)?);
+        }
+        assert_eq!(all, Vec::from_iter(1..=25));
+        assert_eq!(rows.outcome().rows_affected, 25, "of all pages");
+    }
     let mut rows = tx.cursor(SERIES, (25,)).fetch_size(10).await?;
     assert_eq!(rows.collect::<i64>().await?, Vec::from_iter(1..=25));
     drop(rows);
