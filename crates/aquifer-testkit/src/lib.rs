@@ -7,6 +7,7 @@
 //! | testing against PostgreSQL | `postgres` (a feature): real servers, started and stopped by the test |
 //! | testing against MariaDB | `mysql` (a feature): the same for MariaDB |
 //! | testing through a pooler | `pgbouncer` (the same feature) |
+//! | a network that fails | `faults` (the same feature): a proxy that cuts, delays and corrupts on command |
 //! | malformed, hostile and rare streams | `scripted` (the same feature): a server that plays a script |
 //! | dropping futures everywhere | [`drop_at_every_poll`], and [`Yielding`] around any driver |
 //! | time | [`ManualClock`], or tokio's paused clock; [`Gate`] to hold one operation |
@@ -54,6 +55,8 @@ pub mod client;
 mod clock;
 pub mod conformance;
 pub mod fake;
+#[cfg(all(unix, feature = "postgres"))]
+pub mod faults;
 mod gate;
 #[cfg(all(unix, feature = "mysql"))]
 pub mod mysql;

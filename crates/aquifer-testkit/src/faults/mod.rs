@@ -1,0 +1,136 @@
+//! A network that fails on command: a proxy on the loopback that cuts, resets, delays, throttles or corrupts what
+//! passes, at a byte, at a message of the protocol, or at a time.
+//!
+//! ```no_run
+//! use aquifer_testkit::faults::{Fault, FaultProxy, Protocol, Side, What, When};
+//!
+//! # fn run(server: std::net::SocketAddr) -> std::io::Result<()> {
+//! let proxy = FaultProxy::start(server, Protocol::Postgres)?;
+//! // ... connect to `proxy.address()`, and warm up ...
+//! // The server's second message from now on is the last that arrives.
+//! proxy.arm(Fault::new(Side::Server, When::Messages(2), What::Cut));
+//! // ... the operation under test ...
+//! assert!(proxy.fired());
+//! # Ok(()) }
+//! ```
+//!
+//! # How faults are placed
+//!
+//! Run the operation once behind [`FaultProxy::count`], and read from [`FaultProxy::counts`] how many messages and
+//! bytes each side sent; then run it once for each of them.
+
+mod course;
+mod messages;
+mod proxy;
+
+pub use proxy::FaultProxy;
+
+use std::time::Duration;
+
+/// What is spoken, which decides where a message ends. Encrypted connections have bytes only: [`Protocol::Bytes`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    /// PostgreSQL's, version 3: a tag, and a length that counts itself.
+    Postgres,
+    /// MySQL's and MariaDB's: a length of three bytes, and a sequence number.
+    Mysql,
+    /// Any other: each piece that is read is a message.
+    Bytes,
+}
+
+/// Who sends what a fault is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Side {
+    /// The client, to the server.
+    Client,
+    /// The server, to the client.
+    Server,
+}
+
+/// Where in the traffic of a side, counted on each connection from the moment of [`FaultProxy::arm`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum When {
+    /// After so many bytes.
+    Bytes(u64),
+    /// After so many whole messages.
+    Messages(u64),
+    /// At this time, whatever passes; of all connections.
+    Elapsed(Duration),
+}
+
+/// What happens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum What {
+    /// Both directions end in order (FIN), as when a process ends or a proxy gives up.
+    Cut,
+    /// Both directions end at once (RST), as when a machine has restarted or a firewall has forgotten.
+    Reset,
+    /// The side says that it will send no more; the other direction stays.
+    HalfClose,
+    /// Nothing of the side passes for so long; then all of it.
+    Delay(Duration),
+    /// From here on the side's bytes pass in pieces of so many, with a pause before each.
+    Throttle {
+        /// Bytes of a piece; at least 1.
+        bytes: usize,
+        /// Before each piece.
+        pause: Duration,
+    },
+    /// The next byte arrives with these bits turned over.
+    Corrupt(u8),
+    /// From here on what the client sends goes to a second connection with the server as well, whose answers nobody
+    /// reads: what a network does that repeats.
+    Twice,
+}
+
+/// One fault: it happens once, on the first connection that gets there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Fault {
+    /// Whose bytes are counted and meant.
+    pub side: Side,
+    /// Where.
+    pub when: When,
+    /// What.
+    pub what: What,
+}
+
+impl Fault {
+    /// A fault.
+    #[must_use]
+    pub fn new(side: Side, when: When, what: What) -> Self {
+        Self { side, when, what }
+    }
+}
+
+/// What has passed since the last [`FaultProxy::arm`] or [`FaultProxy::count`], on the connection with most of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// The client's bytes.
+    pub client_bytes: u64,
+    /// The client's whole messages.
+    pub client_messages: u64,
+    /// The server's bytes.
+    pub server_bytes: u64,
+    /// The server's whole messages.
+    pub server_messages: u64,
+}
+
+impl Counts {
+    /// The messages of a side.
+    #[must_use]
+    pub fn messages(&self, side: Side) -> u64 {
+        match side {
+            Side::Client => self.client_messages,
+            Side::Server => self.server_messages,
+        }
+    }
+
+    /// The bytes of a side.
+    #[must_use]
+    pub fn bytes(&self, side: Side) -> u64 {
+        match side {
+            Side::Client => self.client_bytes,
+            Side::Server => self.server_bytes,
+        }
+    }
+}
