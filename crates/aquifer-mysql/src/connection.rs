@@ -10,12 +10,12 @@ use aquifer_driver::{
     BoxFuture, Canceller, Command, Connection, Counters, Description, Error, ErrorKind, Result,
     Retry, RowBatch, ServerObserver, Status, Step,
 };
+use aquifer_net::Stream;
 use mysql_common::constants::Command as Code;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio_util::io::poll_read_buf;
 
 use crate::config::Config;
-use crate::dial::Stream;
 use crate::io_timeout::IoTimeout;
 use crate::pipeline::Pipeline;
 use crate::protocol::command;

@@ -2,13 +2,14 @@
 //! decided by `protocol` and `auth`.
 
 use aquifer_driver::{Error, ErrorKind, Result, Retry};
+use aquifer_net::Stream;
 use mysql_common::constants::Command;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use crate::access::Access;
 use crate::auth::{Authenticator, Channel, Policy, Progress};
 use crate::config::{Config, TlsMode};
-use crate::dial::{self, Stream};
+use crate::dial;
 use crate::protocol::answer::{self, Ok as Done, ServerStatus};
 use crate::protocol::greeting::{self, Greeting, Response};
 use crate::protocol::{Agreed, command, frame};
@@ -39,21 +40,19 @@ pub(crate) struct Login {
 /// With `nothing_sent`, and with what may be done about it.
 pub(crate) async fn open(access: &Access) -> Result<Login> {
     let config = &access.config;
-    let mut wire = Wire { stream: dial::dial(config).await?, sequence: 0 };
-    let opened = wire.log_in(access).await.map_err(|error| at(config, error));
-    let (agreed, status, greeting) = opened?;
-    Ok(Login { stream: wire.stream, agreed, status, greeting })
+    let wire = Wire { stream: dial::dial(config).await?, sequence: 0 };
+    wire.log_in(access).await.map_err(|error| at(config, error))
 }
 
-/// Packets over a stream.
-struct Wire {
-    stream: Stream,
+/// Packets over a stream: [`Stream`], or one that is borrowed.
+struct Wire<S> {
+    stream: S,
     /// The number of the next packet.
     sequence: u8,
 }
 
-impl Wire {
-    async fn log_in(&mut self, access: &Access) -> Result<(Agreed, ServerStatus, Greeting)> {
+impl Wire<Stream> {
+    async fn log_in(mut self, access: &Access) -> Result<Login> {
         let config = &access.config;
         let packet = self.read().await?;
         if packet.first() == Some(&answer::ERR) {
@@ -66,8 +65,7 @@ impl Wire {
             greeting::agree(&greeting, tls, config.client_found_rows, !database.is_empty());
         if tls {
             self.write(|out| greeting::put_ssl_request(out, agreed, COLLATION)).await?;
-            let stream = std::mem::replace(&mut self.stream, Stream::Closed);
-            self.stream = access.tls.encrypt(stream, &config.host).await?;
+            self.stream = access.tls.encrypt(self.stream, &config.host).await?;
         }
         let channel = match (&self.stream, tls) {
             (_, true) => Channel::Tls,
@@ -109,7 +107,7 @@ impl Wire {
                 Progress::Wait => {}
                 Progress::Done => {
                     let status = Done::parse(&packet, agreed)?.status;
-                    return Ok((agreed, status, greeting));
+                    return Ok(Login { stream: self.stream, agreed, status, greeting });
                 }
             }
         }
@@ -133,7 +131,9 @@ impl Wire {
         }
         Ok(greeting.offers_tls())
     }
+}
 
+impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     async fn read(&mut self) -> Result<Vec<u8>> {
         let mut head = [0; frame::HEADER];
         self.stream.read_exact(&mut head).await.map_err(broke)?;
@@ -176,10 +176,7 @@ impl Login {
         let sequence = command::text(&mut out, Command::COM_QUERY, sql);
         self.stream.write_all(&out).await.map_err(broke)?;
         self.stream.flush().await.map_err(broke)?;
-        let stream = std::mem::replace(&mut self.stream, Stream::Closed);
-        let mut wire = Wire { stream, sequence };
-        let packet = wire.read().await?;
-        self.stream = wire.stream;
+        let packet = Wire { stream: &mut self.stream, sequence }.read().await?;
         match packet.first() {
             Some(&answer::ERR) => Ok(Some(ServerError::parse(&packet)?)),
             _ => Ok(None),

@@ -111,6 +111,18 @@ fn a_client_certificate_opens_what_asks_for_one() {
 }
 
 #[test]
+fn a_server_is_trusted_by_its_own_certificate_and_refused_by_that_of_another() {
+    run(async {
+        let file = |name: &str| SERVER.ca_path().with_file_name(name).display().to_string();
+        let url = |name: &str| format!("{}?tls=true&tlsCa={}", SERVER.url(), file(name));
+        connect(&url("server.crt")).await.unwrap();
+        let error = connect(&url("client.crt")).await.err().unwrap();
+        assert_eq!((error.kind(), error.retry()), (ErrorKind::Connect, Retry::Never), "{error}");
+        assert!(error.hint().unwrap().contains("`tlsCa`"), "{error:?}");
+    });
+}
+
+#[test]
 fn a_hook_makes_the_configuration_of_each_connection() {
     run(async {
         let asked = Arc::new(AtomicUsize::new(0));

@@ -10,10 +10,10 @@ use aquifer_driver::{
     BoxFuture, Canceller, Command, Connection, Counters, Description, Error, ErrorKind, Result,
     Retry, RowBatch, Status, Step,
 };
+use aquifer_net::Stream;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio_util::io::poll_read_buf;
 
-use crate::dial::Stream;
 use crate::pipeline::{CopyStep, Direction, Pipeline};
 use crate::protocol::frontend;
 use crate::stop::Stop;

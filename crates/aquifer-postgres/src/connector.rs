@@ -8,10 +8,11 @@ use aquifer_driver::{
     Access, BoxFuture, Command, Connection, Connector, Dialect, Dsn, Environment, Error, ErrorKind,
     Grammar, Layout, Placeholder, Result, Retry, RowBatch, ServerObserver, Step, Want,
 };
+use aquifer_net::SystemFiles;
 
 use crate::auth::{Authenticator, Identity, NONCE_BYTES, Password, Policy, SaltedPasswords};
 use crate::cancel_request::CancelRequest;
-use crate::config::{Config, Found, HostSpec, Pooler, QueryMode, SystemFiles, TargetSessionAttrs};
+use crate::config::{Config, Found, HostSpec, Pooler, QueryMode, TargetSessionAttrs};
 use crate::connection::PostgresConnection;
 use crate::dial::plan::{Attempt, Plan, suits};
 use crate::dial::{self, Failure};

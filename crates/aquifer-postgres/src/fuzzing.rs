@@ -6,11 +6,12 @@ use aquifer_driver::{
     Batch, Command, Dsn, EmptyEnvironment, Encoding, Error, Result, RowBatch, Status, Step,
     TxOptions, Value, ValueRef, Want,
 };
+use aquifer_net::GivenFiles;
 
 use crate::auth::{
     Authenticator, Identity, NONCE_BYTES, Password, Policy, Progress, RequireAuth, SaltedPasswords,
 };
-use crate::config::{self, ChannelBinding, Config, GivenFiles, Secret};
+use crate::config::{self, ChannelBinding, Config, Secret};
 use crate::copy::{Column, CopyFormat, Decoder, Encoder};
 use crate::parameters::Parameters;
 use crate::pipeline::{CopyStep, Direction, Pipeline, Settings, StatementMode};

@@ -5,10 +5,10 @@
 use std::sync::Arc;
 
 use aquifer_driver::{Error, ErrorKind, Result, Retry};
+use aquifer_net::Stream;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::auth::{Authenticator, Progress};
-use crate::dial::Stream;
 use crate::parameters::Parameters;
 use crate::protocol::frame::{self, Found};
 use crate::protocol::{VERSION_3_0, VERSION_3_2, backend, frontend};

@@ -10,7 +10,6 @@ mod modes;
 mod option_file;
 pub(crate) mod parameters;
 mod render;
-mod secret;
 #[cfg(test)]
 mod tests;
 mod url;
@@ -22,8 +21,9 @@ use std::time::Duration;
 
 use aquifer_driver::{Dsn, Environment, Error, ErrorKind, Result, suggest};
 
+pub use aquifer_net::Secret;
+
 pub use self::modes::{TlsMode, ZeroDates};
-pub use self::secret::Secret;
 
 use self::parameters::{PARAMETERS, Parameter};
 

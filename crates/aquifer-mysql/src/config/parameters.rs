@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use aquifer_driver::{DriverOption, duration};
 
-use super::Config;
 use super::charset;
 use super::modes::{TlsMode, ZeroDates};
-use super::secret::Secret;
+use super::{Config, Secret};
 
 /// A parameter, and how its text becomes a part of the configuration and is made of it again.
 pub(crate) struct Parameter {

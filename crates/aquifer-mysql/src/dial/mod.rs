@@ -1,17 +1,14 @@
 //! Reaching a server: names, TCP, unix sockets.
 
-mod stream;
-
 use std::io;
 
 use aquifer_driver::{Error, ErrorKind, Result, Retry};
+use aquifer_net::Stream;
 use socket2::{SockRef, TcpKeepalive};
 use std::time::Duration;
 use tokio::net::TcpStream;
 #[cfg(unix)]
 use tokio::net::UnixStream;
-
-pub(crate) use stream::Stream;
 
 use crate::config::Config;
 

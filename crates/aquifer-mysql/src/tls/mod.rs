@@ -1,20 +1,19 @@
 //! TLS: what is trusted, what is checked, the handshake.
 
-mod verify;
-
 use std::path::Path;
 use std::sync::Arc;
 
 use aquifer_driver::{Error, ErrorKind, Result, Retry};
+use aquifer_net::tls::{Anybody, Chain, PemSource, Roots, handshake_failed, unusable};
+use aquifer_net::{Stream, SystemFiles};
+use rustls::ClientConfig;
 use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
 use tokio_rustls::TlsConnector;
 
 use crate::config::{Config, TlsMode};
-use crate::dial::Stream;
 
 /// Everything that handshakes need. Files are read when this is made.
 #[derive(Clone)]
@@ -77,7 +76,11 @@ impl Tls {
         let connector = TlsConnector::from(Arc::clone(client));
         match connector.connect(name, tcp).await {
             Ok(stream) => Ok(Stream::Tls(Box::new(stream))),
-            Err(error) => Err(failed(error)),
+            Err(error) => {
+                let message = format!("the TLS handshake failed: {error}");
+                let failed = Error::new(ErrorKind::Connect, message).with_retry(Retry::Safe);
+                Err(handshake_failed(failed, error, "tlsCa"))
+            }
         }
     }
 }
@@ -95,74 +98,26 @@ fn verifier(
     let check_name = match config.tls {
         TlsMode::Verify => true,
         TlsMode::VerifyCa => false,
-        _ => return Ok(Arc::new(verify::Anybody::new(provider))),
+        _ => return Ok(Arc::new(Anybody::new(provider))),
     };
-    let mut roots = RootCertStore::empty();
-    match &config.tls_ca {
-        Some(path) => {
-            roots.add_parsable_certificates(certificates(path, "tlsCa")?);
-        }
-        None => {
-            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        }
-    }
-    if roots.is_empty() {
-        return Err(Error::new(
-            ErrorKind::Configuration,
-            "there are no certificates of trusted issuers to check the server by",
-        )
-        .with_hint("give `tlsCa` a file, or install the system's (on Debian ca-certificates)"));
-    }
-    Ok(Arc::new(verify::Chain::new(roots, check_name, provider)?))
+    let roots = match &config.tls_ca {
+        Some(path) => Roots { certificates: certificates(path, "tlsCa")?, revoked: Vec::new() },
+        None => Roots::of_system("tlsCa")?,
+    };
+    Ok(Arc::new(Chain::new(roots, check_name, provider)?))
 }
 
 fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>> {
-    let pem = std::fs::read(path).map_err(|error| file(path, "tlsKey", &error))?;
-    let pem = zeroize::Zeroizing::new(pem);
+    let source = PemSource::File(path.to_owned());
+    let pem = source.read_needed("tlsKey", &SystemFiles)?;
     PrivateKeyDer::from_pem_slice(&pem).map_err(|_| {
-        let error = file(path, "tlsKey", &"it has no key in PEM form that can be read");
-        error.with_hint("store it unencrypted, readable by its owner only")
+        source
+            .malformed("tlsKey", "it has no key in PEM form that can be read")
+            .with_hint("store it unencrypted, readable by its owner only")
     })
 }
 
-#[cold]
-fn file(path: &Path, parameter: &str, why: &dyn std::fmt::Display) -> Error {
-    Error::new(
-        ErrorKind::Configuration,
-        format!("the file {} of `{parameter}` cannot be used: {why}", path.display()),
-    )
-}
-
 fn certificates(path: &Path, parameter: &str) -> Result<Vec<CertificateDer<'static>>> {
-    let file = |why: &dyn std::fmt::Display| file(path, parameter, why);
-    let pem = std::fs::read(path).map_err(|error| file(&error))?;
-    let found: Vec<_> = CertificateDer::pem_slice_iter(&pem)
-        .collect::<Result<_, _>>()
-        .map_err(|error| file(&error))?;
-    if found.is_empty() { Err(file(&"it has no certificate in PEM form")) } else { Ok(found) }
-}
-
-#[cold]
-fn failed(error: std::io::Error) -> Error {
-    let certificate = error
-        .get_ref()
-        .and_then(|inner| inner.downcast_ref::<rustls::Error>())
-        .is_some_and(|inner| matches!(inner, rustls::Error::InvalidCertificate(_)));
-    let failed = Error::new(ErrorKind::Connect, format!("the TLS handshake failed: {error}"));
-    let failed = if certificate {
-        failed
-            .with_retry(Retry::Never)
-            .with_hint("`tlsCa` names who is trusted; `tls=verify-ca` does not check the name")
-    } else {
-        failed.with_retry(Retry::Safe)
-    };
-    failed.with_source(error)
-}
-
-#[cold]
-fn unusable(
-    message: &'static str,
-    source: impl std::error::Error + Send + Sync + 'static,
-) -> Error {
-    Error::new(ErrorKind::Configuration, format!("{message}: {source}")).with_source(source)
+    let source = PemSource::File(path.to_owned());
+    source.certificates(parameter, &source.read_needed(parameter, &SystemFiles)?)
 }

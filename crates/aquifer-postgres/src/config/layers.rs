@@ -4,9 +4,9 @@
 use std::path::{Path, PathBuf};
 
 use aquifer_driver::{Environment, Error, ErrorKind, Result};
+use aquifer_net::{Files, is_missing};
 
 use super::draft::Draft;
-use super::files::{Files, is_missing};
 use super::modes::{Pooler, ProtocolVersion, QueryMode, SslMode, SslNegotiation};
 use super::parameters::{self, PARAMETERS};
 use super::{Config, PemSource, RootCert, Secret, host, keyword, service};

@@ -5,14 +5,12 @@
 //! reads are the service file (once) and the password file (when asked for a host's password).
 
 mod draft;
-mod files;
 mod host;
 mod keyword;
 mod layers;
 mod modes;
 pub(crate) mod parameters;
 mod passfile;
-mod secret;
 mod service;
 mod url;
 
@@ -21,17 +19,19 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use aquifer_driver::{Dsn, Environment, Result};
+use aquifer_net::{Files, SystemFiles};
 
 use crate::auth::{Policy, RequireAuth};
 
-pub(crate) use self::files::{Files, GivenFiles, Stat, SystemFiles, is_missing};
+pub use aquifer_net::Secret;
+pub use aquifer_net::tls::PemSource;
+
 pub use self::host::HostSpec;
 pub use self::modes::{
     ChannelBinding, LoadBalanceHosts, Pooler, ProtocolVersion, QueryMode, SslCertMode, SslMode,
     SslNegotiation, TargetSessionAttrs, TlsVersion,
 };
 pub(crate) use self::passfile::{Found, Server, lookup};
-pub use self::secret::Secret;
 pub(crate) use self::service::parse as service;
 
 use self::layers::Layers;
@@ -118,15 +118,6 @@ pub struct SslConfig {
     pub min_version: TlsVersion,
     /// The highest version of TLS: 1.2 or 1.3.
     pub max_version: TlsVersion,
-}
-
-/// Where certificates or keys are.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PemSource {
-    /// In a file.
-    File(PathBuf),
-    /// In the connection string itself, as PEM text.
-    Inline(Secret),
 }
 
 /// Where the certificates of trusted issuers are.

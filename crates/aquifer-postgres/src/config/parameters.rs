@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use aquifer_driver::DriverOption;
 
+use super::Secret;
 use super::draft::Draft;
 use super::modes::{
     ChannelBinding, LoadBalanceHosts, Pooler, ProtocolVersion, QueryMode, SslCertMode, SslMode,
     SslNegotiation, TargetSessionAttrs, TlsVersion,
 };
-use super::secret::Secret;
 use crate::auth::RequireAuth;
 
 /// A parameter, and how its text becomes a part of the configuration.

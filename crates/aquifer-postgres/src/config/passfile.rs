@@ -4,10 +4,10 @@
 
 use std::path::Path;
 
+use aquifer_net::{Files, is_missing};
 use zeroize::Zeroizing;
 
 use super::Secret;
-use super::files::{Files, is_missing};
 
 /// What a password file has for a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -116,9 +116,9 @@ fn field<'l>(line: &'l [u8], expected: &str) -> Option<&'l [u8]> {
 
 #[cfg(test)]
 mod tests {
+    use aquifer_net::GivenFiles;
     use proptest::prelude::*;
 
-    use super::super::files::GivenFiles;
     use super::*;
 
     const SERVER: Server<'static> = Server { host: "db1", port: 5432, dbname: "shop", user: "app" };

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use aquifer_driver::{EmptyEnvironment, ErrorKind};
+use aquifer_net::GivenFiles;
 use proptest::prelude::*;
 
 use super::parameters::PARAMETERS;

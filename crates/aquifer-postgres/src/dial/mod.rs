@@ -8,13 +8,14 @@ mod address;
 #[cfg(unix)]
 mod peer;
 pub(crate) mod plan;
-mod stream;
 
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 
 use aquifer_driver::{Error, ErrorKind, Result, Retry};
+use aquifer_net::Stream;
+use aquifer_net::tls::handshake_failed;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -23,7 +24,6 @@ use tokio_rustls::TlsConnector;
 pub(crate) use self::address::{Address, Endpoint};
 pub use self::plan::ConnectErrors;
 pub(crate) use self::plan::{Encryption, Failure};
-pub(crate) use self::stream::Stream;
 use crate::config::{HostSpec, TcpConfig};
 use crate::tls::{self, Tls};
 
@@ -271,10 +271,10 @@ async fn encrypt(
     }
     let name = tls.server_name(host, peer)?;
     let (config, asked) = tls.handshake(direct)?;
-    let stream = TlsConnector::from(config)
-        .connect(name, stream)
-        .await
-        .map_err(|error| handshake_failed(host, error))?;
+    let stream = TlsConnector::from(config).connect(name, stream).await.map_err(|error| {
+        let failed = connect(host, &format!("the TLS handshake failed: {error}"));
+        handshake_failed(failed, error, "sslrootcert")
+    })?;
     if !asked.is_enough() {
         return Err(unasked(host, "the server did not ask for the client's certificate"));
     }
@@ -330,32 +330,6 @@ fn unreachable(host: &HostSpec, mut failures: Vec<(SocketAddr, io::Error)>) -> E
     match failures.pop() {
         Some((_, last)) => connect(host, &shown.join(", ")).with_source(last),
         None => connect(host, "its name has no address"),
-    }
-}
-
-/// A certificate that is not accepted today will not be accepted at once, either.
-#[cold]
-fn handshake_failed(host: &HostSpec, error: io::Error) -> Error {
-    use rustls::{CertificateError, Error as TlsError};
-    let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<TlsError>());
-    let hint = match tls {
-        Some(TlsError::InvalidCertificate(why)) => Some(match why {
-            CertificateError::UnknownIssuer => {
-                "its certificate was issued by none of those in `sslrootcert`"
-            }
-            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-                "its certificate is for another host; only the names in subjectAltName count"
-            }
-            _ => "its certificate is not accepted",
-        }),
-        _ => None,
-    };
-    let never = tls.is_some();
-    let failed = failed(host, "the TLS handshake failed", error);
-    let failed = if never { failed.with_retry(Retry::Never) } else { failed };
-    match hint {
-        Some(hint) => failed.with_hint(hint),
-        None => failed,
     }
 }
 

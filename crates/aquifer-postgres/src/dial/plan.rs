@@ -285,7 +285,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::config::GivenFiles;
+    use aquifer_net::GivenFiles;
 
     fn config(text: &str) -> Config {
         let dsn = Dsn::native("postgres", &format!("user=app {text}"));

@@ -3,12 +3,13 @@
 use std::path::Path;
 
 use aquifer_driver::{Dsn, Environment};
+use aquifer_net::SystemFiles;
 use aquifer_testkit::postgres::{Auth, Server, ServerCertificate, Settings};
 
 use super::plan::Plan;
 use super::*;
 use crate::ServerError;
-use crate::config::{Config, SystemFiles};
+use crate::config::Config;
 
 /// No variables, and a home directory without files.
 struct Nowhere;

@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use aquifer_driver::{Dsn, EmptyEnvironment};
+use aquifer_net::GivenFiles;
 use rustls::ServerConfig;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
 use super::*;
-use crate::config::{Config, GivenFiles};
+use crate::config::Config;
 use crate::tls::authority::{Authority, Server};
 
 /// A listener on a free port, and that port.

@@ -1,6 +1,8 @@
 //! The client certificate and its key.
 
 use aquifer_driver::{Error, ErrorKind, Result};
+use aquifer_net::tls::Roots;
+use aquifer_net::{Files, is_missing};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use pkcs8::EncryptedPrivateKeyInfoRef;
@@ -10,8 +12,7 @@ use x509_cert::Certificate;
 use x509_cert::der::Decode;
 use zeroize::Zeroizing;
 
-use super::roots::{Roots, certificates, malformed, read};
-use crate::config::{Files, PemSource, Secret, SslCertMode, SslConfig, is_missing};
+use crate::config::{PemSource, Secret, SslCertMode, SslConfig};
 
 /// What proves to the server who the client is.
 pub(super) struct Identity {
@@ -33,10 +34,10 @@ pub(super) fn load(
     let (false, Some(source)) = (config.cert_mode == SslCertMode::Disable, &config.cert) else {
         return if required { Err(none("`sslcert` is not given")) } else { Ok(None) };
     };
-    let Some(pem) = read(source, "sslcert", files)? else {
+    let Some(pem) = source.read("sslcert", files)? else {
         return if required { Err(none("the file of `sslcert` does not exist")) } else { Ok(None) };
     };
-    let mut chain = certificates(&pem, source, "sslcert")?;
+    let mut chain = source.certificates("sslcert", &pem)?;
     if let Some(roots) = roots {
         complete(&mut chain, &roots.certificates);
     }
@@ -66,21 +67,20 @@ fn key(
             } else {
                 error.to_string()
             };
-            malformed(source, "sslkey", &why).with_source(error)
+            source.malformed("sslkey", &why).with_source(error)
         })?;
         if !stat.is_file {
-            return Err(malformed(source, "sslkey", "it is not a file"));
+            return Err(source.malformed("sslkey", "it is not a file"));
         }
         // The rule of libpq: root may share a key with a group, others with nobody.
         let (open, allowed) = if stat.owned_by_root { (0o037, "0640") } else { (0o077, "0600") };
         if stat.mode.is_some_and(|mode| mode & open != 0) {
-            return Err(malformed(source, "sslkey", "others than its owner have access to it")
+            return Err(source
+                .malformed("sslkey", "others than its owner have access to it")
                 .with_hint(format!("its mode must be {allowed} or less")));
         }
     }
-    let Some(bytes) = read(source, "sslkey", files)? else {
-        return Err(malformed(source, "sslkey", "it does not exist"));
-    };
+    let bytes = source.read_needed("sslkey", files)?;
     if let Ok(key) = PrivateKeyDer::from_pem_slice(&bytes) {
         return Ok(key);
     }
@@ -89,18 +89,15 @@ fn key(
         return open(&encrypted, source, password);
     }
     if has(b"ENCRYPTED") {
-        return Err(malformed(
-            source,
-            "sslkey",
-            "the key is encrypted in a form that is not supported",
-        )
-        .with_hint("convert it to PKCS#8: openssl pkcs8 -topk8"));
+        return Err(source
+            .malformed("sslkey", "the key is encrypted in a form that is not supported")
+            .with_hint("convert it to PKCS#8: openssl pkcs8 -topk8"));
     }
     if has(b"-----BEGIN") {
-        return Err(malformed(source, "sslkey", "it has no key that can be read"));
+        return Err(source.malformed("sslkey", "it has no key that can be read"));
     }
     PrivateKeyDer::try_from(bytes.to_vec())
-        .map_err(|_| malformed(source, "sslkey", "it is a key neither in PEM nor in DER form"))
+        .map_err(|_| source.malformed("sslkey", "it is a key neither in PEM nor in DER form"))
 }
 
 /// The encrypted key of PKCS#8 in a PEM text (RFC 7468, 11), or the whole of a file that is one in DER form.
@@ -125,11 +122,12 @@ fn open(
     password: Option<&Secret>,
 ) -> Result<PrivateKeyDer<'static>> {
     let Some(password) = password else {
-        return Err(malformed(source, "sslkey", "the key is encrypted")
+        return Err(source
+            .malformed("sslkey", "the key is encrypted")
             .with_hint("give `sslpassword`, or store it unencrypted, readable by its owner only"));
     };
     let sealed = EncryptedPrivateKeyInfoRef::try_from(encrypted)
-        .map_err(|_| malformed(source, "sslkey", UNKNOWN))?;
+        .map_err(|_| source.malformed("sslkey", UNKNOWN))?;
     let opened = sealed.decrypt(password.expose()).map_err(|error| {
         let why = match error {
             pkcs8::Error::EncryptedPrivateKey(pkcs8::pkcs5::Error::UnsupportedAlgorithm {
@@ -137,7 +135,7 @@ fn open(
             }) => "the key is encrypted in a way that is not supported",
             _ => "`sslpassword` does not open it",
         };
-        malformed(source, "sslkey", why)
+        source.malformed("sslkey", why)
     })?;
     Ok(PrivateKeyDer::Pkcs8(opened.as_bytes().to_vec().into()))
 }

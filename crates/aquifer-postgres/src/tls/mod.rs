@@ -10,13 +10,14 @@ mod end_point;
 mod identity;
 pub(crate) mod reload;
 mod roots;
-mod verify;
 
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use aquifer_driver::{Error, ErrorKind, Result};
+use aquifer_net::Files;
+use aquifer_net::tls::{Anybody, Chain, Roots, unusable};
 use rustls::client::danger::ServerCertVerifier;
 use rustls::client::{ResolvesClientCert, Resumption};
 use rustls::crypto::CryptoProvider;
@@ -24,7 +25,7 @@ use rustls::pki_types::{DnsName, ServerName};
 use rustls::sign::CertifiedKey;
 use rustls::{ClientConfig, SignatureScheme, SupportedProtocolVersion};
 
-use crate::config::{Files, HostSpec, SslCertMode, SslConfig, SslMode, TlsVersion};
+use crate::config::{HostSpec, SslCertMode, SslConfig, SslMode, TlsVersion};
 
 pub(crate) use self::end_point::end_point_hash;
 
@@ -193,16 +194,14 @@ pub(crate) fn agreed(protocol: Option<&[u8]>) -> bool {
 
 fn verifier(
     config: &SslConfig,
-    roots: Option<roots::Roots>,
+    roots: Option<Roots>,
     provider: &Arc<CryptoProvider>,
 ) -> Result<Arc<dyn ServerCertVerifier>> {
     match (config.mode, roots) {
-        (SslMode::VerifyFull, Some(roots)) => {
-            Ok(Arc::new(verify::Chain::new(roots, true, provider)?))
-        }
+        (SslMode::VerifyFull, Some(roots)) => Ok(Arc::new(Chain::new(roots, true, provider)?)),
         // `require` with a file of roots is as good as `verify-ca`, as in libpq.
         (SslMode::VerifyCa | SslMode::Require, Some(roots)) => {
-            Ok(Arc::new(verify::Chain::new(roots, false, provider)?))
+            Ok(Arc::new(Chain::new(roots, false, provider)?))
         }
         (SslMode::VerifyFull | SslMode::VerifyCa, None) => Err(Error::new(
             ErrorKind::Configuration,
@@ -210,7 +209,7 @@ fn verifier(
         )
         .with_hint("give `sslrootcert`, as a file or as `system`")),
         (SslMode::Disable | SslMode::Allow | SslMode::Prefer | SslMode::Require, _) => {
-            Ok(Arc::new(verify::Anybody::new(provider)))
+            Ok(Arc::new(Anybody::new(provider)))
         }
     }
 }
@@ -223,14 +222,6 @@ fn versions(config: &SslConfig) -> &'static [&'static SupportedProtocolVersion] 
         (_, TlsVersion::V1_3) => &BOTH,
         (_, _) => &BOTH[..1],
     }
-}
-
-#[cold]
-fn unusable(
-    message: &'static str,
-    source: impl std::error::Error + Send + Sync + 'static,
-) -> Error {
-    Error::new(ErrorKind::Configuration, format!("{message}: {source}")).with_source(source)
 }
 
 #[cfg(test)]

@@ -1,32 +1,24 @@
 //! [`TlsSource`]: the TLS of a configuration, read again when one of its files has changed.
 //!
-//! Certificates are replaced while programs run, and libpq reads them at each connect. Reading them all
-//! each time would cost milliseconds; asking whether they have changed costs a system call each.
-
-use std::sync::{Mutex, PoisonError};
+use std::path::{Path, PathBuf};
 
 use aquifer_driver::Result;
+use aquifer_net::Files;
+use aquifer_net::tls::Reload;
 
 use super::{Tls, roots};
-use crate::config::{Files, PemSource, RootCert, SslConfig, SslMode, Stat};
+use crate::config::{PemSource, RootCert, SslConfig, SslMode};
 
 /// Loads at the first connect, and again when a file has appeared, changed or gone.
 #[derive(Debug)]
 pub(crate) struct TlsSource {
     config: SslConfig,
-    loaded: Mutex<Option<Loaded>>,
-}
-
-#[derive(Debug)]
-struct Loaded {
-    /// The files as they were; `None` for one that could not be had.
-    files: Vec<Option<Stat>>,
-    tls: Tls,
+    loaded: Reload<Tls>,
 }
 
 impl TlsSource {
     pub(crate) fn new(config: SslConfig) -> Self {
-        Self { config, loaded: Mutex::new(None) }
+        Self { config, loaded: Reload::new() }
     }
 
     /// The TLS for a connect that begins now. Reads files: not for a task that must not block.
@@ -40,18 +32,6 @@ impl TlsSource {
             // No file is read then, so none is looked at.
             return Tls::load(&self.config, files);
         }
-        // Before they are read, so that a change in between is seen by the next connect.
-        let now = self.stat(files);
-        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(loaded) = loaded.as_ref().filter(|loaded| loaded.files == now) {
-            return Ok(loaded.tls.clone());
-        }
-        let tls = Tls::load(&self.config, files)?;
-        *loaded = Some(Loaded { files: now, tls: tls.clone() });
-        Ok(tls)
-    }
-
-    fn stat(&self, files: &dyn Files) -> Vec<Option<Stat>> {
         let root = match &self.config.root_cert {
             Some(RootCert::Pem(source)) => Some(source),
             Some(RootCert::System) | None => None,
@@ -60,13 +40,14 @@ impl TlsSource {
             [self.config.cert.as_ref(), self.config.key.as_ref(), root, self.config.crl.as_ref()]
                 .into_iter()
                 .map(|source| match source {
-                    Some(PemSource::File(path)) => files.stat(path).ok(),
+                    Some(PemSource::File(path)) => Some(path.as_path()),
                     Some(PemSource::Inline(_)) | None => None,
                 });
         let directory = self.config.crl_dir.as_ref();
         let listed = directory.and_then(|directory| roots::lists_in(directory, files).ok());
-        let listed = listed.unwrap_or_default();
-        named.chain(listed.iter().map(|path| files.stat(path).ok())).collect()
+        let listed: Vec<PathBuf> = listed.unwrap_or_default();
+        let paths = named.chain(listed.iter().map(|path| Some(Path::new(path))));
+        self.loaded.get(files, paths, || Tls::load(&self.config, files))
     }
 }
 
@@ -78,7 +59,8 @@ mod tests {
 
     use super::super::authority::Authority;
     use super::*;
-    use crate::config::{Config, GivenFiles};
+    use crate::config::Config;
+    use aquifer_net::{GivenFiles, Stat};
 
     #[test]
     fn without_encryption_no_file_is_looked_at() {

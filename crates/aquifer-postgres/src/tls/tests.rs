@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use aquifer_driver::{Dsn, EmptyEnvironment};
+use aquifer_net::GivenFiles;
 use proptest::prelude::*;
 use rcgen::{BasicConstraints, IsCa, SerialNumber};
 use rustls::pki_types::CertificateDer;
@@ -12,7 +13,7 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use super::authority::{Authority, Server, expire, self_signed};
 use super::*;
-use crate::config::{Config, GivenFiles};
+use crate::config::Config;
 
 /// The files of a test: name, content; all readable by their owner only.
 fn files(files: &[(&str, &str)]) -> GivenFiles {

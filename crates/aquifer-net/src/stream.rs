@@ -12,19 +12,31 @@ use tokio_rustls::client::TlsStream;
 
 /// A connection's bytes.
 #[derive(Debug)]
-pub(crate) enum Stream {
+pub enum Stream {
+    /// Over TCP, as it is.
     Tcp(TcpStream),
+    /// Over a unix socket: the bytes do not leave the machine.
     #[cfg(unix)]
     Unix(UnixStream),
-    /// Boxed: its buffers make it 1 kB larger than a socket.
+    /// Encrypted, over TCP. Boxed: its buffers make it 1 kB larger than a socket.
     Tls(Box<TlsStream<TcpStream>>),
 }
 
 impl Stream {
+    /// True if the bytes do not leave the machine.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        match self {
+            #[cfg(unix)]
+            Self::Unix(_) => true,
+            Self::Tcp(_) | Self::Tls(_) => false,
+        }
+    }
+
     /// True if reading would have to wait; the task is woken when bytes come, or the end. False if it may
     /// be otherwise.
     #[inline]
-    pub(crate) fn is_silent(&self, cx: &mut Context<'_>) -> bool {
+    pub fn is_silent(&self, cx: &mut Context<'_>) -> bool {
         match self {
             Self::Tcp(stream) => stream.poll_read_ready(cx).is_pending(),
             #[cfg(unix)]
@@ -36,12 +48,12 @@ impl Stream {
 
     /// As [`poll_write`](AsyncWrite::poll_write), but a socket that has room is written to without a look at
     /// the task's budget: reading the answer takes from it.
+    ///
+    /// # Errors
+    ///
+    /// As `poll_write`.
     #[inline]
-    pub(crate) fn poll_send(
-        &mut self,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    pub fn poll_send(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let tried = match self {
             Self::Tcp(stream) => stream.try_write(bytes),
             #[cfg(unix)]
@@ -58,7 +70,8 @@ impl Stream {
 
     /// True if what was written may not be on its way before it is flushed.
     #[inline]
-    pub(crate) fn is_layered(&self) -> bool {
+    #[must_use]
+    pub fn is_layered(&self) -> bool {
         matches!(self, Self::Tls(_))
     }
 }
@@ -76,6 +89,7 @@ macro_rules! each {
 }
 
 impl AsyncRead for Stream {
+    #[inline]
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -86,6 +100,7 @@ impl AsyncRead for Stream {
 }
 
 impl AsyncWrite for Stream {
+    #[inline]
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -111,6 +126,7 @@ impl AsyncWrite for Stream {
         }
     }
 
+    #[inline]
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         each!(self, stream => Pin::new(stream).poll_flush(cx))
     }

@@ -19,12 +19,12 @@ use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, Sign
 use x509_cert::Certificate;
 use x509_cert::der::{Decode, Encode};
 
-use super::roots::Roots;
+use super::pem::Roots;
 use super::unusable;
 
-/// Accepts what one of the roots has issued, for the host's name if that is asked for.
+/// Accepts what one of the roots has issued, for the host's name if that is asked for; and a root itself.
 #[derive(Debug)]
-pub(super) struct Chain {
+pub struct Chain {
     webpki: Arc<WebPkiServerVerifier>,
     /// The roots themselves: a server may present one of them as its own.
     roots: Vec<CertificateDer<'static>>,
@@ -33,11 +33,13 @@ pub(super) struct Chain {
 }
 
 impl Chain {
-    pub(super) fn new(
-        roots: Roots,
-        check_name: bool,
-        provider: &Arc<CryptoProvider>,
-    ) -> Result<Self> {
+    /// The certificates of `roots`, without those that are revoked. `check_name` if the certificate must be the
+    /// host's, too.
+    ///
+    /// # Errors
+    ///
+    /// `Configuration` if there is no certificate among them that can be used, or a list of revoked ones cannot.
+    pub fn new(roots: Roots, check_name: bool, provider: &Arc<CryptoProvider>) -> Result<Self> {
         let mut store = RootCertStore::empty();
         // Some stores have certificates that webpki does not read; those trust nobody.
         store.add_parsable_certificates(roots.certificates.iter().cloned());
@@ -129,12 +131,14 @@ impl ServerCertVerifier for Chain {
 
 /// Accepts every certificate whose key the server has.
 #[derive(Debug)]
-pub(super) struct Anybody {
+pub struct Anybody {
     algorithms: WebPkiSupportedAlgorithms,
 }
 
 impl Anybody {
-    pub(super) fn new(provider: &Arc<CryptoProvider>) -> Self {
+    /// By the signatures that the provider can check.
+    #[must_use]
+    pub fn new(provider: &Arc<CryptoProvider>) -> Self {
         Self { algorithms: provider.signature_verification_algorithms }
     }
 }

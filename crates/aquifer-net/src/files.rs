@@ -4,28 +4,43 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-/// Reading whole, small files.
-pub(crate) trait Files: Send + Sync {
+/// Reading whole, small files. Every call may block.
+pub trait Files: Send + Sync {
     /// The file's content.
+    ///
+    /// # Errors
+    ///
+    /// The system's, and `FileTooLarge` for more than any certificate bundle, key or password file has.
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
 
     /// What is in a directory, in the order of names.
+    ///
+    /// # Errors
+    ///
+    /// The system's.
     fn list(&self, directory: &Path) -> io::Result<Vec<PathBuf>>;
 
     /// What the file is and who may read it.
+    ///
+    /// # Errors
+    ///
+    /// The system's.
     fn stat(&self, path: &Path) -> io::Result<Stat>;
 }
 
 /// As much of a file's metadata as secrets need.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Stat {
-    pub(crate) is_file: bool,
+pub struct Stat {
+    /// A file, after following links: no directory, no socket.
+    pub is_file: bool,
     /// The permission bits; `None` where the system has no such thing.
-    pub(crate) mode: Option<u32>,
-    pub(crate) owned_by_root: bool,
+    pub mode: Option<u32>,
+    /// Its owner is the user 0.
+    pub owned_by_root: bool,
     /// When it was last changed, where the system knows.
-    pub(crate) modified: Option<SystemTime>,
-    pub(crate) bytes: u64,
+    pub modified: Option<SystemTime>,
+    /// Its size.
+    pub bytes: u64,
 }
 
 /// More than any certificate bundle, key or password file has.
@@ -34,9 +49,9 @@ const BYTES_MAX: u64 = 8 << 20;
 /// More entries than a directory of certificates has; the rest is not looked at.
 const ENTRIES_MAX: usize = 65_536;
 
-/// The files of this system.
+/// The files of this system: up to 8 MiB each, and up to 65 536 entries of a directory.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct SystemFiles;
+pub struct SystemFiles;
 
 impl Files for SystemFiles {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
@@ -83,16 +98,17 @@ impl Files for SystemFiles {
 }
 
 /// True if the path leads nowhere, which for default files means that there is nothing to read.
-pub(crate) fn is_missing(error: &io::Error) -> bool {
+#[must_use]
+pub fn is_missing(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
-/// No files at all, or those given.
+/// No files at all, or those given, each with its content and its permission bits: for tests and fuzz targets.
 #[derive(Debug, Default)]
-pub(crate) struct GivenFiles(pub(crate) Vec<(std::path::PathBuf, Vec<u8>, u32)>);
+pub struct GivenFiles(pub Vec<(PathBuf, Vec<u8>, u32)>);
 
 impl GivenFiles {
-    fn find(&self, path: &Path) -> io::Result<&(std::path::PathBuf, Vec<u8>, u32)> {
+    fn find(&self, path: &Path) -> io::Result<&(PathBuf, Vec<u8>, u32)> {
         self.0.iter().find(|file| file.0 == path).ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 }

@@ -1,0 +1,21 @@
+//! What a driver of a network server is made of, besides its protocol.
+//!
+//! | part | is |
+//! |---|---|
+//! | [`Stream`] | a session's bytes: TCP, a unix socket, or TLS over TCP |
+//! | [`tls`] | what is trusted, what is checked of a server's certificate, and when files are read again |
+//! | [`Files`] | the small files that a configuration names, behind a trait |
+//! | [`Secret`] | a password that is shown nowhere |
+//!
+//! It is for those who write drivers, ours first; applications never name it. It knows no protocol and no engine:
+//! what differs from one to the other is an argument.
+#![forbid(unsafe_code)]
+
+mod files;
+mod secret;
+mod stream;
+pub mod tls;
+
+pub use files::{Files, GivenFiles, Stat, SystemFiles, is_missing};
+pub use secret::Secret;
+pub use stream::Stream;
