@@ -98,8 +98,8 @@ pub struct Call<'a> {
 
 /// The plan of a slow read, as an [`Observer`] sees it.
 ///
-/// It is the plan for whatever arguments there may be; the one that was slow may have had a plan for its
-/// own.
+/// It is the plan for whatever arguments there may be (on MariaDB and MySQL, which have none such, for the text
+/// `'1'` in the place of each); the one that was slow may have had a plan for its own.
 #[cfg(feature = "explain")]
 #[derive(Debug)]
 #[non_exhaustive]

@@ -62,6 +62,12 @@ impl Text {
         self.controls
     }
 
+    /// How many placeholders it has, as far as they can be counted.
+    #[cfg(feature = "explain")]
+    pub(crate) fn params(&self) -> usize {
+        self.params
+    }
+
     /// What kind of connection it needs, as far as is known.
     #[inline]
     pub(crate) fn access(&self) -> Access {

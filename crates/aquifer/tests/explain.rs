@@ -4,9 +4,30 @@ use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use aquifer::{Db, Error, ErrorKind, Explain, Observer, QueryPlan, Result, SlowPlan, list};
+use aquifer_testkit::mysql;
 use aquifer_testkit::postgres::{Database, Server, Settings};
 
 static SERVER: LazyLock<Server> = LazyLock::new(|| Server::start(Settings::new()).unwrap());
+
+static MARIADB: LazyLock<mysql::Server> =
+    LazyLock::new(|| mysql::Server::start(mysql::Settings::new()).unwrap());
+
+/// Its server is MariaDB by either scheme: `mysql:` URLs do not say which of the two there is.
+async fn mariadb(scheme: &str) -> Result<(mysql::Database, Db, String)> {
+    let database = MARIADB.fresh_database().unwrap();
+    let url = database.url().replacen("mysql", scheme, 1);
+    let db = Db::open(&url)?;
+    db.exec(
+        "CREATE TABLE rivers (id BIGINT PRIMARY KEY, name VARCHAR(50) NOT NULL, length DOUBLE, made DATE, \
+         KEY by_made (made)); \
+         INSERT INTO rivers SELECT seq, CONCAT('river ', seq), seq * 1.5, '2020-01-01' + INTERVAL seq DAY \
+         FROM seq_1_to_2000; \
+         ANALYZE TABLE rivers",
+        (),
+    )
+    .await?;
+    Ok((database, db, url))
+}
 
 async fn postgres() -> Result<(Database, Db)> {
     let database = SERVER.fresh_database().unwrap();
@@ -153,6 +174,95 @@ async fn sqlite_tells(db: &Db) -> Result<()> {
     Ok(())
 }
 
+#[tokio::test]
+async fn mariadb_tells_its_plan_and_what_came_of_it() -> Result<()> {
+    for scheme in ["mysql", "mariadb"] {
+        let (_database, db, url) = mariadb(scheme).await?;
+        for _ in 0..2 {
+            let plan = db.explain(BY_ID, (7,)).await?;
+            let node = &plan.nodes[0];
+            assert_eq!((&*node.node_type, node.index.as_deref()), ("const", Some("PRIMARY")));
+            assert_eq!(node.relation.as_deref(), Some("rivers"));
+            assert_eq!(node.condition.as_deref(), Some("id = const"));
+            assert_eq!((node.rows, node.actual), (Some(1.0), None));
+            assert!(plan.raw["query_block"].is_object());
+        }
+        let plan = db.explain_named(BY_NAMED, &[("id", 7)]).await?;
+        assert_eq!(plan.nodes[0].index.as_deref(), Some("PRIMARY"));
+        let analyze = Explain::new().analyze();
+        let plan = db.explain_with(analyze, BY_NAME, ("river 7",)).await?;
+        let actual = plan.nodes[0].actual.unwrap();
+        assert_eq!((actual.rows, actual.rows_removed, actual.loops), (1.0, Some(1999.0), 1));
+        assert!(actual.time.is_some() && plan.execution.is_some() && plan.planning.is_some());
+        assert!(plan.to_string().contains("filter: "), "{plan}");
+        let ids = [1, 2, 3];
+        let plan = db.explain_with(analyze, "SELECT * FROM rivers WHERE id IN (?)", (list(&ids),));
+        assert_eq!(plan.await?.nodes[0].actual.unwrap().rows, 3.0);
+        let sorted = "SELECT r.name FROM rivers r JOIN rivers s ON s.id = r.id + ? \
+                      WHERE r.made > '2024-01-01' ORDER BY s.length LIMIT 3";
+        let plan = db.explain_with(analyze, sorted, (1,)).await?;
+        assert!(plan.iter().any(|node| node.index.as_deref() == Some("by_made")), "{plan}");
+        assert!(plan.iter().any(|node| node.node_type == "filesort"), "{plan}");
+
+        for lacking in [Explain::new().verbose(), Explain::new().buffers(), analyze.timing(false)] {
+            let refused = db.explain_with(lacking, BY_ID, (7,)).await.unwrap_err();
+            assert_eq!(refused.kind(), ErrorKind::Unsupported);
+            assert!(refused.nothing_sent());
+        }
+        // Written into the text, where nothing is prepared.
+        let written = Db::open(&format!("{url}?interpolateParams=true"))?;
+        let plan = written.explain(BY_ID, (7,)).await?;
+        assert_eq!(plan.nodes[0].index.as_deref(), Some("PRIMARY"));
+        // What is the server's to refuse, it refuses.
+        let error = db.explain("SELECT nothing FROM rivers", ()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::UndefinedObject);
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn mariadb_analyzes_a_write_only_where_it_is_undone() -> Result<()> {
+    for scheme in ["mysql", "mariadb"] {
+        let (_database, db, _) = mariadb(scheme).await?;
+        let delete = "DELETE FROM rivers WHERE id <= ?";
+        let plan = db.explain(delete, (5,)).await?;
+        assert_eq!(plan.nodes[0].node_type, "delete");
+        let analyze = Explain::new().analyze();
+        let refused = db.explain_with(analyze, delete, (5,)).await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Argument);
+        assert!(refused.nothing_sent() && refused.hint().unwrap().contains("rolled_back"));
+
+        let undone = analyze.rolled_back();
+        let count = "SELECT count(*) FROM rivers";
+        let deleted = |plan: &QueryPlan| plan.iter().last().unwrap().actual.unwrap().rows;
+        assert_eq!(deleted(&db.explain_with(undone, delete, (5,)).await?), 5.0);
+        assert_eq!(db.get::<i64>(count, ()).await?, 2000);
+        let mut conn = db.acquire().await?;
+        assert_eq!(deleted(&conn.explain_with(undone, delete, (6,)).await?), 6.0);
+        let mut tx = conn.begin().await?;
+        tx.exec("DELETE FROM rivers WHERE id = 1", ()).await?;
+        assert_eq!(deleted(&tx.explain_with(undone, delete, (7,)).await?), 6.0);
+        assert_eq!(tx.get::<i64>(count, ()).await?, 1999, "what the transaction did stays");
+        let double = "INSERT INTO rivers (id, name) VALUES (2, 'x')";
+        tx.explain_with(undone, double, ()).await.unwrap_err();
+        tx.commit().await?;
+        assert_eq!(db.get::<i64>(count, ()).await?, 1999);
+        // A function that a query calls may write: it is undone, too.
+        db.exec(
+            "CREATE FUNCTION wipes() RETURNS INT MODIFIES SQL DATA BEGIN DELETE FROM rivers; RETURN 1; END",
+            (),
+        )
+        .await?;
+        db.explain_with(analyze, "SELECT wipes()", ()).await?;
+        assert_eq!(db.get::<i64>(count, ()).await?, 1999);
+        // What no rollback undoes is said.
+        db.exec("CREATE TABLE kept (n INT) ENGINE = MyISAM", ()).await?;
+        let kept = db.explain_with(undone, "INSERT INTO kept VALUES (?)", (1,)).await.unwrap_err();
+        assert_eq!(kept.code(), Some("1196"), "{kept}");
+    }
+    Ok(())
+}
+
 /// Plans that were heard of, each with its text and label.
 #[derive(Default)]
 struct Plans(Mutex<Vec<(String, Option<String>, QueryPlan)>>);
@@ -162,6 +272,10 @@ impl Observer for Plans {
         assert!(slow.elapsed > Duration::ZERO);
         let label = slow.label.map(str::to_owned);
         self.0.lock().unwrap().push((slow.sql.to_owned(), label, slow.plan.clone()));
+    }
+
+    fn notice(&self, _: &str, notice: &aquifer::driver::ServerNotice<'_>) {
+        panic!("{notice:?}");
     }
 
     fn background_error(&self, _: &str, error: &Error) {
@@ -296,5 +410,34 @@ async fn sqlite_tells_the_plans_of_slow_reads_too() -> Result<()> {
     assert_eq!(plan.nodes[0].node_type, "SCAN");
     db.exec("DELETE FROM rivers WHERE id = ?", (1,)).await?;
     assert_eq!(plans.texts(), [BY_ID, BY_NAME]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn mariadb_tells_the_plans_of_slow_reads_for_arguments_that_stand_for_any() -> Result<()> {
+    let (_database, _filled, url) = mariadb("mysql").await?;
+    let (plans, db) = Plans::of(&url)?;
+    let plan = plans.after(BY_ID, async || db.get_optional::<String>(BY_ID, (4711,)).await).await?;
+    assert_eq!((plan.nodes[0].index.as_deref(), plan.execution), (Some("PRIMARY"), None));
+    let plan = plans.after(BY_NAME, async || db.select::<i64>(BY_NAME, ("hunter2",)).await).await?;
+    assert_eq!(plan.nodes[0].node_type, "ALL");
+    let some = "SELECT id FROM rivers WHERE id IN (?) LIMIT ?";
+    plans.after(some, async || db.select::<i64>(some, (list(&[4711, 4712]), 5)).await).await?;
+    let all = "SELECT count(*) FROM rivers WHERE made > '2021-01-01'";
+    let plan = plans.after(all, async || db.get::<i64>(all, ()).await).await?;
+    assert_eq!(plan.nodes[0].index.as_deref(), Some("by_made"));
+    // Nothing has the number 1 any more: that plan would say nothing, and none is told.
+    db.exec("DELETE FROM rivers WHERE id = ?", (1,)).await?;
+    let other = "SELECT length FROM rivers WHERE id = ?";
+    let last = "SELECT max(id) FROM rivers";
+    db.get::<f64>(other, (7,)).await?;
+    plans.after(last, async || db.get::<i64>(last, ()).await).await?;
+    for _ in 0..20 {
+        db.get::<f64>(other, (7,)).await?;
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    assert_eq!(plans.texts(), [BY_ID, BY_NAME, some, all, last]);
+    let told = format!("{:?}", plans.0.lock().unwrap());
+    assert!(!told.contains("hunter2") && !told.contains("4711"), "{told}");
     Ok(())
 }

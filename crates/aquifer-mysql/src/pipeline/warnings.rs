@@ -19,7 +19,8 @@ impl Pipeline {
     pub(super) fn asks_for_warnings(&self, job: &Job) -> Option<Job> {
         let users = matches!(job.role, Role::Statement | Role::Script);
         let matters = job.rolls_back || (users && begins_with_rollback(job.sql()));
-        let heard = users && self.observer.is_some();
+        // What EXPLAIN notes is the statement, rewritten, with its arguments.
+        let heard = users && self.observer.is_some() && !explains(job.sql());
         if job.warnings == 0 || !(matters || heard) || self.encoded > 0 || self.discarding {
             return None;
         }
@@ -62,6 +63,14 @@ fn begins_with_rollback(sql: &str) -> bool {
     sql.trim_start().get(..8).is_some_and(|word| word.eq_ignore_ascii_case("rollback"))
 }
 
+/// Whether it asks for a plan; behind a comment, as the facade writes it, as well.
+fn explains(sql: &str) -> bool {
+    let word = b"explain";
+    let head = sql.trim_start().as_bytes();
+    let comment = if head.starts_with(b"/*M!") { 64 } else { word.len() };
+    head[..head.len().min(comment)].windows(word.len()).any(|part| part.eq_ignore_ascii_case(word))
+}
+
 #[cold]
 fn not_rolled_back() -> Error {
     Error::new(
@@ -72,4 +81,25 @@ fn not_rolled_back() -> Error {
     .with_nothing_sent(false)
     .with_retry(Retry::Never)
     .with_hint("use an engine with transactions (InnoDB) for all tables of the transaction")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::explains;
+
+    #[test]
+    fn questions_for_plans_are_known() {
+        for (sql, asks) in [
+            (" explain FORMAT=JSON SELECT 1", true),
+            (
+                "/*M!100100 ANALYZE FORMAT=JSON*//*!80018 EXPLAIN ANALYZE FORMAT=TREE*/ SELECT 1",
+                true,
+            ),
+            ("SELECT 'explain'", false),
+            ("/* explain */ SELECT 1", false),
+            ("", false),
+        ] {
+            assert_eq!(explains(sql), asks, "{sql}");
+        }
+    }
 }

@@ -1,12 +1,15 @@
 //! EXPLAIN: how the engine goes about a statement, as a typed tree.
 //!
 //! [`Explain`] makes the engine's text out of the user's, [`QueryPlan`] is read from what the engine
-//! answers: `json` from PostgreSQL's documents, `steps` from SQLite's rows. Nothing here keeps state.
+//! answers: `json` from PostgreSQL's documents, `steps` from SQLite's rows, `blocks` from MariaDB's and MySQL's
+//! documents and `tree` from MySQL's texts. Nothing here keeps state.
 
+mod blocks;
 mod json;
 mod plan;
 mod slow;
 mod steps;
+mod tree;
 
 use aquifer_driver::{Dialect, Error, ErrorKind, Grammar, Params, Result, TxOptions};
 
@@ -18,6 +21,13 @@ use crate::named::{self, NamedArgs};
 use crate::sql::{self, Access, Kind, Lexis};
 use crate::target::{Place, Target};
 use crate::tx::{ConnTx, Savepoint};
+
+/// MariaDB's and MySQL's question for a plan.
+const DOCUMENT: &str = "EXPLAIN FORMAT=JSON";
+
+/// Runs what follows, on whichever of the two the server is: `mysql:` URLs lead to both. Each takes the other's part
+/// for a comment.
+const ANALYZE: &str = "/*M!100100 ANALYZE FORMAT=JSON*//*!80018 EXPLAIN ANALYZE FORMAT=TREE*/";
 
 /// What to ask of EXPLAIN. The default asks for the plan alone and runs nothing.
 ///
@@ -59,11 +69,12 @@ impl Explain {
         self
     }
 
-    /// Runs the statement and adds what really happened. PostgreSQL. A statement that writes, or may, is
-    /// refused unless it is [`rolled_back`](Self::rolled_back).
+    /// Runs the statement and adds what really happened. PostgreSQL, MariaDB, and MySQL since 8.0.18 (which does
+    /// not take every statement that writes). A statement that writes, or may, is refused unless it is
+    /// [`rolled_back`](Self::rolled_back).
     ///
     /// Whether a statement writes is judged by its text. Where a `SELECT` may call a function that writes
-    /// (PostgreSQL), that is rolled back, too.
+    /// (all of them), that is rolled back, too.
     #[must_use]
     pub const fn analyze(mut self) -> Self {
         self.analyze = true;
@@ -79,7 +90,7 @@ impl Explain {
     }
 
     /// Whether [`analyze`](Self::analyze) reads the clock for each node, which can cost more than the
-    /// work itself. Default: true.
+    /// work itself. Default: true; MariaDB and MySQL have nothing else, and refuse it.
     #[must_use]
     pub const fn timing(mut self, timing: bool) -> Self {
         self.timing = timing;
@@ -88,7 +99,8 @@ impl Explain {
 
     /// Lets [`analyze`](Self::analyze) run a statement that writes, in a transaction that is rolled back:
     /// one of its own, or a savepoint in the one that is open. What a rollback does not undo stays done:
-    /// sequences move, and functions may have acted outside the database.
+    /// sequences move, functions may have acted outside the database, and on MariaDB and MySQL tables of an engine
+    /// without transactions stay changed, which is an error (1196).
     #[must_use]
     pub const fn rolled_back(mut self) -> Self {
         self.rolled_back = true;
@@ -139,6 +151,22 @@ impl Explain {
                     return Err(refused(ErrorKind::Unsupported, &problem));
                 }
                 format!("EXPLAIN QUERY PLAN {sql}")
+            }
+            Grammar::MySql | Grammar::MariaDb => {
+                let beyond = [
+                    (self.verbose, "verbose"),
+                    (self.buffers, "buffers"),
+                    (self.analyze && !self.timing, "timing(false)"),
+                ];
+                if let Some((_, option)) = beyond.into_iter().find(|(asked, _)| *asked) {
+                    let problem = format!("this engine's EXPLAIN has no `{option}`");
+                    return Err(refused(ErrorKind::Unsupported, &problem));
+                }
+                match (self.analyze, dialect.grammar) {
+                    (false, _) => format!("{DOCUMENT} {sql}"),
+                    (true, Grammar::MariaDb) => format!("ANALYZE FORMAT=JSON {sql}"),
+                    (true, _) => format!("{ANALYZE} {sql}"),
+                }
             }
             _ => {
                 let problem = "plans of this engine are not read yet";
@@ -207,6 +235,9 @@ impl Target<'_> {
     async fn read_plan<P: Params>(self, text: &str, params: P) -> Result<QueryPlan> {
         match self.handle().dialect().grammar {
             Grammar::Sqlite => steps::read(self.select(text, params).await?),
+            Grammar::MySql | Grammar::MariaDb => {
+                blocks::read(&self.select::<String, P>(text, params).await?)
+            }
             _ => json::read(&self.select::<String, P>(text, params).await?),
         }
     }

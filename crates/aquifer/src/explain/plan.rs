@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct QueryPlan {
-    /// What is done at the top: one node on PostgreSQL, one after the other on SQLite.
+    /// What is done at the top: one node on PostgreSQL, one after the other elsewhere.
     pub nodes: Vec<PlanNode>,
     /// How long the planning took, if the engine says so.
     pub planning: Option<Duration>,
@@ -28,7 +28,7 @@ pub struct QueryPlan {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct PlanNode {
-    /// What is done: `Seq Scan`, `Hash Join`; `SCAN`, `SEARCH`.
+    /// What is done: `Seq Scan`, `Hash Join`; `SCAN`, `SEARCH`; `ref`, `filesort`.
     pub node_type: String,
     /// The table that is read or written.
     pub relation: Option<String>,

@@ -14,7 +14,7 @@ use hashlink::LruCache;
 use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep};
 
-use super::{QueryPlan, json, steps};
+use super::{DOCUMENT, QueryPlan, blocks, json, steps};
 use crate::db::{Db, Shared};
 use crate::deadline::{During, before};
 use crate::link::DriverConn;
@@ -171,6 +171,9 @@ async fn ask(db: Weak<Shared>, mut mine: Mine, slow: Slow) {
 /// has none for it.
 async fn plan(db: &Db, link: &mut DriverConn, text: &Text) -> Result<Option<QueryPlan>> {
     let sql = text.sql();
+    if matches!(db.dialect().grammar, Grammar::MySql | Grammar::MariaDb) {
+        return plan_by_example(link, text).await;
+    }
     link.start(Command::Prepare { sql })?;
     link.finish().await?;
     let description = link.connection().take_description().unwrap_or_default();
@@ -187,6 +190,16 @@ async fn plan(db: &Db, link: &mut DriverConn, text: &Text) -> Result<Option<Quer
     let Some(query) = link.connection().plan_query(sql) else { return Ok(None) };
     link.start(Command::Script { sql: &query })?;
     json::read(&rows(link).await?).map(Some)
+}
+
+/// MariaDB and MySQL plan for given arguments only. Each gets a `1` as text, which they compare with any column by
+/// its index; `None` where the plan is that it finds nothing, which says nothing about other arguments.
+async fn plan_by_example(link: &mut DriverConn, text: &Text) -> Result<Option<QueryPlan>> {
+    let sql = format!("{DOCUMENT} {}", text.sql());
+    let examples = vec![Value::from("1"); text.params()];
+    link.start(Command::Execute { sql: &sql, params: &&examples[..], want: Want::All })?;
+    let plan = blocks::read(&rows(link).await?)?;
+    Ok((examples.is_empty() || !blocks::finds_nothing(&plan)).then_some(plan))
 }
 
 /// All rows of the command that was started.
