@@ -8,9 +8,10 @@ use std::task::{Context, Poll};
 
 use aquifer_driver::{
     BoxFuture, Canceller, Command, Connection, Counters, Description, Error, ErrorKind, Result,
-    Retry, RowBatch, ServerObserver, Status, Step,
+    RowBatch, ServerObserver, Status, Step,
 };
 use aquifer_net::Stream;
+use aquifer_net::stop::{Stop, stopped, useless};
 use mysql_common::constants::Command as Code;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio_util::io::poll_read_buf;
@@ -20,7 +21,6 @@ use crate::io_timeout::IoTimeout;
 use crate::pipeline::Pipeline;
 use crate::protocol::command;
 use crate::setup::Setup;
-use crate::stop::Stop;
 
 /// A session with a MySQL or MariaDB server.
 ///
@@ -289,19 +289,6 @@ impl MysqlConnection {
     }
 }
 
-#[cold]
-fn useless() -> Error {
-    Error::new(ErrorKind::ConnectionLost, "the connection is of no further use")
-        .with_nothing_sent(true)
-        .with_retry(Retry::Safe)
-}
-
-#[cold]
-fn stopped() -> Error {
-    Error::new(ErrorKind::Cancelled, "the command was stopped before it was sent")
-        .with_nothing_sent(true)
-}
-
 impl fmt::Debug for MysqlConnection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MysqlConnection")
@@ -369,12 +356,7 @@ impl Connection for MysqlConnection {
             if self.pipeline.status() == Status::Broken {
                 return Poll::Ready(Err(useless()));
             }
-            if self.stop.is_tainted() {
-                return Poll::Ready(Err(Error::new(
-                    ErrorKind::ConnectionLost,
-                    "a request to stop this session may still be on its way",
-                )));
-            }
+            self.stop.check()?;
             if !self.pipeline.roll_back_open() {
                 self.scratch.shrink(0);
                 return Poll::Ready(Ok(()));
@@ -384,14 +366,7 @@ impl Connection for MysqlConnection {
     }
 
     fn status(&self) -> Status {
-        match self.pipeline.status() {
-            Status::Broken => Status::Broken,
-            _ if self.held.is_some() || self.sweeping => Status::Busy,
-            Status::Busy => Status::Busy,
-            _ if self.stop.is_tainted() => Status::Broken,
-            _ if self.stop.is_under_way() => Status::Busy,
-            status => status,
-        }
+        self.stop.status(self.pipeline.status(), self.held.is_some() || self.sweeping)
     }
 
     fn session_changed(&self) -> bool {

@@ -8,6 +8,7 @@ use aquifer_driver::{
     BoxFuture, Command, Connection, Connector, Dialect, Dsn, Environment, Error, ErrorKind,
     Grammar, Layout, Result, Retry, RowBatch, ServerObserver, Step,
 };
+use aquifer_net::stop::Stop;
 
 use crate::access::{Access, Source};
 use crate::config::{Config, ZeroDates};
@@ -16,7 +17,6 @@ use crate::kill::KillQuery;
 use crate::login;
 use crate::pipeline::{Pipeline, Settings};
 use crate::setup::{Server, Setup};
-use crate::stop::Stop;
 use crate::types::bind::ARGUMENTS_MAX;
 use crate::types::{Reading, Zone};
 

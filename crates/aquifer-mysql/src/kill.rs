@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aquifer_driver::BoxFuture;
+use aquifer_net::stop::{Request, SendRequest};
 
 use crate::access::{Access, Source};
 use crate::login;
-use crate::stop::{Request, SendRequest};
 
 /// How long a request may take where no `timeout` says so.
 const BUDGET: Duration = Duration::from_secs(10);
@@ -35,8 +35,8 @@ impl SendRequest for KillQuery {
             };
             let sql = format!("KILL QUERY {session}");
             match tokio::time::timeout(budget, login.run(&sql)).await {
-                Ok(Ok(None)) => Request::Done,
-                Ok(Ok(Some(error))) if error.number() == NO_SUCH_THREAD => Request::Done,
+                Ok(Ok(None)) => Request::Marked,
+                Ok(Ok(Some(error))) if error.number() == NO_SUCH_THREAD => Request::Marked,
                 // Refused: the account may not stop its own sessions, which no server says.
                 Ok(Ok(Some(_))) => Request::NotSent,
                 _ => Request::Uncertain,

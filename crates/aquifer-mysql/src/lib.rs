@@ -26,7 +26,6 @@ mod server_error;
 mod session_change;
 mod setup;
 mod statement;
-mod stop;
 mod tls;
 mod types;
 

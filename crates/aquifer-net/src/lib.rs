@@ -3,6 +3,7 @@
 //! | part | is |
 //! |---|---|
 //! | [`Stream`] | a session's bytes: TCP, a unix socket, or TLS over TCP |
+//! | [`stop`] | asks the server to stop a session's command, and never the next one |
 //! | [`tls`] | what is trusted, what is checked of a server's certificate, and when files are read again |
 //! | [`Files`] | the small files that a configuration names, behind a trait |
 //! | [`Secret`] | a password that is shown nowhere |
@@ -13,6 +14,7 @@
 
 mod files;
 mod secret;
+pub mod stop;
 mod stream;
 pub mod tls;
 

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use aquifer_driver::BoxFuture;
+use aquifer_net::stop::{Request, SendRequest};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::config::TcpConfig;
 use crate::dial::{self, Address};
 use crate::protocol::frontend;
-use crate::stop::{Request, SendRequest};
 use crate::tls::Tls;
 
 /// How long a request may take where no `connect_timeout` says so.
@@ -22,6 +22,8 @@ pub(crate) struct CancelRequest {
     pub(crate) process: u32,
     pub(crate) key: Box<[u8]>,
     pub(crate) budget: Option<Duration>,
+    /// The request may reach another session than the one it was made for, and another's this one.
+    pub(crate) behind_pooler: bool,
 }
 
 impl SendRequest for CancelRequest {
@@ -34,6 +36,7 @@ impl SendRequest for CancelRequest {
         frontend::cancel_request(&mut packet, self.process, &self.key);
         let (address, tcp, tls) = (self.address.clone(), self.tcp.clone(), self.tls.clone());
         let budget = self.budget.unwrap_or(BUDGET);
+        let acted = if self.behind_pooler { Request::Uncertain } else { Request::Done };
         Box::pin(async move {
             let dialled = tokio::time::timeout(budget, dial::redial(&address, &tcp, &tls)).await;
             let Ok(Ok(dialled)) = dialled else { return Request::NotSent };
@@ -46,7 +49,7 @@ impl SendRequest for CancelRequest {
             };
             match tokio::time::timeout(budget, asked).await {
                 // TLS calls an end without farewell an error; the server is gone all the same.
-                Ok(Ok(0) | Err(_)) => Request::Done,
+                Ok(Ok(0) | Err(_)) => acted,
                 _ => Request::Uncertain,
             }
         })

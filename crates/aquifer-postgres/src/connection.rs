@@ -8,15 +8,15 @@ use std::task::{Context, Poll};
 
 use aquifer_driver::{
     BoxFuture, Canceller, Command, Connection, Counters, Description, Error, ErrorKind, Result,
-    Retry, RowBatch, Status, Step,
+    RowBatch, Status, Step,
 };
 use aquifer_net::Stream;
+use aquifer_net::stop::{Stop, stopped, useless};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio_util::io::poll_read_buf;
 
 use crate::pipeline::{CopyStep, Direction, Pipeline};
 use crate::protocol::frontend;
-use crate::stop::Stop;
 use crate::types::Codecs;
 use crate::user_types::TypeNames;
 
@@ -66,7 +66,7 @@ impl PostgresConnection {
     /// pooler says.
     #[must_use]
     pub fn process_id(&self) -> u32 {
-        self.stop.process_id()
+        self.stop.session()
     }
 
     /// A setting that the server reports by itself, as it is now: `server_version`, `TimeZone`,
@@ -351,19 +351,6 @@ impl PostgresConnection {
     }
 }
 
-#[cold]
-fn useless() -> Error {
-    Error::new(ErrorKind::ConnectionLost, "the connection is of no further use")
-        .with_nothing_sent(true)
-        .with_retry(Retry::Safe)
-}
-
-#[cold]
-fn stopped() -> Error {
-    Error::new(ErrorKind::Cancelled, "the command was stopped before it was sent")
-        .with_nothing_sent(true)
-}
-
 impl fmt::Debug for PostgresConnection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PostgresConnection")
@@ -431,12 +418,7 @@ impl Connection for PostgresConnection {
             if self.stop.poll_command_ends(cx).is_pending() {
                 return Poll::Pending;
             }
-            if self.stop.is_tainted() {
-                return Poll::Ready(Err(Error::new(
-                    ErrorKind::ConnectionLost,
-                    "a cancel request may still be on its way to this session",
-                )));
-            }
+            self.stop.check()?;
             if !self.pipeline.roll_back_open() {
                 self.scratch.shrink(0);
                 return Poll::Ready(Ok(()));
@@ -446,14 +428,7 @@ impl Connection for PostgresConnection {
     }
 
     fn status(&self) -> Status {
-        match self.pipeline.status() {
-            Status::Broken => Status::Broken,
-            _ if self.held.is_some() => Status::Busy,
-            Status::Busy => Status::Busy,
-            _ if self.stop.is_tainted() => Status::Broken,
-            _ if self.stop.is_under_way() => Status::Busy,
-            status => status,
-        }
+        self.stop.status(self.pipeline.status(), self.held.is_some())
     }
 
     fn session_changed(&self) -> bool {

@@ -9,6 +9,7 @@ use aquifer_driver::{
     Grammar, Layout, Placeholder, Result, Retry, RowBatch, ServerObserver, Step, Want,
 };
 use aquifer_net::SystemFiles;
+use aquifer_net::stop::Stop;
 
 use crate::auth::{Authenticator, Identity, NONCE_BYTES, Password, Policy, SaltedPasswords};
 use crate::cancel_request::CancelRequest;
@@ -20,7 +21,6 @@ use crate::pipeline::{ARGUMENTS_MAX, Pipeline, Settings, StatementMode};
 use crate::server_error::Notice;
 use crate::session_observer::{Both, SessionObserver};
 use crate::startup::{self, Startup};
-use crate::stop::Stop;
 use crate::tls::Tls;
 use crate::tls::reload::TlsSource;
 use crate::types::{Registered, TypeCodec};
@@ -303,6 +303,12 @@ impl Dialing<'_> {
         let session = startup::log_in(&mut stream, startup, parameters)
             .await
             .map_err(|error| (Failure::of_session(&error, encrypted), at(host, error, hint)))?;
+        let mode = match self.config.query_mode {
+            QueryMode::CacheDescribe => StatementMode::Described,
+            QueryMode::SimpleProtocol => StatementMode::Simple,
+            QueryMode::CacheStatement => StatementMode::Named,
+        };
+        let pooled = self.config.pooler == Pooler::Transaction;
         let request = CancelRequest {
             address: dialled.address,
             tcp: tcp.clone(),
@@ -310,19 +316,10 @@ impl Dialing<'_> {
             process: session.process,
             key: session.key,
             budget: self.config.connect_timeout,
+            behind_pooler: mode != StatementMode::Named || pooled,
         };
-        let mode = match self.config.query_mode {
-            QueryMode::CacheDescribe => StatementMode::Described,
-            QueryMode::SimpleProtocol => StatementMode::Simple,
-            QueryMode::CacheStatement => StatementMode::Named,
-        };
-        let pooled = self.config.pooler == Pooler::Transaction;
-        let stop = Stop::new(
-            Arc::new(request),
-            tokio::runtime::Handle::current(),
-            session.process,
-            mode != StatementMode::Named || pooled,
-        );
+        let runtime = tokio::runtime::Handle::current();
+        let stop = Stop::new(Arc::new(request), runtime, session.process);
         let settings = Settings {
             mode,
             pooled,

@@ -30,7 +30,6 @@ mod session_observer;
 mod sqlstate;
 mod startup;
 mod statement;
-mod stop;
 mod tls;
 mod types;
 mod user_types;

@@ -1,9 +1,8 @@
 //! [`Stop`]: asks the server to stop a session's command, and never the next one.
 //!
-//! `KILL QUERY` goes over a connection of its own and names the session, not the command. The server marks the
-//! session before it answers, but the session may see the mark later. So a session's next command may be sent only
-//! when no request is on its way (the end of a command waits for the end of the request that was made during it), and
-//! after a request that was answered a statement that harms nobody is sent first, to take the mark away.
+//! A request to stop goes over a connection of its own and names the session, not the command. So a session's next
+//! command may be sent only when no request is on its way: the end of a command waits for the end of the request that
+//! was made during it. What a request leaves behind differs from server to server, and [`Request`] says it.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,23 +10,26 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use aquifer_driver::{BoxFuture, Cancel, Canceller};
+use aquifer_driver::{BoxFuture, Cancel, Canceller, Error, ErrorKind, Result, Retry, Status};
 use tokio::runtime::Handle;
 
-/// How a request ended.
+/// How a request ended, and what it leaves on the session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Request {
+pub enum Request {
     /// Nothing was sent: the server could not be reached.
     NotSent,
-    /// The server has answered: the session is marked.
+    /// The server has acted on it, and it cannot hit what comes later. PostgreSQL sends its signal before it hangs up.
     Done,
-    /// It was sent, and nobody knows whether it was acted on.
+    /// The server has acted on it, and the session may see that only with its next command: whoever drives the session
+    /// takes the [mark](Stop::take_mark) away first, by a statement that harms nobody. MySQL and MariaDB.
+    Marked,
+    /// It was sent, and nobody knows whether it was acted on, or on which session: this one is given up.
     Uncertain,
 }
 
-/// Has the server stop what one session is doing.
-pub(crate) trait SendRequest: Send + Sync + 'static {
-    /// Dials, logs in, sends, and waits for the answer; within a budget of its own.
+/// Asks the server to stop what one session is doing.
+pub trait SendRequest: Send + Sync + 'static {
+    /// Dials, sends, and waits for the server's word; within a budget of its own. Called for one request at a time.
     fn send(&self) -> BoxFuture<'static, Request>;
 }
 
@@ -35,7 +37,7 @@ pub(crate) trait SendRequest: Send + Sync + 'static {
 ///
 /// The session passes here three times per command, its cancellers hardly ever: all but the waker is one
 /// word. While no command runs and no request is under way, only the session changes it.
-pub(crate) struct Stop {
+pub struct Stop {
     /// Flags, and above them the number that tells one command from the next.
     word: AtomicU64,
     /// Whom the end of a request wakes.
@@ -43,7 +45,6 @@ pub(crate) struct Stop {
     request: Arc<dyn SendRequest>,
     /// Where requests run: the runtime that the session was opened in.
     runtime: Handle,
-    /// The session's number.
     session: u32,
 }
 
@@ -59,13 +60,15 @@ const STOPPING: u64 = 1 << 3;
 const UNDER_WAY: u64 = 1 << 4;
 /// A request may still hit, whatever is run.
 const TAINTED: u64 = 1 << 5;
-/// A request was answered, and its mark may still be on the session.
+/// A request was acted on, and the session may see that later.
 const MARKED: u64 = 1 << 6;
+/// What outlives a command.
+const KEPT: u64 = UNDER_WAY | TAINTED | MARKED;
 /// The first bit of the command's number.
 const COMMAND_SHIFT: u32 = 8;
 
-/// How long to wait before a command that has not ended is asked to stop again: a mark that comes before the server
-/// has begun with the command is lost.
+/// How long to wait before a command that has not ended is asked to stop again. A request that
+/// comes before the server has begun with the command is lost, which a busy machine makes likely enough.
 const AGAIN: [Duration; 8] = [
     Duration::from_millis(50),
     Duration::from_millis(100),
@@ -78,24 +81,31 @@ const AGAIN: [Duration; 8] = [
 ];
 
 impl Stop {
-    pub(crate) fn new(request: Arc<dyn SendRequest>, runtime: Handle, session: u32) -> Arc<Self> {
+    /// For the session of this number, whose commands `request` has stopped in tasks of `runtime`.
+    #[must_use]
+    pub fn new(request: Arc<dyn SendRequest>, runtime: Handle, session: u32) -> Arc<Self> {
         let (word, waker) = (AtomicU64::new(0), Mutex::default());
         Arc::new(Self { word, waker, request, runtime, session })
     }
 
-    pub(crate) fn session(&self) -> u32 {
+    /// The session's number, as it was given.
+    #[must_use]
+    pub fn session(&self) -> u32 {
         self.session
     }
 
-    pub(crate) fn canceller(self: &Arc<Self>) -> Canceller {
+    /// What stops the command that runs when it is used, if one does.
+    #[must_use]
+    pub fn canceller(self: &Arc<Self>) -> Canceller {
         Canceller::new(Arc::new(Handed(Arc::clone(self))))
     }
 
     /// A command is encoded; none of it is sent. False if the session is of no further use.
-    pub(crate) fn command_begins(&self) -> bool {
+    #[inline]
+    pub fn command_begins(&self) -> bool {
         let next = |word: u64| {
             let number = (word >> COMMAND_SHIFT).wrapping_add(1) << COMMAND_SHIFT;
-            number | RUNNING | (word & (UNDER_WAY | TAINTED | MARKED))
+            number | RUNNING | (word & KEPT)
         };
         let word = self.word.load(Ordering::Acquire);
         if word & (RUNNING | UNDER_WAY) == 0 {
@@ -110,35 +120,74 @@ impl Stop {
     }
 
     /// The first byte is about to be written; false if the command was stopped before.
-    pub(crate) fn may_send(&self) -> bool {
+    #[inline]
+    #[must_use]
+    pub fn may_send(&self) -> bool {
         self.word.fetch_or(SENT, Ordering::AcqRel) & REFUSED == 0
     }
 
     /// The command is over; pending while a request is on its way.
-    pub(crate) fn poll_command_ends(&self, cx: &mut Context<'_>) -> Poll<()> {
+    #[inline]
+    pub fn poll_command_ends(&self, cx: &mut Context<'_>) -> Poll<()> {
         if self.word.fetch_and(!RUNNING, Ordering::AcqRel) & UNDER_WAY == 0 {
             return Poll::Ready(());
         }
+        self.poll_request_ends(cx)
+    }
+
+    #[cold]
+    fn poll_request_ends(&self, cx: &mut Context<'_>) -> Poll<()> {
         *self.waker() = Some(cx.waker().clone());
         // It may have ended before it could see the waker.
         if self.is_under_way() { Poll::Pending } else { Poll::Ready(()) }
     }
 
+    /// Whether the session may still be marked; true once per mark.
     #[inline]
-    pub(crate) fn is_under_way(&self) -> bool {
-        self.word.load(Ordering::Acquire) & UNDER_WAY != 0
-    }
-
-    /// Whether the session may still be marked; asked once per mark.
-    #[inline]
-    pub(crate) fn take_mark(&self) -> bool {
+    #[must_use]
+    pub fn take_mark(&self) -> bool {
         self.word.load(Ordering::Acquire) & MARKED != 0
             && self.word.fetch_and(!MARKED, Ordering::AcqRel) & MARKED != 0
     }
 
+    fn is_under_way(&self) -> bool {
+        self.word.load(Ordering::Acquire) & UNDER_WAY != 0
+    }
+
+    /// Whether a request may still hit this session, whatever it runs: it cannot be used any more.
     #[inline]
-    pub(crate) fn is_tainted(&self) -> bool {
+    #[must_use]
+    pub fn is_tainted(&self) -> bool {
         self.word.load(Ordering::Acquire) & TAINTED != 0
+    }
+
+    /// The status of a connection, from that of its pipeline and whether its last command has an end that was not
+    /// told yet (`held`).
+    #[inline]
+    #[must_use]
+    pub fn status(&self, pipeline: Status, held: bool) -> Status {
+        let word = self.word.load(Ordering::Acquire);
+        match pipeline {
+            Status::Broken => Status::Broken,
+            _ if held => Status::Busy,
+            Status::Busy => Status::Busy,
+            _ if word & TAINTED != 0 => Status::Broken,
+            _ if word & UNDER_WAY != 0 => Status::Busy,
+            status => status,
+        }
+    }
+
+    /// # Errors
+    ///
+    /// `ConnectionLost` if the session [cannot be used any more](Self::is_tainted).
+    pub fn check(&self) -> Result<()> {
+        match self.is_tainted() {
+            false => Ok(()),
+            true => Err(Error::new(
+                ErrorKind::ConnectionLost,
+                "a request to stop this session may still be on its way",
+            )),
+        }
     }
 
     fn waker(&self) -> MutexGuard<'_, Option<Waker>> {
@@ -167,8 +216,8 @@ impl Stop {
 
     fn request_ended(&self, request: Request) {
         let leaves = match request {
-            Request::NotSent => 0,
-            Request::Done => MARKED,
+            Request::NotSent | Request::Done => 0,
+            Request::Marked => MARKED,
             Request::Uncertain => TAINTED,
         };
         let _ = self.word.fetch_update(Ordering::AcqRel, Ordering::Acquire, |word| {
@@ -185,6 +234,23 @@ impl fmt::Debug for Stop {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Stop").field("session", &self.session).finish_non_exhaustive()
     }
+}
+
+/// The error of a command that was stopped before any of it was sent.
+#[cold]
+#[must_use]
+pub fn stopped() -> Error {
+    Error::new(ErrorKind::Cancelled, "the command was stopped before it was sent")
+        .with_nothing_sent(true)
+}
+
+/// The error of a command for which the session is of no further use.
+#[cold]
+#[must_use]
+pub fn useless() -> Error {
+    Error::new(ErrorKind::ConnectionLost, "the connection is of no further use")
+        .with_nothing_sent(true)
+        .with_retry(Retry::Safe)
 }
 
 struct Handed(Arc<Stop>);
@@ -310,7 +376,6 @@ mod tests {
         asked.await;
         assert_eq!(sent.load(Ordering::Relaxed), 1);
         assert!(!stop.is_tainted() && !stop.is_under_way());
-        assert!(stop.take_mark() && !stop.take_mark(), "a mark is taken away once");
     }
 
     #[tokio::test]
@@ -328,12 +393,26 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_mark_outlives_its_command_and_is_taken_away_once() {
+        let (stop, _, answer) = stop(Request::Marked);
+        sending(&stop);
+        answer.notify_one();
+        stop.canceller().cancel().await;
+        std::future::poll_fn(|cx| stop.poll_command_ends(cx)).await;
+        sending(&stop);
+        assert!(stop.take_mark() && !stop.take_mark());
+        assert!(!stop.is_tainted());
+    }
+
+    #[tokio::test]
     async fn a_request_of_unknown_end_makes_the_session_useless() {
         let (stop, _, answer) = stop(Request::Uncertain);
         sending(&stop);
         answer.notify_one();
         stop.canceller().cancel().await;
-        assert!(stop.is_tainted());
+        assert!(stop.is_tainted() && stop.check().is_err());
+        assert_eq!(stop.status(Status::Idle, false), Status::Broken);
+        assert!(!stop.command_begins());
     }
 
     async fn futures_poll<F: Future + Unpin>(mut future: F) -> Poll<F::Output> {
