@@ -332,6 +332,8 @@ impl Pipeline {
             self.jobs.clear();
             self.encoded = 0;
         }
+        // A server that asks from now on asks in vain: nobody is left to give it anything.
+        self.local = local::Local::default();
         if self.running {
             self.running = false;
             self.steps.clear();

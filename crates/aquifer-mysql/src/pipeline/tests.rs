@@ -426,3 +426,21 @@ fn a_refused_show_warnings_leaves_its_statement_as_it_ended() {
     talk.answer(&[&[1], &column, b"\x03"]);
     assert_eq!(talk.step().unwrap_err().kind(), ErrorKind::Protocol);
 }
+
+#[test]
+fn a_server_that_asks_for_what_its_owner_gave_up_gets_an_empty_file() {
+    let mut talk = Talk::new();
+    talk.pipeline
+        .start(Command::Script { sql: "LOAD DATA LOCAL INFILE 'a' INTO TABLE t" })
+        .unwrap();
+    talk.pipeline.offer("a");
+    talk.sent();
+    assert_eq!(talk.pipeline.abandon(), Status::Busy);
+    talk.answer(&[b"\xfba"]);
+    assert!(talk.step().unwrap().is_none());
+    assert!(!talk.pipeline.wants_contents());
+    assert_eq!(talk.sent(), [b""]);
+    answer_numbered(&mut talk, &ok(0, AUTOCOMMIT), 3);
+    talk.end();
+    assert_eq!(talk.pipeline.status(), Status::Idle);
+}

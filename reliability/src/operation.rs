@@ -1,0 +1,277 @@
+//! Every public operation, with what it leaves behind: rows in `marks` with the tag that it was given.
+
+use std::pin::Pin;
+use std::time::Duration;
+
+use aquifer::mysql::MysqlConnection;
+use aquifer::postgres::PostgresConnection;
+use aquifer::{Db, Executor, Result, ToParams, TxOptions};
+
+use crate::Engine;
+
+/// What is in `marks` afterwards: the parts 1 to `parts`, each once, if the operation has succeeded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Effect {
+    /// How many.
+    pub parts: i64,
+    /// If it has not: none of them or all; else any of them from the first on.
+    pub atomic: bool,
+}
+
+impl Effect {
+    /// Whether these parts, with how often each is there, may be what the operation has left.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with them.
+    pub fn check(self, marks: &[(i64, i64)], succeeded: bool) -> std::result::Result<(), String> {
+        if let Some((part, times)) = marks.iter().find(|(_, times)| *times != 1) {
+            return Err(format!("part {part} is there {times} times"));
+        }
+        let found = marks.len() as i64;
+        if !marks.iter().map(|(part, _)| *part).eq(1..=found) {
+            return Err(format!("parts are missing before others: {marks:?}"));
+        }
+        let may_be = match (succeeded, self.atomic) {
+            (true, _) => found == self.parts,
+            (false, true) => found == 0 || found == self.parts,
+            (false, false) => found <= self.parts,
+        };
+        if may_be {
+            return Ok(());
+        }
+        Err(format!("{found} of {} parts are there, succeeded: {succeeded}", self.parts))
+    }
+}
+
+type Run = fn(Db, Engine, i64) -> Pin<Box<dyn Future<Output = Result<()>> + Send>>;
+
+/// A public operation.
+#[derive(Debug, Clone, Copy)]
+pub struct Operation {
+    /// What it is called in tables and messages.
+    pub name: &'static str,
+    /// What it leaves.
+    pub effect: Effect,
+    run: Run,
+}
+
+impl Operation {
+    /// Runs it with this tag.
+    pub fn run(
+        &self,
+        db: &Db,
+        engine: Engine,
+        tag: i64,
+    ) -> impl Future<Output = Result<()>> + Send + use<> {
+        (self.run)(db.clone(), engine, tag)
+    }
+}
+
+const MARK: &str = "INSERT INTO marks (tag, part) VALUES (?, ?)";
+const TAKE: &str = "UPDATE accounts SET balance = balance - ? WHERE id = ?";
+/// Rows of a result that is read.
+const ROWS: i64 = 30;
+
+macro_rules! operation {
+    ($name:literal, $parts:literal $atomic:ident, |$db:ident, $engine:ident, $tag:ident| $body:block) => {
+        Operation {
+            name: $name,
+            effect: Effect { parts: $parts, atomic: stringify!($atomic).len() == "atomic".len() },
+            run: |$db, $engine, $tag| {
+                Box::pin(async move {
+                    let _ = (&$engine, $tag);
+                    $body
+                    Ok(())
+                })
+            },
+        }
+    };
+}
+
+/// The operations that an engine has.
+#[must_use]
+pub fn operations(engine: Engine) -> Vec<Operation> {
+    let mut all = vec![
+        operation!("acquire, ping, reset", 0 atomic, |db, engine, tag| {
+            let mut conn = db.acquire().await?;
+            conn.ping().await?;
+            conn.reset().await?;
+        }),
+        operation!("exec, first use", 1 atomic, |db, engine, tag| {
+            // A text that no connection has seen.
+            db.exec(&format!("INSERT INTO marks (tag, part) VALUES (?, 1 + 0 * {tag})"), (tag,)).await?;
+        }),
+        operation!("exec, cached", 1 atomic, |db, engine, tag| {
+            db.exec(MARK, (tag, 1)).await?.expect(1)?;
+        }),
+        operation!("exec, several statements", 2 parts, |db, engine, tag| {
+            let sql = format!(
+                "INSERT INTO marks (tag, part) VALUES ({tag}, 1); INSERT INTO marks (tag, part) VALUES ({tag}, 2)"
+            );
+            db.exec(&sql, ()).await?;
+        }),
+        operation!("get", 0 atomic, |db, engine, tag| {
+            let first: i64 = db.get(engine.series(), (ROWS,)).await?;
+            assert_eq!(first, 1);
+        }),
+        operation!("select", 0 atomic, |db, engine, tag| {
+            let all: Vec<i64> = db.select(engine.series(), (ROWS,)).await?;
+            assert!(all.into_iter().eq(1..=ROWS));
+        }),
+        operation!("rows, left half-way", 0 atomic, |db, engine, tag| {
+            let mut rows = db.query(engine.series(), (ROWS,)).await?;
+            for _ in 0..3 {
+                rows.next().await?;
+            }
+        }),
+        operation!("stream", 0 atomic, |db, engine, tag| {
+            let mut stream = db.stream::<i64>(engine.series(), (ROWS,));
+            let mut next = 1;
+            while let Some(n) = stream.try_next().await? {
+                assert_eq!(n, next);
+                next += 1;
+            }
+            assert_eq!(next, ROWS + 1);
+        }),
+        operation!("statement that fails", 0 atomic, |db, engine, tag| {
+            let failed = db.exec("INSERT INTO accounts (id, balance) VALUES (?, 0)", (1,)).await;
+            let error = failed.expect_err("the key is taken");
+            if error.kind() != aquifer::ErrorKind::UniqueViolation {
+                return Err(error);
+            }
+        }),
+        operation!("prepared statement", 1 atomic, |db, engine, tag| {
+            let stmt = db.prepare(MARK).await?;
+            stmt.exec((tag, 1)).await?.expect(1)?;
+        }),
+        operation!("bulk insert", 12 atomic, |db, engine, tag| {
+            let rows: Vec<Mark> = (1..=12).map(|part| Mark { tag, part }).collect();
+            db.exec_named("INSERT INTO marks (tag, part) VALUES (:tag, :part)", &rows[..]).await?;
+        }),
+        operation!("batch", 3 parts, |db, engine, tag| {
+            let mut batch = db.batch();
+            for part in 1..=3 {
+                drop(batch.exec(MARK, (tag, part)));
+            }
+            let all = batch.select::<i64>(engine.series(), (ROWS,));
+            let mut done = batch.send().await?;
+            assert_eq!(done.take(all)?.len() as i64, ROWS);
+            done.finish()?;
+        }),
+        operation!("atomic batch", 3 atomic, |db, engine, tag| {
+            let mut batch = db.batch().atomic();
+            for part in 1..=3 {
+                drop(batch.exec(MARK, (tag, part)));
+            }
+            batch.send().await?.finish()?;
+        }),
+        operation!("transaction, committed", 2 atomic, |db, engine, tag| {
+            let mut tx = db.begin().await?;
+            transfer(&mut tx).await?;
+            tx.exec(MARK, (tag, 1)).await?;
+            tx.exec(MARK, (tag, 2)).await?;
+            tx.commit().await?;
+        }),
+        operation!("transaction, rolled back", 0 atomic, |db, engine, tag| {
+            let mut tx = db.begin().await?;
+            tx.exec(TAKE, (1, 1)).await?;
+            tx.exec(MARK, (tag, 1)).await?;
+            tx.rollback().await?;
+        }),
+        operation!("transaction, dropped", 0 atomic, |db, engine, tag| {
+            let mut tx = db.begin().await?;
+            tx.exec(MARK, (tag, 1)).await?;
+            drop(tx);
+            db.get::<i64>("SELECT 1", ()).await?;
+        }),
+        operation!("transaction by closure", 2 atomic, |db, engine, tag| {
+            db.try_transaction(TxOptions::new(), async |tx| {
+                transfer(&mut *tx).await?;
+                tx.exec(MARK, (tag, 1)).await?;
+                tx.exec(MARK, (tag, 2)).await.map(drop)
+            })
+            .await?;
+        }),
+        operation!("savepoints", 2 atomic, |db, engine, tag| {
+            let mut tx = db.begin().await?;
+            tx.exec(MARK, (tag, 1)).await?;
+            let mut undone = tx.savepoint().await?;
+            undone.exec(MARK, (tag, 9)).await?;
+            undone.rollback().await?;
+            let mut kept = tx.savepoint().await?;
+            kept.exec(MARK, (tag, 2)).await?;
+            let mut dropped = kept.savepoint().await?;
+            dropped.exec(MARK, (tag, 8)).await?;
+            drop(dropped);
+            kept.release().await?;
+            tx.commit().await?;
+        }),
+        operation!("cursor in a transaction", 1 atomic, |db, engine, tag| {
+            let mut tx = db.begin().await?;
+            tx.exec(MARK, (tag, 1)).await?;
+            {
+                let mut rows = tx.cursor(engine.series(), (ROWS,)).fetch_size(7).await?;
+                for _ in 0..9 {
+                    rows.next().await?;
+                }
+            }
+            tx.commit().await?;
+        }),
+        operation!("statement past its deadline", 0 atomic, |db, engine, tag| {
+            let db = db.timeout(Duration::from_millis(30));
+            let late = db.get::<Option<String>>(engine.endless(), ());
+            let error = late.await.expect_err("it takes minutes");
+            if !error.is_timeout() {
+                return Err(error);
+            }
+        }),
+        operation!("session changed", 0 atomic, |db, engine, tag| {
+            let mut conn = db.acquire().await?;
+            conn.exec(engine.set(), ()).await?;
+            let set: i64 = conn.get(engine.is_set(), ()).await?;
+            assert_eq!(set, 1);
+        }),
+    ];
+    match engine {
+        Engine::Sqlite => {}
+        Engine::Postgres => all.extend([
+            operation!("COPY in", 12 atomic, |db, engine, tag| {
+                let rows: Vec<(i64, i32)> = (1..=12).map(|part| (tag, part)).collect();
+                let mut conn = db.acquire().await?;
+                let pg: &mut PostgresConnection = conn.driver()?;
+                pg.copy_in_rows("marks", &["tag", "part"]).send(&rows).await?;
+            }),
+            operation!("COPY out", 0 atomic, |db, engine, tag| {
+                let mut conn = db.acquire().await?;
+                let pg: &mut PostgresConnection = conn.driver()?;
+                let copy = pg.copy_out("COPY (SELECT generate_series(1, 30)) TO STDOUT").await?;
+                let mut out = Vec::new();
+                copy.write_to(&mut out).await?;
+                assert_eq!(out.len(), 9 * 2 + 21 * 3);
+            }),
+        ]),
+        Engine::Mysql => all.extend([operation!("LOAD DATA", 12 atomic, |db, engine, tag| {
+            let rows: String = (1..=12).map(|part| format!("{tag}\t{part}\n")).collect();
+            let mut conn = db.acquire().await?;
+            let my: &mut MysqlConnection = conn.driver()?;
+            let sql = "LOAD DATA LOCAL INFILE 'rows' INTO TABLE marks (tag, part)";
+            my.load_data(sql, "rows", rows.as_bytes()).await?;
+        })]),
+    }
+    all
+}
+
+#[derive(Debug, ToParams)]
+struct Mark {
+    tag: i64,
+    part: i64,
+}
+
+/// Moves money there and back.
+async fn transfer(mut db: impl Executor) -> Result<()> {
+    db.exec(TAKE, (1, 1)).await?.expect(1)?;
+    db.exec(TAKE, (-1, 2)).await?.expect(1)?;
+    db.exec(TAKE, (1, 2)).await?.expect(1)?;
+    db.exec(TAKE, (-1, 1)).await?.expect(1).map(drop)
+}
