@@ -3,6 +3,8 @@
 //! | part | is |
 //! |---|---|
 //! | [`Stream`] | a session's bytes: TCP, a unix socket, or TLS over TCP |
+//! | [`Input`] | bytes that were read and are not understood yet |
+//! | [`Statements`] | the prepared statements of one connection, by their text, bounded |
 //! | [`stop`] | asks the server to stop a session's command, and never the next one |
 //! | [`tls`] | what is trusted, what is checked of a server's certificate, and when files are read again |
 //! | [`Files`] | the small files that a configuration names, behind a trait |
@@ -13,11 +15,15 @@
 #![forbid(unsafe_code)]
 
 mod files;
+mod input;
 mod secret;
+mod statements;
 pub mod stop;
 mod stream;
 pub mod tls;
 
 pub use files::{Files, GivenFiles, Stat, SystemFiles, is_missing};
+pub use input::Input;
 pub use secret::Secret;
+pub use statements::{ByText, Statements};
 pub use stream::Stream;

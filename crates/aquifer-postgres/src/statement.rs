@@ -1,10 +1,9 @@
-//! Prepared statements: what the server told of one, and the bounded LRU that one connection keeps.
+//! Prepared statements: what the server told of one.
 
 use std::sync::{Arc, OnceLock};
 
 use aquifer_driver::{Column, Columns, Description, Parameter, Result};
-use foldhash::fast::RandomState;
-use hashlink::LruCache;
+use aquifer_net::ByText;
 
 use crate::protocol::backend::Field;
 use crate::protocol::flight::Flight;
@@ -227,6 +226,13 @@ impl Statement {
     }
 }
 
+impl ByText for Statement {
+    #[inline]
+    fn text(&self) -> &Arc<str> {
+        &self.text
+    }
+}
+
 #[cold]
 fn wrong_count(given: usize, statement: &Statement) -> aquifer_driver::Error {
     aquifer_driver::Error::new(
@@ -237,152 +243,4 @@ fn wrong_count(given: usize, statement: &Statement) -> aquifer_driver::Error {
 
 fn format_of(oid: Oid, codecs: &Codecs) -> Format {
     if types::binary_result(oid) || codecs.reads(oid) { Format::Binary } else { Format::Text }
-}
-
-/// The statements of one connection, by their full text.
-#[derive(Debug)]
-pub(crate) struct Cache {
-    max: usize,
-    statements: LruCache<Arc<str>, Arc<Statement>, RandomState>,
-    /// The one found last: callers often run one text again and again.
-    last: Option<Arc<Statement>>,
-}
-
-impl Cache {
-    pub(crate) fn new(max: usize) -> Self {
-        Self {
-            max,
-            statements: LruCache::with_hasher(usize::MAX, RandomState::default()),
-            last: None,
-        }
-    }
-
-    /// How many statements it may hold.
-    pub(crate) fn max(&self) -> usize {
-        self.max
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.statements.len()
-    }
-
-    /// As [`find`](Self::find), of a statement that is [given back](Self::give_back) when it was used: that
-    /// spares two atomic steps. Without that it is as well kept, and found a little later.
-    #[inline]
-    pub(crate) fn lend(&mut self, sql: &str) -> Option<Arc<Statement>> {
-        self.last.take_if(|last| *last.text == *sql).or_else(|| self.statements.get(sql).cloned())
-    }
-
-    /// See [`lend`](Self::lend). Not for a statement that was removed meanwhile.
-    #[inline]
-    pub(crate) fn give_back(&mut self, lent: Arc<Statement>) {
-        self.last = Some(lent);
-    }
-
-    /// The statement of this text; it becomes the most recently used.
-    #[inline]
-    pub(crate) fn find(&mut self, sql: &str) -> Option<Arc<Statement>> {
-        if let Some(last) = &self.last
-            && *last.text == *sql
-        {
-            return Some(Arc::clone(last));
-        }
-        let found = Arc::clone(self.statements.get(sql)?);
-        self.last = Some(Arc::clone(&found));
-        Some(found)
-    }
-
-    /// The statement of that text, which is not used by that.
-    pub(crate) fn peek(&self, sql: &str) -> Option<&Arc<Statement>> {
-        self.statements.peek(sql)
-    }
-
-    /// Takes out the least recently used statement if the cache is full, to make room for one more.
-    pub(crate) fn make_room(&mut self) -> Option<Arc<Statement>> {
-        if self.statements.len() < self.max {
-            return None;
-        }
-        let (_, evicted) = self.statements.remove_lru()?;
-        self.forget_last(&evicted);
-        Some(evicted)
-    }
-
-    /// Keeps a statement; gives back those that are no longer kept: an older one of the same text, or
-    /// the statement itself if nothing can be kept.
-    pub(crate) fn insert(&mut self, statement: &Arc<Statement>) -> Option<Arc<Statement>> {
-        if self.max == 0 {
-            return Some(Arc::clone(statement));
-        }
-        // The newest was used last, whatever found others in between.
-        self.last = Some(Arc::clone(statement));
-        let replaced = self.statements.insert(Arc::clone(&statement.text), Arc::clone(statement));
-        replaced.filter(|replaced| !Arc::ptr_eq(replaced, statement))
-    }
-
-    /// Forgets this very statement; false if it is not the one that is kept for its text.
-    pub(crate) fn remove(&mut self, statement: &Arc<Statement>) -> bool {
-        self.forget_last(statement);
-        let kept = self.statements.peek(&*statement.text);
-        if !kept.is_some_and(|kept| Arc::ptr_eq(kept, statement)) {
-            return false;
-        }
-        self.statements.remove(&*statement.text);
-        true
-    }
-
-    /// Forgets all: the server has dropped them.
-    pub(crate) fn clear(&mut self) {
-        self.statements.clear();
-        self.last = None;
-    }
-
-    fn forget_last(&mut self, statement: &Arc<Statement>) {
-        if self.last.as_ref().is_some_and(|last| Arc::ptr_eq(last, statement)) {
-            self.last = None;
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn statement(text: &str) -> Arc<Statement> {
-        let codecs = Codecs::default();
-        Arc::new(Statement::new(
-            text.into(),
-            text.into(),
-            [].into(),
-            [].into(),
-            Vec::new(),
-            &codecs,
-        ))
-    }
-
-    #[test]
-    fn the_least_recently_used_statement_leaves_a_full_cache() {
-        let mut cache = Cache::new(2);
-        for text in ["a", "b"] {
-            assert!(cache.make_room().is_none());
-            assert!(cache.insert(&statement(text)).is_none());
-        }
-        assert!(cache.find("a").is_some());
-        assert_eq!(&*cache.make_room().unwrap().text, "b");
-        cache.insert(&statement("c"));
-        assert!(
-            cache.find("b").is_none() && cache.find("a").is_some() && cache.find("c").is_some()
-        );
-        assert_eq!(cache.len(), 2);
-    }
-
-    #[test]
-    fn a_statement_replaced_or_not_kept_is_given_back_to_be_closed() {
-        let mut cache = Cache::new(1);
-        let old = statement("a");
-        cache.insert(&old);
-        assert!(Arc::ptr_eq(&cache.insert(&statement("a")).unwrap(), &old));
-        assert!(!cache.remove(&old), "another one is kept for the text");
-        assert!(cache.find("a").is_some());
-        assert!(Cache::new(0).insert(&old).is_some());
-    }
 }

@@ -167,7 +167,7 @@ impl Pipeline {
         // The arguments are gone from the flight: it is not sent again.
         job.arguments = Arguments::None;
         job.retried = true;
-        self.input.sequence = command::fetch(&mut self.out, statement.id, rows.get());
+        self.sequence = command::fetch(&mut self.out, statement.id, rows.get());
         self.counters.rounds += 1;
     }
 

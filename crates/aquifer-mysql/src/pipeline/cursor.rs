@@ -1,54 +1,11 @@
-//! [`Input`]: bytes that were read and are not understood yet.
+//! The place in what was read: packets are found and taken there, each by its number.
 
 use aquifer_driver::Result;
 
+use super::Pipeline;
 use crate::protocol::frame::{self, Found, Packet};
 
-/// How much is asked of the socket at first.
-const FIRST: usize = 8 * 1024;
-
-/// How much is asked of it at most: more saves no system calls worth mentioning.
-const MOST: usize = 128 * 1024;
-
-/// The read buffer and the place in it up to which messages were taken.
-#[derive(Debug, Default)]
-pub(crate) struct Input {
-    pub(super) bytes: Vec<u8>,
-    pub(super) at: usize,
-    /// How much to ask for: grows while reads fill what was asked for.
-    ask: usize,
-    /// How long the packet at `at` is known to be.
-    pub(super) frame: usize,
-    /// The number that the packet at `at` must have.
-    pub(super) sequence: u8,
-}
-
-impl Input {
-    /// The buffer, with room at its end.
-    ///
-    /// A long message makes it grow as its bytes arrive, not as its length is claimed.
-    pub(crate) fn room(&mut self) -> &mut Vec<u8> {
-        if self.at > 0 {
-            self.bytes.drain(..self.at);
-            self.at = 0;
-        }
-        let held = self.bytes.len();
-        let missing = self.frame.saturating_sub(held);
-        // At most doubled: a claim of a gigabyte costs what was really sent, twice.
-        let ask = missing.min(held.max(MOST)).max(self.ask.max(FIRST));
-        if self.bytes.capacity() - held < ask.min(FIRST).max(missing.min(ask)) {
-            self.bytes.reserve(ask);
-        }
-        &mut self.bytes
-    }
-
-    /// So many bytes were added to the room.
-    pub(crate) fn filled(&mut self, len: usize) {
-        if self.bytes.len() == self.bytes.capacity() && len >= self.ask {
-            self.ask = (self.ask.max(FIRST) * 2).min(MOST);
-        }
-    }
-
+impl Pipeline {
     /// The payload at the cursor, if all of it is there, and whether it came in several packets.
     ///
     /// # Errors
@@ -56,15 +13,16 @@ impl Input {
     /// If the packet's number is not the one that is due.
     #[inline]
     pub(super) fn peek(&mut self) -> Result<Option<(Packet, bool)>> {
-        let mut found = frame::find(&self.bytes, self.at, self.sequence)?;
+        let input = &mut self.input;
+        let mut found = frame::find(&input.bytes, input.at, self.sequence)?;
         let split = found == Found::Split;
         if split {
-            found = frame::join(&mut self.bytes, self.at, self.sequence)?;
+            found = frame::join(&mut input.bytes, input.at, self.sequence)?;
         }
         Ok(match found {
             Found::Whole(packet) => Some((packet, split)),
             Found::Part(len) => {
-                self.frame = len;
+                input.frame = len;
                 None
             }
             Found::Split => None,
@@ -74,55 +32,7 @@ impl Input {
     /// Moves the cursor behind a packet.
     #[inline]
     pub(super) fn take(&mut self, packet: Packet) {
-        self.at = packet.end;
+        self.input.at = packet.end;
         self.sequence = packet.next;
-    }
-
-    /// True if all bytes were taken.
-    #[inline]
-    pub(super) fn is_drained(&self) -> bool {
-        self.at == self.bytes.len()
-    }
-
-    /// Gives memory of a large message back.
-    pub(super) fn settle(&mut self) {
-        if self.is_drained() {
-            self.bytes.clear();
-            self.at = 0;
-            if self.bytes.capacity() > MOST {
-                self.bytes.shrink_to(FIRST);
-            }
-        }
-    }
-
-    /// Takes out the buffer up to `end`, and goes on with what follows in `next`.
-    pub(super) fn split(&mut self, end: usize, mut next: Vec<u8>) -> Vec<u8> {
-        next.extend_from_slice(&self.bytes[end..]);
-        self.bytes.truncate(end);
-        self.at = 0;
-        std::mem::replace(&mut self.bytes, next)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_claimed_length_reserves_only_in_proportion_to_what_arrived() {
-        let mut input = Input { frame: 1 << 30, ..Input::default() };
-        assert!(input.room().capacity() <= 2 * MOST);
-        input.bytes.resize(1 << 20, 0);
-        assert!(input.room().capacity() <= 4 << 20);
-    }
-
-    #[test]
-    fn what_was_taken_makes_room() {
-        let mut input = Input::default();
-        input.room().extend_from_slice(b"abcdef");
-        input.at = 4;
-        assert_eq!(input.room(), b"ef");
-        let taken = input.split(1, Vec::new());
-        assert_eq!((taken, input.room().as_slice()), (b"e".to_vec(), b"f".as_slice()));
     }
 }

@@ -32,7 +32,7 @@ impl Pipeline {
         let Some(sequence) = self.local.due.take() else { return };
         let next = self.put_piece(piece, sequence);
         if piece.is_empty() {
-            self.input.sequence = next;
+            self.sequence = next;
         } else {
             self.local.due = Some(next);
         }
@@ -60,12 +60,12 @@ impl Pipeline {
                 "the server asks for a file of this machine in the middle of a batch",
             ));
         }
-        let sequence = self.input.sequence;
+        let sequence = self.sequence;
         if self.local.offered.take().is_some_and(|offered| *offered == *name) {
             self.local.due = Some(sequence);
             return Ok(());
         }
-        self.input.sequence = self.put_piece(&[], sequence);
+        self.sequence = self.put_piece(&[], sequence);
         if let Some(job) = self.jobs.front_mut() {
             job.refused_file = true;
         }

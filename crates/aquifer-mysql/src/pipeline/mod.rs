@@ -23,14 +23,14 @@ use std::sync::Arc;
 use aquifer_driver::{
     Columns, Counters, Description, Error, ErrorKind, Retry, ServerObserver, Status,
 };
+use aquifer_net::{Input, Statements};
 
 use crate::protocol::Agreed;
 use crate::protocol::answer::ServerStatus;
 use crate::session_change::Changed;
 use crate::setup::Setup;
-use crate::statement::{Cache, Statement};
+use crate::statement::Statement;
 use crate::types::Reading;
-use cursor::Input;
 use job::{Job, Role, Settled};
 
 /// What a pipeline is made with.
@@ -73,6 +73,8 @@ pub(crate) struct Pipeline {
     /// How columns are read in the session's present time zone.
     reading: Reading,
     input: Input,
+    /// The number that the next packet must have.
+    sequence: u8,
     /// The flight under way.
     out: Vec<u8>,
     /// How much of `out` is written.
@@ -100,7 +102,7 @@ pub(crate) struct Pipeline {
     discarding: bool,
     broken: bool,
     server: ServerStatus,
-    cache: Cache,
+    cache: Statements<Statement>,
     /// Statements that the server still keeps and we do not: closed at the head of the next flight.
     closing: Vec<u32>,
     /// How many of them are encoded in the flight under way.
@@ -155,10 +157,11 @@ impl Changes {
 impl Pipeline {
     pub(crate) fn new(settings: Settings, status: ServerStatus) -> Self {
         Self {
-            cache: Cache::new(settings.statements_max),
+            cache: Statements::new(settings.statements_max),
             reading: settings.reading,
             settings,
             input: Input::default(),
+            sequence: 0,
             out: Vec::new(),
             sent: 0,
             touched: false,

@@ -71,9 +71,9 @@ impl Pipeline {
                 return Ok(None);
             }
             if self.stage == Stage::Head && self.is_first_packet() {
-                self.input.sequence = self.jobs.front().map_or(0, |job| job.sequence);
+                self.sequence = self.jobs.front().map_or(0, |job| job.sequence);
             }
-            let peeked = match self.input.peek() {
+            let peeked = match self.peek() {
                 Ok(peeked) => peeked,
                 Err(error) => return Err(self.broke(error)),
             };
@@ -100,7 +100,7 @@ impl Pipeline {
             let received = if is_row && !warns {
                 self.take_rows(packet, split, batch)
             } else {
-                self.input.take(packet);
+                self.take(packet);
                 // Taken out for the moment: what receives the packet changes everything else.
                 let bytes = std::mem::take(&mut self.input.bytes);
                 let payload = &bytes[packet.body..packet.end];
@@ -150,7 +150,7 @@ impl Pipeline {
     ///
     /// If the server says that the session is over, or anything that it may not say now.
     pub(crate) fn receive_unasked(&mut self) -> Result<()> {
-        match self.input.peek() {
+        match self.peek() {
             Ok(Some((Packet { body, end, .. }, _))) => {
                 let packet = self.input.bytes[body..end].to_vec();
                 let error = match ServerError::parse(&packet) {

@@ -35,7 +35,7 @@ impl Pipeline {
             discarding || job.want == Want::Outcome || (job.want == Want::First && job.gave_rows);
         if skip {
             job.rows += 1;
-            self.input.take(first);
+            self.take(first);
             return Ok(());
         }
         let shape = job.shape.clone().ok_or_else(undescribed)?;
@@ -48,7 +48,7 @@ impl Pipeline {
             job.rows += 1;
             let payload = &self.input.bytes[first.body..first.end];
             batch.bytes_mut().extend_from_slice(payload);
-            self.input.take(first);
+            self.take(first);
             return locate(batch, &shape, is_text, &mut self.scratch, false);
         }
         let start = first.body - frame::HEADER;
@@ -66,13 +66,13 @@ impl Pipeline {
         }
         let tail = self.input.bytes.len() - last.end;
         if last.end - start >= SWAP_BYTES.max(tail) {
-            self.input.sequence = last.next;
+            self.sequence = last.next;
             let spare = batch.swap_bytes(Vec::new(), 0);
             let full = self.input.split(last.end, spare);
             batch.swap_bytes(full, start);
         } else {
             batch.bytes_mut().extend_from_slice(&self.input.bytes[start..last.end]);
-            self.input.take(last);
+            self.take(last);
         }
         locate(batch, &shape, is_text, &mut self.scratch, true)
     }

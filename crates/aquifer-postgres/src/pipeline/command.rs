@@ -230,7 +230,7 @@ impl Pipeline {
 
     /// Takes statements out of the cache until there is room for one more, and closes them first.
     fn make_room(&mut self) {
-        while let Some(evicted) = self.cache.make_room() {
+        while let Some(evicted) = self.cache.make_room(1) {
             self.counters.evicted += 1;
             if !evicted.name.is_empty() {
                 frontend::close(&mut self.out, Object::Statement, &evicted.name);

@@ -10,7 +10,6 @@
 
 mod command;
 mod copy;
-mod cursor;
 mod lone;
 mod receive;
 mod rows;
@@ -23,18 +22,18 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use aquifer_driver::{Columns, Counters, Description, Error, ErrorKind, Retry, Status};
+use aquifer_net::{Input, Statements};
 
 use crate::parameters::Parameters;
 use crate::protocol::backend::{CopyFormat, Ready};
 use crate::server_error::ServerError;
 use crate::session_observer::SessionObserver;
-use crate::statement::{Cache, Shape, Statement};
+use crate::statement::{Shape, Statement};
 use crate::types::{Codecs, Oid};
 
 pub(crate) use command::ARGUMENTS_MAX;
 use copy::Phase;
 pub(crate) use copy::{CopyStep, Direction};
-use cursor::Input;
 use lone::Lone;
 use work::{Expect, Role, Settled, Work};
 
@@ -101,7 +100,7 @@ pub(crate) struct Pipeline {
     ready: Ready,
     /// A BEGIN that goes with the first statement.
     held_begin: Option<Box<str>>,
-    cache: Cache,
+    cache: Statements<Statement>,
     codecs: Codecs,
     /// Statements that the server still keeps and we do not: closed at the head of the next flight, and
     /// forgotten when the server has said so.
@@ -173,7 +172,7 @@ struct Sibling {
 impl Pipeline {
     pub(crate) fn new(settings: Settings, parameters: Parameters) -> Self {
         Self {
-            cache: Cache::new(settings.statements_max),
+            cache: Statements::new(settings.statements_max),
             codecs: Codecs::default(),
             settings,
             input: Input::default(),

@@ -357,11 +357,6 @@ impl Pipeline {
                 self.close_later(&replaced);
             }
         }
-        while self.cache.len() > self.cache.max() {
-            let Some(evicted) = self.cache.make_room() else { break };
-            self.counters.evicted += 1;
-            self.close_later(&evicted);
-        }
     }
 
     fn complete(&mut self, expect: Expect, body: &[u8]) -> Result<()> {

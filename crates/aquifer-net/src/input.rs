@@ -7,14 +7,19 @@ const FIRST: usize = 8 * 1024;
 const MOST: usize = 128 * 1024;
 
 /// The read buffer and the place in it up to which messages were taken.
+///
+/// What a message is, is the protocol's business: a pipeline looks at `bytes[at..]`, moves `at` behind each message
+/// that it has taken, and says in `frame` how long the next one is where only a part of it is there.
 #[derive(Debug, Default)]
-pub(crate) struct Input {
-    pub(super) bytes: Vec<u8>,
-    pub(super) at: usize,
+pub struct Input {
+    /// All that was read and is still here.
+    pub bytes: Vec<u8>,
+    /// Up to where it was taken; never behind the end.
+    pub at: usize,
     /// How much to ask for: grows while reads fill what was asked for.
     ask: usize,
-    /// How long the frame at `at` is known to be.
-    pub(super) frame: usize,
+    /// How long the message at `at` is known to be; 0 if that is not known.
+    pub frame: usize,
 }
 
 impl Input {
@@ -22,7 +27,7 @@ impl Input {
     ///
     /// A long message makes it grow as its bytes arrive, not as its length is claimed.
     #[inline]
-    pub(crate) fn room(&mut self) -> &mut Vec<u8> {
+    pub fn room(&mut self) -> &mut Vec<u8> {
         // Mostly all was taken, and the buffer is there.
         let spare = self.bytes.capacity();
         if self.bytes.is_empty() && self.frame == 0 && spare >= self.ask.max(FIRST) {
@@ -49,7 +54,7 @@ impl Input {
 
     /// So many bytes were added to the room.
     #[inline]
-    pub(crate) fn filled(&mut self, len: usize) {
+    pub fn filled(&mut self, len: usize) {
         if self.bytes.len() == self.bytes.capacity() && len >= self.ask {
             self.ask = (self.ask.max(FIRST) * 2).min(MOST);
         }
@@ -57,13 +62,14 @@ impl Input {
 
     /// True if all bytes were taken.
     #[inline]
-    pub(super) fn is_drained(&self) -> bool {
+    #[must_use]
+    pub fn is_drained(&self) -> bool {
         self.at == self.bytes.len()
     }
 
-    /// Gives memory of a large message back.
+    /// Gives memory of a large message back, if all was taken.
     #[inline]
-    pub(super) fn settle(&mut self) {
+    pub fn settle(&mut self) {
         if self.is_drained() {
             self.bytes.clear();
             self.at = 0;
@@ -74,8 +80,8 @@ impl Input {
         }
     }
 
-    /// Takes out the buffer up to `end`, and goes on with what follows in `next`.
-    pub(super) fn split(&mut self, end: usize, mut next: Vec<u8>) -> Vec<u8> {
+    /// Takes out the buffer up to `end`, and goes on with what follows in `next`, which is empty.
+    pub fn split(&mut self, end: usize, mut next: Vec<u8>) -> Vec<u8> {
         next.extend_from_slice(&self.bytes[end..]);
         self.bytes.truncate(end);
         self.at = 0;
