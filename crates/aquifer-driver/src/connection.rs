@@ -476,8 +476,8 @@ pub trait Connection: Send + 'static {
     fn counters(&self) -> Counters;
 
     /// A query that asks the server how many sessions it has for clients like this one: its one row has
-    /// one integer, or NULL where that cannot be told (behind a pooler). `None` for engines without such a
-    /// limit.
+    /// one integer, or NULL where that cannot be told (behind a pooler). A second integer, if there is one,
+    /// says after how many idle seconds the server closes a session. `None` for engines without such limits.
     ///
     /// Called when no command is under way: after a connect, and when the query is to be run, on the
     /// connection that it is run on, as a [`Command::Script`]. It is run at most once per `Db`, while the

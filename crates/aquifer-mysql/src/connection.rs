@@ -392,10 +392,11 @@ impl Connection for MysqlConnection {
     fn limit_query(&self) -> Option<String> {
         // Behind a proxy the session's number is the proxy's invention, and the limit is none of this client's. The
         // greeting has the number's lower half only.
+        let ours = format!("CONNECTION_ID() & 4294967295 = {}", self.connection_id());
         Some(format!(
-            "SELECT IF(CONNECTION_ID() & 4294967295 = {}, LEAST(@@max_connections, \
-             IF(@@max_user_connections > 0, @@max_user_connections, @@max_connections)), NULL)",
-            self.connection_id()
+            "SELECT CAST(IF({ours}, LEAST(@@max_connections, \
+             IF(@@max_user_connections > 0, @@max_user_connections, @@max_connections)), NULL) AS SIGNED), \
+             CAST(IF({ours}, @@wait_timeout, NULL) AS SIGNED)"
         ))
     }
 

@@ -180,9 +180,11 @@ impl MysqlConnector {
         connection.set_patience(config);
         let mut tried = first;
         let taken = loop {
-            let sql = format!("{};\nSELECT @@max_allowed_packet", tried.sql());
+            let zone = config.zone_question().unwrap_or_else(|| "1".to_owned());
+            let sql = format!("{};\nSELECT @@max_allowed_packet, {zone}", tried.sql());
             let error = match set_up(&mut connection, &sql).await {
-                Ok(taken) => break taken,
+                Ok((taken, true)) => break taken,
+                Ok((_, false)) => return Err(not_set_up(config, config.other_zone())),
                 Err(error) => error,
             };
             // The server does not have this character set: the next one.
@@ -216,7 +218,10 @@ fn not_set_up(config: &Config, error: Error) -> Error {
         _ if error.code() == Some(UNKNOWN_VARIABLE) => {
             failed.with_hint("what is no parameter is set as a variable of the session")
         }
-        _ => failed,
+        _ => match error.hint() {
+            Some(hint) => failed.with_hint(hint.to_owned()),
+            None => failed,
+        },
     };
     failed.with_source(error)
 }
@@ -229,18 +234,19 @@ fn error_of(error: &Error, message: String) -> Error {
     }
 }
 
-/// Runs the setup; the server's `max_allowed_packet`.
-async fn set_up(connection: &mut MysqlConnection, sql: &str) -> Result<usize> {
+/// Runs the setup; the server's `max_allowed_packet`, and whether the session's zone is the one that is meant.
+async fn set_up(connection: &mut MysqlConnection, sql: &str) -> Result<(usize, bool)> {
     connection.start(Command::Script { sql })?;
     let mut batch = RowBatch::new();
-    let mut most = 0;
+    let (mut most, mut zone_is_meant) = (0, true);
     loop {
         let step = poll_fn(|cx| connection.poll_next(cx, &mut batch)).await?;
         if let Some(row) = batch.row(0) {
             most = row.get::<u64>(0)?;
+            zone_is_meant = row.get::<i64>(1)? == 1;
         }
         if matches!(step, Step::End(_)) {
-            return Ok(usize::try_from(most).unwrap_or(usize::MAX));
+            return Ok((usize::try_from(most).unwrap_or(usize::MAX), zone_is_meant));
         }
     }
 }

@@ -210,26 +210,71 @@ fn where_the_server_takes_no_more_statements_ours_give_way_and_then_texts_are_ru
 #[test]
 fn the_server_s_limits_are_told_by_a_query() {
     let user = User::new("few", Auth::Native).password("few");
-    let server = server(Settings::new().user(user).option("max-connections=17"));
+    let settings =
+        Settings::new().user(user).option("max-connections=17").option("wait-timeout=99");
+    let server = server(settings);
     run(async {
         server.sql("ALTER USER few@'%' WITH MAX_USER_CONNECTIONS 3").unwrap();
-        for (url, limit) in [(server.url(), 17_i64), (server.url_of("few", "few", "aquifer"), 3)] {
+        let mine = format!("{}?wait_timeout=7", server.url());
+        for (url, limit, idle) in
+            [(server.url(), 17, 99), (server.url_of("few", "few", "aquifer"), 3, 99), (mine, 17, 7)]
+        {
             let mut session = connect(&url).await.unwrap();
             let sql = session.connection.limit_query().unwrap();
-            session.connection.start(Command::Script { sql: &sql }).unwrap();
-            let mut told = None;
-            loop {
-                let step = session.step().await.unwrap();
-                if let Some(row) = session.batch.row(0) {
-                    told = row.get::<Option<i64>>(0).unwrap();
-                }
-                if matches!(step, aquifer_driver::Step::End(_)) {
-                    break;
-                }
-            }
-            assert_eq!(told, Some(limit), "{url}");
+            let told = session.script(&sql).await.unwrap();
+            assert_eq!(told, [[Value::Int(limit), Value::Int(idle)]], "{url}");
         }
     });
+}
+
+#[test]
+fn a_zone_that_is_meant_is_compared_with_the_session_s_by_the_server() {
+    let server = server(Settings::new().option("default-time-zone=+01:00"));
+    // No zone has a name here, and its own is one of the machine.
+    run(async {
+        for (query, agrees) in [
+            ("", true),
+            ("loc=UTC", true),
+            ("loc=%2B01:00&time_zone=%2B01:00", true),
+            ("loc=Europe/Berlin", false),
+            ("loc=UTC&time_zone=SYSTEM", system_is_utc(&server)),
+            ("loc=%2B00:30&time_zone=SYSTEM", false),
+        ] {
+            let opened = connect(&format!("{}?{query}", server.url())).await;
+            assert_eq!(opened.is_ok(), agrees, "{query}");
+            if let Err(error) = opened {
+                assert_eq!((error.kind(), error.retry()), (ErrorKind::Configuration, Retry::Never));
+                assert!(error.message().contains("`loc`") && error.hint().is_some(), "{error}");
+            }
+        }
+        // With names it is the rules that count.
+        server
+            .sql(
+                "INSERT INTO mysql.time_zone VALUES (1, 'N'), (2, 'N'); \
+                 INSERT INTO mysql.time_zone_name VALUES ('Here', 1), ('There', 1), ('Elsewhere', 2); \
+                 INSERT INTO mysql.time_zone_transition_type VALUES \
+                 (1, 0, 3600, 0, 'A'), (2, 0, 3600, 0, 'B'), (2, 1, 7200, 1, 'C'); \
+                 INSERT INTO mysql.time_zone_transition VALUES (2, 1617238800, 1), (2, 1635642000, 0)",
+            )
+            .unwrap();
+        for (query, agrees) in [
+            ("loc=Here&time_zone=There", true),
+            ("loc=Here&time_zone=%2B01:00", true),
+            ("loc=Here&time_zone=Elsewhere", false),
+            ("loc=Elsewhere&time_zone=%2B01:00", false),
+            ("loc=Nowhere&time_zone=Here", false),
+        ] {
+            let opened = connect(&format!("{}?{query}", server.url())).await;
+            assert_eq!(opened.is_ok(), agrees, "{query}");
+        }
+    });
+}
+
+fn system_is_utc(server: &Server) -> bool {
+    let told = server.sql("SELECT CONVERT_TZ('2021-07-15 12:00:00', 'SYSTEM', '+00:00')").unwrap();
+    let winter =
+        server.sql("SELECT CONVERT_TZ('2021-01-15 12:00:00', 'SYSTEM', '+00:00')").unwrap();
+    told.contains("07-15 12:00:00") && winter.contains("01-15 12:00:00")
 }
 
 #[test]

@@ -266,6 +266,14 @@ pub enum Warning {
         /// How many the server has, for all its clients together.
         server: u32,
     },
+    /// The server closes sessions that are silent for less time than the pool leaves a connection idle and unchecked.
+    /// Reported as [`ServerLimit`](Self::ServerLimit) is.
+    IdleLimit {
+        /// How long a connection of the pool may be silent.
+        idle: Duration,
+        /// How long the server bears it.
+        server: Duration,
+    },
 }
 
 impl fmt::Display for Warning {
@@ -292,6 +300,18 @@ impl fmt::Display for Warning {
                 write!(
                     f,
                     "`max_open` is {max_open}, but the server has {server} connections for all its clients"
+                )
+            }
+            Warning::IdleLimit { idle, server } => {
+                match *idle {
+                    Duration::MAX => {
+                        f.write_str("a connection may be idle and unchecked for ever")?
+                    }
+                    idle => write!(f, "a connection may be idle and unchecked for {idle:?}")?,
+                }
+                write!(
+                    f,
+                    ", but the server closes it after {server:?}: lower `check_period` or `max_idle_time`"
                 )
             }
         }
@@ -327,5 +347,10 @@ mod tests {
         assert_eq!(leak.to_string(), "1 connections held too long, by nightly for 90s");
         let load = Warning::InUse { share: 0.85, limit: 10, waiting: 2 };
         assert_eq!(load.to_string(), "85 % of 10 connections in use, 2 callers waiting");
+        let idle = |idle| Warning::IdleLimit { idle, server: Duration::from_secs(9) }.to_string();
+        assert!(
+            idle(Duration::from_secs(30)).contains("for 30s, but the server closes it after 9s")
+        );
+        assert!(idle(Duration::MAX).contains("for ever"));
     }
 }

@@ -1,4 +1,5 @@
-//! Whether a `Db` may open more connections than the server has: asked once, in the background.
+//! Whether a `Db` may open more connections than the server has, or leave them idle for longer than the server bears:
+//! asked once, in the background.
 //!
 //! The question is asked only if there are observers to hear the warning, and on a connection that is idle:
 //! no dial and no call waits for it.
@@ -8,7 +9,7 @@ use std::sync::{OnceLock, Weak};
 use std::time::Duration;
 
 use aquifer_driver::{Access, Command, Connection, Result};
-use aquifer_pool::Warning;
+use aquifer_pool::{PoolOptions, Warning};
 use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep};
 
@@ -79,16 +80,34 @@ async fn compare(db: &Db, mut lease: Lease) {
     let Some(sql) = lease.connection().limit_query() else { return };
     let deadline = Instant::now() + db.options().pool.check_timeout;
     let asked = before(Some(deadline), During::Check, read(&mut lease, &sql)).await;
-    let max_open = db.options().pool.max_open;
-    match asked {
-        Ok(Some(server)) if server < i64::from(max_open) => {
-            let server = u32::try_from(server).unwrap_or(0);
-            let warning = Warning::ServerLimit { max_open, server };
-            tell(db, |observer, pool| observer.warning(pool, &warning));
-        }
-        Ok(_) => {}
-        Err(error) => tell(db, |observer, pool| observer.background_error(pool, &error)),
+    let Limits { sessions, idle_seconds } = match asked {
+        Ok(limits) => limits,
+        Err(error) => return tell(db, |observer, pool| observer.background_error(pool, &error)),
+    };
+    let options = &db.options().pool;
+    let max_open = options.max_open;
+    if let Some(server) = sessions
+        && server < i64::from(max_open)
+    {
+        let server = u32::try_from(server).unwrap_or(0);
+        let warning = Warning::ServerLimit { max_open, server };
+        tell(db, |observer, pool| observer.warning(pool, &warning));
     }
+    let idle = silent_max(options);
+    if let Some(server) = idle_seconds.and_then(|seconds| u64::try_from(seconds).ok())
+        && Duration::from_secs(server) <= idle
+    {
+        let warning = Warning::IdleLimit { idle, server: Duration::from_secs(server) };
+        tell(db, |observer, pool| observer.warning(pool, &warning));
+    }
+}
+
+/// How long an idle connection may hear nothing from its pool.
+fn silent_max(options: &PoolOptions) -> Duration {
+    // The last ones stay, however long they are idle.
+    let left = options.max_idle_time.filter(|_| options.min_idle == 0);
+    let lived = options.max_lifetime;
+    [options.check_period, left, lived].into_iter().flatten().min().unwrap_or(Duration::MAX)
 }
 
 fn tell(db: &Db, what: impl Fn(&dyn crate::Observer, &str)) {
@@ -97,17 +116,49 @@ fn tell(db: &Db, what: impl Fn(&dyn crate::Observer, &str)) {
     }
 }
 
-/// The one integer of a text without arguments.
-async fn read(link: &mut DriverConn, sql: &str) -> Result<Option<i64>> {
+/// What a server says of itself.
+#[derive(Default)]
+struct Limits {
+    /// Sessions.
+    sessions: Option<i64>,
+    /// How long one may be idle.
+    idle_seconds: Option<i64>,
+}
+
+/// The one or two integers of a text without arguments.
+async fn read(link: &mut DriverConn, sql: &str) -> Result<Limits> {
     link.start(Command::Script { sql })?;
-    let mut found = None;
+    let mut found = Limits::default();
     loop {
         let step = link.step().await?;
         if let Some(row) = link.batch().row(0) {
-            found = row.get::<Option<i64>>(0)?;
+            found.sessions = row.get(0)?;
+            if row.len() > 1 {
+                found.idle_seconds = row.get(1)?;
+            }
         }
         if let aquifer_driver::Step::End(_) = step {
             return Ok(found);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_is_silent_until_it_is_checked_or_leaves() {
+        let seconds = |seconds| Some(Duration::from_secs(seconds));
+        let mut options = PoolOptions::default();
+        (options.check_period, options.max_idle_time) = (seconds(30), seconds(600));
+        assert_eq!(silent_max(&options), Duration::from_secs(30));
+        options.check_period = None;
+        assert_eq!(silent_max(&options), Duration::from_secs(600));
+        options.min_idle = 1;
+        options.max_lifetime = seconds(1800);
+        assert_eq!(silent_max(&options), Duration::from_secs(1800));
+        options.max_lifetime = None;
+        assert_eq!(silent_max(&options), Duration::MAX);
     }
 }

@@ -1,8 +1,10 @@
 //! `Db` over a real MariaDB, by URL alone.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock, Mutex};
+use std::time::Duration;
 
-use aquifer::{Db, ErrorKind, FromRow, Result, TxOptions, list};
+use aquifer::pool::Warning;
+use aquifer::{Db, ErrorKind, FromRow, Observer, Result, TxOptions, list};
 use aquifer_testkit::mysql::{Database, Server, Settings};
 
 static SERVER: LazyLock<Server> = LazyLock::new(|| Server::start(Settings::new()).unwrap());
@@ -78,5 +80,49 @@ async fn go_s_grammar_opens_the_same_database() -> Result<()> {
     let dsn = format!("aquifer:aquifer@tcp(127.0.0.1:{})/{}", SERVER.port(), database.name());
     let db = Db::open_with("mysql", &dsn)?;
     assert_eq!(db.get::<String>("SELECT DATABASE()", ()).await?, database.name());
+    Ok(())
+}
+
+#[derive(Default)]
+struct Warnings(Mutex<Vec<Warning>>);
+
+impl Observer for Warnings {
+    fn warning(&self, _: &str, warning: &Warning) {
+        self.0.lock().unwrap().push(warning.clone());
+    }
+}
+
+#[tokio::test]
+async fn a_pool_that_exceeds_the_server_s_limits_is_warned_of_once() -> Result<()> {
+    let settings = Settings::new().option("max-connections=17").option("wait-timeout=40");
+    let server = Server::start(settings).unwrap();
+    let (second, never) = (Duration::from_secs, "&pool_check_period=off");
+    for (max_open, options, sessions, idle) in [
+        (17, "", None, None),
+        (18, "", Some(17), None),
+        (17, never, None, Some(second(600))),
+        (17, "&wait_timeout=20", None, Some(second(30))),
+        (18, "&wait_timeout=20&pool_check_period=15s", Some(17), None),
+    ] {
+        let warnings = Arc::new(Warnings::default());
+        let observer: Arc<dyn Observer> = Arc::<Warnings>::clone(&warnings);
+        let url = format!("{}?pool_max_open={max_open}{options}", server.url());
+        let db = Db::builder(&url)?.observer(observer).open()?;
+        db.warm_up(1).await?;
+        let limit = if options.contains("wait") { second(20) } else { second(40) };
+        let expected: Vec<_> = (sessions.map(|server| Warning::ServerLimit { max_open, server }))
+            .into_iter()
+            .chain(idle.map(|idle| Warning::IdleLimit { idle, server: limit }))
+            .collect();
+        // The question takes the only connection for a moment, once.
+        while db.stats().acquires == 0 || db.stats().in_use > 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        for _ in 0..3 {
+            db.get::<i32>("SELECT 1", ()).await?;
+        }
+        assert_eq!(*warnings.0.lock().unwrap(), expected, "{options}");
+        assert!(db.close().await.is_clean());
+    }
     Ok(())
 }

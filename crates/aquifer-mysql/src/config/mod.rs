@@ -19,13 +19,14 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use aquifer_driver::{Dsn, Environment, Error, ErrorKind, Result, suggest};
+use aquifer_driver::{Dsn, Environment, Error, ErrorKind, Result, Retry, suggest};
 
 pub use aquifer_net::Secret;
 
 pub use self::modes::{TlsMode, ZeroDates};
 
 use self::parameters::{PARAMETERS, Parameter};
+use crate::types::Zone;
 
 /// Where to connect, as whom, and how.
 ///
@@ -83,8 +84,8 @@ pub struct Config {
     pub collation: Option<String>,
     /// The session's time zone, as the server knows it.
     pub time_zone: String,
-    /// The zone in which times without a zone are meant.
-    pub loc: String,
+    /// The zone in which times without a zone are meant, if it is to be checked that it is the session's.
+    pub loc: Option<String>,
     /// What users of Go's driver say; dates and times are typed in any case.
     pub parse_time: bool,
     /// Whether arguments are written into the text, and nothing is prepared.
@@ -131,7 +132,7 @@ impl Default for Config {
             charset: vec!["utf8mb4".to_owned()],
             collation: None,
             time_zone: "+00:00".to_owned(),
-            loc: "UTC".to_owned(),
+            loc: None,
             parse_time: false,
             interpolate_params: false,
             zero_dates: ZeroDates::Error,
@@ -189,6 +190,37 @@ impl Config {
         Ok(config)
     }
 
+    /// An expression that is true where the session's zone is the one that is meant; `None` if that is known.
+    pub(crate) fn zone_question(&self) -> Option<String> {
+        let loc = self.loc.as_deref()?;
+        if loc.eq_ignore_ascii_case(&self.time_zone)
+            || matches!(
+                (Zone::parse(loc), Zone::parse(&self.time_zone)),
+                (Zone::Fixed(_), Zone::Fixed(_))
+            )
+        {
+            return None;
+        }
+        // Servers have names only where their tables were filled.
+        let loc = if loc.eq_ignore_ascii_case("utc") { "+00:00" } else { loc };
+        let same = |day: &str| {
+            let to = |zone: &str| format!("CONVERT_TZ('2021-{day} 12:00:00', '+00:00', {zone})");
+            format!("{} = {}", to("@@time_zone"), to(&format!("'{loc}'")))
+        };
+        Some(format!("IFNULL({} AND {}, 0)", same("01-15"), same("07-15")))
+    }
+
+    /// `loc` contradicts `time_zone`.
+    #[cold]
+    pub(crate) fn other_zone(&self) -> Error {
+        Error::new(
+            ErrorKind::Configuration,
+            "`loc` is not the session's zone: times without a zone would be meant in one and told in another",
+        )
+        .with_hint("set `time_zone` to the zone that is meant, or leave `loc` out")
+        .with_retry(Retry::Never)
+    }
+
     /// What would be wrong at every log-in.
     ///
     /// # Errors
@@ -211,6 +243,13 @@ impl Config {
         }
         if self.tls_cert.is_some() != self.tls_key.is_some() {
             return wrong("`tlsCert` and `tlsKey` go together, and only one is there".to_owned());
+        }
+        if let Some(loc) = &self.loc
+            && let (Zone::Fixed(meant), Zone::Fixed(session)) =
+                (Zone::parse(loc), Zone::parse(&self.time_zone))
+            && meant != session
+        {
+            return Err(self.other_zone());
         }
         if let Some(collation) = &self.collation
             && !self.charset.iter().any(|charset| charset::belong(charset, collation))

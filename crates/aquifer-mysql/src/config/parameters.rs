@@ -365,15 +365,19 @@ pub(crate) static PARAMETERS: [Parameter; COUNT] = [
     ),
     define(
         ("loc", &[], ""),
-        "UTC",
-        "`UTC`, `Local` or a zone's name",
-        "The zone in which times without a zone are meant.",
+        "the session's",
+        "`UTC`, an offset such as `+02:00`, or a zone's name",
+        "The zone in which times without a zone are meant. They are told in the session's, so any other than `time_zone` is an error: at once where both are offsets, else of the log-in, where the server compares the two in January and July.",
         (
             |config, text| {
-                config.loc = zone(text)?;
+                config.loc = match text {
+                    "" => None,
+                    text if text.eq_ignore_ascii_case("local") => return None,
+                    text => Some(zone(text)?),
+                };
                 Some(())
             },
-            |config| config.loc.clone(),
+            |config| config.loc.clone().unwrap_or_default(),
         ),
     ),
     flag!(

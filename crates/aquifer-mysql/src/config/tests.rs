@@ -169,7 +169,7 @@ fn every_parameter_of_go_s_driver_is_known_with_its_default() {
         ("compress", "false"),
         ("connectionAttributes", ""),
         ("interpolateParams", "false"),
-        ("loc", "UTC"),
+        ("loc", ""),
         ("maxAllowedPacket", "0"),
         ("multiStatements", "false"),
         ("parseTime", "false"),
@@ -257,7 +257,7 @@ const GIVEN: &[(&str, &[&str])] = &[
     ("clientFoundRows", &["false"]),
     ("charset", &["utf8", "utf8mb4,utf8"]),
     ("time_zone", &["Europe/Paris", "-01:30"]),
-    ("loc", &["Local"]),
+    ("loc", &["Asia/Tokyo"]),
     ("zeroDates", &["null", "text"]),
     ("parseTime", &["true"]),
     ("maxAllowedPacket", &["1048576"]),
@@ -311,5 +311,26 @@ fn the_document_lists_the_parameters() {
             document == updated,
             "docs/mysql.md does not say what the code does; UPDATE_DOCS=1 rewrites its table"
         );
+    }
+}
+
+#[test]
+fn a_zone_that_is_meant_is_the_session_s() {
+    for (query, question) in [
+        ("", false),
+        ("loc=UTC", false),
+        ("loc=%2B02:00&time_zone=%2B2:00", false),
+        ("loc=Europe/Berlin&time_zone=europe/berlin", false),
+        ("loc=UTC&time_zone=SYSTEM", true),
+        ("loc=Europe/Berlin", true),
+    ] {
+        let config = url(&format!("mysql://a@h/?{query}")).unwrap();
+        assert_eq!(config.zone_question().is_some(), question, "{query}");
+        assert_eq!(url(config.to_url().expose()).unwrap().loc, config.loc);
+    }
+    for query in ["loc=%2B02:00", "loc=UTC&time_zone=%2B02:00", "loc=Local", "loc=a'b"] {
+        let error = url(&format!("mysql://a@h/?{query}")).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Configuration, "{query}");
+        assert!(error.message().contains("`loc`"), "{error}");
     }
 }
