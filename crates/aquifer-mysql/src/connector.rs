@@ -180,8 +180,8 @@ impl MysqlConnector {
         connection.set_patience(config);
         let mut tried = first;
         let taken = loop {
-            let zone = config.zone_question().unwrap_or_else(|| "1".to_owned());
-            let sql = format!("{};\nSELECT @@max_allowed_packet, {zone}", tried.sql());
+            let zone = config.zone_question().map(|zone| format!(", {zone}")).unwrap_or_default();
+            let sql = format!("{};\nSELECT @@max_allowed_packet{zone}", tried.sql());
             let error = match set_up(&mut connection, &sql).await {
                 Ok((taken, true)) => break taken,
                 Ok((_, false)) => return Err(not_set_up(config, config.other_zone())),
@@ -243,7 +243,7 @@ async fn set_up(connection: &mut MysqlConnection, sql: &str) -> Result<(usize, b
         let step = poll_fn(|cx| connection.poll_next(cx, &mut batch)).await?;
         if let Some(row) = batch.row(0) {
             most = row.get::<u64>(0)?;
-            zone_is_meant = row.get::<i64>(1)? == 1;
+            zone_is_meant = row.len() < 2 || row.get::<i64>(1)? == 1;
         }
         if matches!(step, Step::End(_)) {
             return Ok((usize::try_from(most).unwrap_or(usize::MAX), zone_is_meant));
