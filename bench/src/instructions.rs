@@ -41,7 +41,10 @@ impl Once {
         })?;
         let folder = self.file.then(tempfile::tempdir).transpose()?;
         let server = match &self.server {
-            None if self.workload.served => Some(Server::shared(Scale::Counted)?.url().to_owned()),
+            None => match self.workload.server {
+                Some(engine) => Some(Server::shared(engine, Scale::Counted)?.url().to_owned()),
+                None => None,
+            },
             given => given.clone(),
         };
         let path = folder.as_ref().map(|folder| folder.path().to_owned());

@@ -14,6 +14,7 @@ mod instructions;
 mod machine;
 mod measure;
 mod peer;
+mod process_clock;
 mod registry;
 mod report;
 mod rounds;

@@ -6,6 +6,7 @@ use crate::affinity::{Affinity, Pinned};
 use crate::drive::{Subject, Threads};
 use crate::failure::{Failure, Result};
 use crate::goal::Goal;
+use crate::server::Engine;
 use crate::workload;
 
 /// A kind of work that several peers can do.
@@ -27,8 +28,8 @@ pub struct Workload {
     pub counted: (u64, u64),
     /// Whether it can also run over a file (`--file`).
     pub stored: bool,
-    /// Whether a PostgreSQL server takes part.
-    pub served: bool,
+    /// Whose server takes part, if one does.
+    pub server: Option<Engine>,
     /// Ours first: the table's ratios are to that one.
     pub peers: &'static [Peer],
     pub goals: &'static [Goal],
@@ -127,7 +128,7 @@ pub struct Setting {
     pub scale: Scale,
     /// A folder for database files; `None` for databases in memory.
     pub folder: Option<PathBuf>,
-    /// Where a PostgreSQL server is that has the tables.
+    /// Where the server is that has the tables.
     pub server: Option<String>,
 }
 

@@ -150,7 +150,7 @@ pub fn compare(choice: &Choice, effort: &Effort) -> Result<Compared> {
         program::executable()?;
     }
     let affinity = Affinity::initial();
-    let start = || workload.served.then(|| Server::shared(effort.scale)).transpose();
+    let start = || workload.server.map(|engine| Server::shared(engine, effort.scale)).transpose();
     let (pinned, server) = choice.mode.pin(&affinity, start);
     let server = server?;
     let url = server.map(|server| server.url().to_owned());

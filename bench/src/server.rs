@@ -1,4 +1,4 @@
-//! The PostgreSQL server of the workloads that need one: started once, ended with the process.
+//! The servers of the workloads that need one: each started once, ended with the process.
 //!
 //! Nothing is made durable and nothing runs beside the clients (`fsync`, `autovacuum` and `jit` are off), so
 //! that a round differs from the next by its clients only.
@@ -7,39 +7,63 @@ use std::fs::read_to_string;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use aquifer_testkit::postgres::{self, Auth, Role, Settings};
+use aquifer_testkit::postgres::{Auth, Role};
+use aquifer_testkit::{mysql, postgres};
 
 use crate::failure::{Failure, Result};
+use crate::process_clock;
 use crate::registry::Scale;
 use crate::workload::copy;
+use crate::workload::mysql as maria;
 use crate::workload::postgres::{Login, SETTLE, schema, stations};
+
+/// Whose server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Engine {
+    Postgres,
+    Mysql,
+}
 
 /// A running server that has the tables.
 #[derive(Debug)]
 pub struct Server {
-    server: postgres::Server,
+    process: Process,
     url: String,
 }
 
+#[derive(Debug)]
+enum Process {
+    Postgres(postgres::Server),
+    Mysql(mysql::Server),
+}
+
 impl Server {
-    /// The server of this process; the first caller starts it, and its CPUs become the server's.
+    /// This process's server of an engine; the first caller starts it, and its CPUs become the server's.
     ///
     /// # Errors
     ///
-    /// If PostgreSQL is not installed or does not start.
-    pub fn shared(scale: Scale) -> Result<&'static Self> {
-        static STARTED: OnceLock<Server> = OnceLock::new();
-        match STARTED.get() {
+    /// If the engine is not installed or does not start.
+    pub fn shared(engine: Engine, scale: Scale) -> Result<&'static Self> {
+        static POSTGRES: OnceLock<Server> = OnceLock::new();
+        static MYSQL: OnceLock<Server> = OnceLock::new();
+        let started = match engine {
+            Engine::Postgres => &POSTGRES,
+            Engine::Mysql => &MYSQL,
+        };
+        match started.get() {
             Some(server) => Ok(server),
             None => {
-                let server = Self::start(scale)?;
-                Ok(STARTED.get_or_init(|| server))
+                let server = match engine {
+                    Engine::Postgres => Self::postgres(scale)?,
+                    Engine::Mysql => Self::mysql(scale)?,
+                };
+                Ok(started.get_or_init(|| server))
             }
         }
     }
 
-    fn start(scale: Scale) -> Result<Self> {
-        let settings = Settings::new()
+    fn postgres(scale: Scale) -> Result<Self> {
+        let settings = postgres::Settings::new()
             .role(Role::new(Login::ROLE, Auth::Scram).password(Login::PASSWORD))
             .set("jit", "off")
             .set("shared_buffers", "256MB")
@@ -52,7 +76,19 @@ impl Server {
         server.psql(SETTLE)?;
         // Peers differ in whether they would ask for TLS first.
         let url = format!("{}?sslmode=disable", server.url());
-        Ok(Self { server, url })
+        Ok(Self { process: Process::Postgres(server), url })
+    }
+
+    fn mysql(scale: Scale) -> Result<Self> {
+        // It offers no TLS, so peers that would ask for it first go on without.
+        let settings = mysql::Settings::new()
+            .option("innodb-buffer-pool-size=256M")
+            .option("innodb-log-file-size=256M")
+            .option("innodb-stats-persistent=OFF");
+        let server = mysql::Server::start(settings)?;
+        server.sql(&maria::schema(maria::stations(scale)))?;
+        let url = server.url();
+        Ok(Self { process: Process::Mysql(server), url })
     }
 
     pub fn url(&self) -> &str {
@@ -62,7 +98,12 @@ impl Server {
     /// CPU time of all its processes so far, of those that have ended, too. Zero where the system does not
     /// tell.
     pub fn cpu(&self) -> Duration {
-        self.server.pid().and_then(cpu_of_family).unwrap_or_default()
+        match &self.process {
+            Process::Postgres(server) => server.pid().and_then(cpu_of_family),
+            // One process with a thread for each session.
+            Process::Mysql(server) => server.pid().and_then(process_clock::cpu),
+        }
+        .unwrap_or_default()
     }
 }
 
@@ -103,7 +144,7 @@ fn ended_children_ticks(stat: &str) -> Option<u64> {
 ///
 /// If the workload has none: a mistake in its table.
 pub fn url(setting: &crate::registry::Setting) -> Result<&str> {
-    setting.server.as_deref().ok_or_else(|| Failure::new("the workload is not marked as served"))
+    setting.server.as_deref().ok_or_else(|| Failure::new("the workload names no server"))
 }
 
 #[cfg(test)]

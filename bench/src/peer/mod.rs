@@ -5,6 +5,7 @@ pub mod aquifer_driver;
 pub mod aquifer_pool;
 pub mod bb8;
 pub mod deadpool;
+pub mod mysql;
 pub mod postgres;
 pub mod program;
 pub mod rusqlite;

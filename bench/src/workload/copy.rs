@@ -6,6 +6,7 @@ use crate::drive::Request;
 use crate::goal::Goal;
 use crate::peer::postgres::{aquifer_copy, floor_copy, sqlx, tokio_postgres};
 use crate::registry::{Peer, Workload};
+use crate::server::Engine;
 use crate::workload::postgres::stations;
 
 pub const WORKLOADS: &[Workload] = &[
@@ -19,7 +20,7 @@ pub const WORKLOADS: &[Workload] = &[
         granule: stations,
         counted: (5_000, 20_000),
         stored: false,
-        served: true,
+        server: Some(Engine::Postgres),
         peers: &[
             Peer::on_runtime("aquifer", aquifer_copy::rows),
             Peer::on_runtime("aquifer_named", aquifer_copy::named),
@@ -45,7 +46,7 @@ pub const WORKLOADS: &[Workload] = &[
         granule: stations,
         counted: (5_000, 20_000),
         stored: false,
-        served: true,
+        server: Some(Engine::Postgres),
         peers: &[
             Peer::on_runtime("aquifer", aquifer_copy::unload),
             Peer::on_runtime("floor", floor_copy::unload),

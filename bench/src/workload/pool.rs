@@ -23,7 +23,7 @@ pub const WORKLOADS: &[Workload] = &[
         granule: |_| 1_000,
         counted: (1_000, 5_000),
         stored: false,
-        served: false,
+        server: None,
         peers: &[
             Peer::on_runtime("aquifer-pool", aquifer_pool::alone),
             Peer::on_runtime("aquifer-pool_owned", aquifer_pool::alone_owned),
@@ -45,7 +45,7 @@ pub const WORKLOADS: &[Workload] = &[
         granule: |_| 20_000,
         counted: (10_000, 30_000),
         stored: false,
-        served: false,
+        server: None,
         peers: &[
             Peer::on_runtime("aquifer-pool", aquifer_pool::crowd),
             Peer::on_runtime("deadpool", deadpool::crowd),

@@ -6,6 +6,7 @@ use crate::peer::postgres::{
     aquifer, aquifer_driver, deadpool, diesel, floor, floor_connect, libpq, sqlx, tokio_postgres,
 };
 use crate::registry::{Peer, Scale, Setting, Workload};
+use crate::server::Engine;
 
 /// Tasks of `pg_pool_64`.
 pub const TASKS: u64 = 64;
@@ -25,7 +26,7 @@ pub const WORKLOADS: &[Workload] = &[
         granule: |_| 1_000,
         counted: (500, 2_500),
         stored: false,
-        served: true,
+        server: Some(Engine::Postgres),
         peers: &[
             Peer::on_runtime("aquifer", aquifer::point),
             Peer::on_runtime("driver", aquifer_driver::point),
@@ -51,7 +52,7 @@ pub const WORKLOADS: &[Workload] = &[
         granule: |_| 1_000,
         counted: (500, 2_500),
         stored: false,
-        served: true,
+        server: Some(Engine::Postgres),
         peers: &[
             Peer::on_runtime("aquifer", aquifer::pool_1),
             Peer::on_runtime("deadpool", deadpool::pool_1),
@@ -72,7 +73,7 @@ pub const WORKLOADS: &[Workload] = &[
         granule: |_| 6_400,
         counted: (1_280, 6_400),
         stored: false,
-        served: true,
+        server: Some(Engine::Postgres),
         peers: &[
             Peer::on_runtime("aquifer", aquifer::pool_64),
             Peer::on_runtime("deadpool", deadpool::pool_64),
@@ -97,7 +98,7 @@ pub const WORKLOADS: &[Workload] = &[
         granule: |_| 6_400,
         counted: (1_280, 6_400),
         stored: false,
-        served: true,
+        server: Some(Engine::Postgres),
         peers: &[
             Peer::on_runtime("aquifer", aquifer::pipeline),
             // Outside a transaction each statement stands alone, and so has its own Sync.
@@ -122,7 +123,7 @@ pub const WORKLOADS: &[Workload] = &[
         granule: stations,
         counted: (5_000, 20_000),
         stored: false,
-        served: true,
+        server: Some(Engine::Postgres),
         peers: &[
             Peer::on_runtime("aquifer", aquifer::scan),
             Peer::on_runtime("aquifer_borrowed", aquifer::scan_borrowed),
@@ -151,7 +152,7 @@ pub const WORKLOADS: &[Workload] = &[
         granule: stations,
         counted: (5_000, 20_000),
         stored: false,
-        served: true,
+        server: Some(Engine::Postgres),
         peers: &[
             Peer::on_runtime("aquifer", aquifer::collect),
             Peer::on_runtime("floor", floor::collect),
@@ -173,7 +174,7 @@ pub const WORKLOADS: &[Workload] = &[
         granule: |_| 10,
         counted: (10, 30),
         stored: false,
-        served: true,
+        server: Some(Engine::Postgres),
         peers: &[
             Peer::on_runtime("aquifer", aquifer_driver::connect),
             Peer::on_runtime("floor", floor_connect::connect),

@@ -15,7 +15,7 @@ pub const WORKLOADS: &[Workload] = &[Workload {
     granule: |_| 1,
     counted: (1, 2),
     stored: false,
-    served: false,
+    server: None,
     peers: &[
         Peer::program("first", program::first),
         Peer::program("again", program::again),

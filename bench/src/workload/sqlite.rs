@@ -25,7 +25,7 @@ pub const WORKLOADS: &[Workload] = &[
         granule: |_| 1_000,
         counted: (1_000, 3_000),
         stored: true,
-        served: false,
+        server: None,
         peers: &[
             Peer::on_runtime("aquifer", aquifer::point),
             Peer::on_runtime("aquifer_tuple", aquifer::point_tuple),
@@ -57,7 +57,7 @@ pub const WORKLOADS: &[Workload] = &[
         granule: |_| 6_400,
         counted: (2_000, 6_000),
         stored: true,
-        served: false,
+        server: None,
         peers: &[
             Peer::on_runtime("aquifer_shared", aquifer::point_64_shared),
             Peer::on_runtime("aquifer_worker", aquifer::point_64_worker),
@@ -80,7 +80,7 @@ pub const WORKLOADS: &[Workload] = &[
         granule: rows,
         counted: (5_000, 20_000),
         stored: true,
-        served: false,
+        server: None,
         peers: &[
             Peer::on_runtime("aquifer", aquifer::scan),
             Peer::on_runtime("aquifer_borrowed", aquifer::scan_borrowed),
@@ -110,7 +110,7 @@ pub const WORKLOADS: &[Workload] = &[
         granule: rows,
         counted: (5_000, 20_000),
         stored: true,
-        served: false,
+        server: None,
         peers: &[
             Peer::on_runtime("aquifer", aquifer::select),
             Peer::blocking("rusqlite", rusqlite::select),
@@ -130,7 +130,7 @@ pub const WORKLOADS: &[Workload] = &[
         granule: |_| INSERTS,
         counted: (INSERTS, 3 * INSERTS),
         stored: true,
-        served: false,
+        server: None,
         peers: &[
             Peer::on_runtime("aquifer", aquifer::insert),
             Peer::blocking("rusqlite", rusqlite::insert),
