@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use aquifer_driver::{
-    BoxFuture, Canceller, Command, Connection, Counters, Description, Error, ErrorKind, Result,
-    RowBatch, ServerObserver, Status, Step,
+    BoxFuture, Canceller, Command, Connection, Counters, Description, Error, ErrorKind, Outcome,
+    Result, RowBatch, ServerObserver, Status, Step,
 };
 use aquifer_net::Stream;
 use aquifer_net::stop::{Stop, stopped, useless};
@@ -326,6 +326,10 @@ impl Connection for MysqlConnection {
             return Poll::Pending;
         }
         Poll::Ready(step)
+    }
+
+    fn take_outcomes(&mut self, to: &mut Vec<Outcome>) {
+        self.pipeline.take_outcomes(to);
     }
 
     fn abandon(&mut self) -> Status {

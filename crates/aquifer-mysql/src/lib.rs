@@ -15,6 +15,7 @@ mod dial;
 mod driver;
 #[doc(hidden)]
 pub mod fuzzing;
+mod insert;
 mod io_timeout;
 mod kill;
 mod load;

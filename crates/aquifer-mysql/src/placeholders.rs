@@ -47,7 +47,7 @@ pub(crate) fn find(sql: &str, escapes: bool) -> Option<Vec<usize>> {
 }
 
 /// Behind the end of what is quoted from `at` on.
-fn quoted(bytes: &[u8], at: usize, escapes: bool) -> Option<usize> {
+pub(crate) fn quoted(bytes: &[u8], at: usize, escapes: bool) -> Option<usize> {
     let quote = bytes[at];
     let mut at = at + 1;
     loop {

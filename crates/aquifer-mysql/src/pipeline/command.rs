@@ -261,7 +261,7 @@ impl Pipeline {
     }
 
     /// Queues a job, and encodes it if its time has come.
-    fn add(&mut self, job: Job) {
+    pub(super) fn add(&mut self, job: Job) {
         self.jobs.push_back(job);
         self.encode_ready();
     }
@@ -271,9 +271,13 @@ impl Pipeline {
         while let Some(job) = self.jobs.get_mut(self.encoded) {
             // Right behind its Prepare a statement needs no number.
             let blind = job.blind && self.encoded == 1;
-            let unresolved = job.action == Action::Execute && job.statement.is_none() && !blind;
+            let unresolved = job.executes() && job.statement.is_none() && !blind;
             if unresolved || job.failed.is_some() || (job.waits && self.encoded > 0) {
                 return;
+            }
+            if job.action == Action::Bulk {
+                self.encode_bulk();
+                continue;
             }
             let cursor = job.has_cursor();
             let arguments = std::mem::take(&mut job.arguments);
@@ -301,6 +305,8 @@ impl Pipeline {
                     };
                     (command::text(&mut self.out, Code::COM_QUERY, sent), Arguments::None)
                 }
+                // Encoded above.
+                (Action::Bulk, _) => return,
                 (Action::Ping, _) => (command::bare(&mut self.out, Code::COM_PING), arguments),
                 (Action::Reset, _) => {
                     (command::bare(&mut self.out, Code::COM_RESET_CONNECTION), arguments)
@@ -324,7 +330,7 @@ impl Pipeline {
 
     /// What goes before anything else of a command: statements that the server need not keep any more. Later in
     /// the command some of its own may be among them.
-    fn flight_head(&mut self) {
+    pub(super) fn flight_head(&mut self) {
         if self.encoded > 0 || self.touched {
             return;
         }
@@ -359,7 +365,7 @@ impl Pipeline {
 
     /// Outside a transaction each statement stands alone, and all go in as few flights as their Prepares allow.
     /// Inside, one is sent when the one before has succeeded, because the server would go on after an error.
-    fn batch(&mut self, batch: &Batch) -> Result<()> {
+    fn batch(&mut self, batch: &Arc<Batch>) -> Result<()> {
         if batch.is_empty() {
             self.steps.push_back(Settled::end(Default::default()));
             return Ok(());
@@ -381,7 +387,20 @@ impl Pipeline {
         for text in &unknown {
             self.learn(text);
         }
-        for item in batch.iter() {
+        let mut index = 0;
+        while let Some(item) = batch.get(index) {
+            let bulk = if waits { self.bulk_of(batch, index) } else { 0 };
+            if bulk > 0 {
+                let statement = self.cache.find(item.sql);
+                match &statement {
+                    Some(_) => self.counters.cache_hits += bulk as u64,
+                    None => self.learn_for(item.sql, &mut unknown),
+                }
+                self.add_bulk(batch, index, bulk, statement)?;
+                index += bulk;
+                continue;
+            }
+            index += 1;
             let mut job = Job::new(Action::Execute, Role::Statement);
             job.sibling = true;
             job.waits = waits;
@@ -401,16 +420,21 @@ impl Pipeline {
                     }
                 }
                 None => {
-                    // It may have had to leave the cache for one of the new ones.
-                    if !unknown.iter().any(|text| ***text == **item.sql) {
-                        self.learn(item.sql);
-                        unknown.push(item.sql);
-                    }
+                    self.learn_for(item.sql, &mut unknown);
                     self.unknown(job, Arc::clone(item.sql), &item)?;
                 }
             }
         }
         Ok(())
+    }
+
+    /// A Prepare for a statement of a batch, unless it is among those that have one.
+    fn learn_for<'b>(&mut self, sql: &'b Arc<str>, unknown: &mut Vec<&'b Arc<str>>) {
+        // It may have had to leave the cache for one of the new ones.
+        if !unknown.iter().any(|text| ***text == **sql) {
+            self.learn(sql);
+            unknown.push(sql);
+        }
     }
 
     /// A batch whose arguments are written into its texts.

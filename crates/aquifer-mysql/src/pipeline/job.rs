@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use aquifer_driver::{Columns, Error, Outcome, Result, Step, Want};
 
+use super::bulk::Rows;
 use crate::statement::Statement;
 use crate::types::Shape;
 
@@ -15,6 +16,8 @@ pub(super) enum Action {
     Query,
     Prepare,
     Execute,
+    /// The statement for many rows at once.
+    Bulk,
     Ping,
     /// COM_RESET_CONNECTION.
     Reset,
@@ -36,6 +39,10 @@ pub(super) enum Role {
     Probe,
     /// Asks for the warnings of the statement before it.
     Warnings,
+    /// Asks whether what the transaction has done can be undone, before a bulk.
+    Fitness,
+    /// Asks whether what failed has left nothing behind.
+    Undone,
     /// Anything whose outcome is nobody's.
     Own,
 }
@@ -90,6 +97,10 @@ pub(super) struct Job {
     pub(super) text: Option<Arc<str>>,
     pub(super) statement: Option<Arc<Statement>>,
     pub(super) arguments: Arguments,
+    /// The rows of a bulk.
+    pub(super) bulk: Option<Box<Rows>>,
+    /// Its outcome tells whether its table generates keys.
+    pub(super) tells_keys: bool,
     /// How many arguments were given.
     pub(super) given: usize,
     /// It was tried before, with a statement that the server had forgotten.
@@ -137,6 +148,8 @@ impl Job {
             text: None,
             statement: None,
             arguments: Arguments::None,
+            bulk: None,
+            tells_keys: false,
             given: 0,
             retried: false,
             blind: false,

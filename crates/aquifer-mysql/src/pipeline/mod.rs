@@ -7,6 +7,7 @@
 //! The transaction's state is the server's word in every OK; errors do not carry it, so an error inside a
 //! transaction is followed by a ping, whose answer does.
 
+mod bulk;
 mod command;
 mod cursor;
 mod job;
@@ -21,7 +22,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use aquifer_driver::{
-    Columns, Counters, Description, Error, ErrorKind, Retry, ServerObserver, Status,
+    Columns, Counters, Description, Error, ErrorKind, Outcome, Retry, ServerObserver, Status, Step,
 };
 use aquifer_net::{Input, Statements};
 
@@ -122,6 +123,8 @@ pub(crate) struct Pipeline {
     reads_only: bool,
     /// The global number of the session's last write.
     last_gtid: Option<Box<str>>,
+    /// Which statements can go as bulks.
+    fitness: bulk::Fitness,
     /// Cells that had to be re-encoded, until they are appended to their batch.
     scratch: Vec<u8>,
     no_columns: Arc<Columns>,
@@ -189,6 +192,7 @@ impl Pipeline {
             observer: None,
             reads_only: false,
             last_gtid: None,
+            fitness: bulk::Fitness::default(),
             scratch: Vec::new(),
             no_columns: Arc::new(Columns::empty()),
         }
@@ -261,6 +265,17 @@ impl Pipeline {
         let mut counters = self.counters;
         counters.cached = self.cache.len() as u64;
         counters
+    }
+
+    /// Adds the outcomes that are here already, of statements without columns, up to the command's last one.
+    pub(crate) fn take_outcomes(&mut self, to: &mut Vec<Outcome>) {
+        while let Some(Settled { step: Ok(Step::EndOfSet(outcome)), columns: Some(columns) }) =
+            self.steps.front()
+            && columns.is_empty()
+        {
+            to.push(*outcome);
+            self.steps.pop_front();
+        }
     }
 
     pub(crate) fn take_description(&mut self) -> Option<Description> {

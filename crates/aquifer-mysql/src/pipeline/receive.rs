@@ -5,7 +5,7 @@ use std::sync::Arc;
 use aquifer_driver::{Error, ErrorKind, Outcome, Result, Retry, RowBatch, Step, Want};
 
 use super::job::{Action, Job, Role, Settled, Unprepared};
-use super::{Pipeline, Stage, local};
+use super::{Pipeline, Stage, bulk, local};
 use crate::protocol::answer::{self, Ok as Done, Prepared};
 use crate::protocol::frame::{PAYLOAD_MAX, Packet};
 use crate::protocol::reader::{Reader, malformed};
@@ -288,7 +288,7 @@ impl Pipeline {
                 }
                 Ok(())
             }
-            (Action::Ping | Action::Reset, _) => {
+            (Action::Ping | Action::Reset | Action::Bulk, _) => {
                 Err(malformed("a command without a result was answered by one"))
             }
         }
@@ -355,9 +355,7 @@ impl Pipeline {
             self.close_later(&leaves);
         }
         for waiting in self.jobs.iter_mut().filter(|job| {
-            job.action == Action::Execute
-                && job.statement.is_none()
-                && job.text.as_deref() == Some(&*text)
+            job.executes() && job.statement.is_none() && job.text.as_deref() == Some(&*text)
         }) {
             match statement.check_count(waiting.given) {
                 Ok(()) => waiting.statement = Some(Arc::clone(&statement)),
@@ -405,7 +403,10 @@ impl Pipeline {
         if let Some(zone) = done.zone {
             self.reading.zone = zone;
         }
-        job.warnings = done.warnings;
+        job.warnings = match job.role {
+            Role::Undone | Role::Fitness => job.warnings | done.warnings,
+            _ => done.warnings,
+        };
         let rows = job.shape.as_ref().map_or(0, |_| job.rows);
         let affected = if done.affected == 0 { rows } else { done.affected };
         let id = i64::try_from(done.insert_id).ok().filter(|id| *id != 0);
@@ -421,7 +422,7 @@ impl Pipeline {
             // A procedure's results end with an OK of the call, which is no result of its own.
             if job.role == Role::Statement && had_columns {
                 job.ended = Some(settled);
-            } else if !discarding && job.role != Role::Own {
+            } else if !discarding && !matches!(job.role, Role::Own | Role::Undone | Role::Fitness) {
                 self.steps.push_back(settled);
             }
             return Ok(());
@@ -459,6 +460,7 @@ impl Pipeline {
             self.changes.add(text);
         }
         if job.resets {
+            self.fitness.clear();
             self.cache.clear();
             self.closing.clear();
             self.closing_encoded = 0;
@@ -468,6 +470,7 @@ impl Pipeline {
             // The setup that follows sets it; not all servers say so when they are told what to track at once.
             self.reading.zone = self.settings.reading.zone;
         }
+        self.learn_keys(&job, outcome);
         if self.discarding {
             return;
         }
@@ -475,6 +478,17 @@ impl Pipeline {
             self.warnings_told(job);
             return;
         }
+        // A warning says that not all can be undone.
+        let undoes_all = job.warnings == 0 && self.server.in_transaction();
+        match job.role {
+            Role::Undone => return self.told_undone(job, undoes_all),
+            Role::Fitness => return self.told_fitness(undoes_all),
+            _ => {}
+        }
+        let outcome = match job.bulk {
+            Some(_) => self.bulk_succeeded(&job, outcome),
+            None => outcome,
+        };
         if let Some(then) = job.then {
             self.steps.push_back(then);
             return;
@@ -539,6 +553,17 @@ impl Pipeline {
             self.warnings_told(job);
             return Ok(());
         }
+        match job.role {
+            Role::Undone => {
+                self.told_undone(job, false);
+                return Ok(());
+            }
+            Role::Fitness => {
+                self.told_fitness(false);
+                return Ok(());
+            }
+            _ => {}
+        }
         self.may_have_changed(&job);
         if self.settings.reject_read_only && server.is_read_only() && self.rejects(&job) {
             self.reject(&job, server);
@@ -565,7 +590,12 @@ impl Pipeline {
         }
         // Later answers of the flight tell where the transaction stands; if there are none, a ping does.
         let unclear = was_open || may_begin(&job);
+        let repeats = job.bulk.is_some() && bulk::is_of_a_row(&server);
         let error = server.into_error(Some(job.sql()));
+        if repeats && !self.discarding {
+            self.bulk_failed(job, error);
+            return Ok(());
+        }
         if unclear && in_flight == 0 {
             let mut probe = Job::new(Action::Ping, Role::Probe);
             probe.quiet = true;
@@ -594,20 +624,18 @@ impl Pipeline {
         }
     }
 
-    fn settle_failure(&mut self, job: &Job, error: Error) {
+    pub(super) fn settle_failure(&mut self, job: &Job, error: Error) {
         if job.sibling {
             for later in self.jobs.iter_mut().filter(|later| later.waits) {
-                later.failed.get_or_insert_with(|| {
-                    Error::new(
-                        ErrorKind::TxFailed,
-                        "a statement before this one of the batch failed, so this one was not sent",
-                    )
+                later.failed.get_or_insert_with(bulk::unsent);
+            }
+            let behind = std::iter::repeat_with(bulk::unsent).take(job.statements() - 1);
+            for error in std::iter::once(error).chain(behind) {
+                self.steps.push_back(Settled {
+                    step: Ok(Step::Failed(error)),
+                    columns: Some(Arc::clone(&self.no_columns)),
                 });
             }
-            self.steps.push_back(Settled {
-                step: Ok(Step::Failed(error)),
-                columns: Some(Arc::clone(&self.no_columns)),
-            });
         } else {
             // What was to follow is not sent.
             self.jobs.truncate(self.encoded);
@@ -630,9 +658,11 @@ impl Pipeline {
         }
         let sql = learn.sql();
         let unpreparable = full || server.number() == numbers::UNSUPPORTED_PREPARE;
-        for job in self.jobs.iter_mut().filter(|job| {
-            job.action == Action::Execute && job.statement.is_none() && job.sql() == sql
-        }) {
+        for job in self
+            .jobs
+            .iter_mut()
+            .filter(|job| job.executes() && job.statement.is_none() && job.sql() == sql)
+        {
             let unprepared = unpreparable && job.given == 0;
             let error = || server.clone().into_error(Some(sql)).with_nothing_sent(true);
             if job.blind {

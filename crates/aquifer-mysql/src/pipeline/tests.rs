@@ -19,9 +19,13 @@ const MORE: u16 = 8;
 
 impl Talk {
     fn new() -> Self {
+        Self::with(0)
+    }
+
+    fn with(mariadb: u32) -> Self {
         let flags = CapabilityFlags::CLIENT_DEPRECATE_EOF | CapabilityFlags::CLIENT_SESSION_TRACK;
         let settings = Settings {
-            agreed: Agreed { flags: flags.bits(), mariadb: 0 },
+            agreed: Agreed { flags: flags.bits(), mariadb },
             statements_max: 2,
             reading: crate::types::Reading::UTC,
             setup: Setup::new(
@@ -67,6 +71,14 @@ impl Talk {
     fn end(&mut self) -> aquifer_driver::Outcome {
         match self.step() {
             Ok(Some(Step::End(outcome))) => outcome,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Why the next statement of a batch failed.
+    fn failure(&mut self) -> ErrorKind {
+        match self.step() {
+            Ok(Some(Step::Failed(error))) => error.kind(),
             other => panic!("{other:?}"),
         }
     }
@@ -443,4 +455,87 @@ fn a_server_that_asks_for_what_its_owner_gave_up_gets_an_empty_file() {
     answer_numbered(&mut talk, &ok(0, AUTOCOMMIT), 3);
     talk.end();
     assert_eq!(talk.pipeline.status(), Status::Idle);
+}
+
+/// A transaction in which three rows were inserted, the last two of them as one command, and three more that wait
+/// for their answer.
+fn with_bulk_under_way() -> Talk {
+    let mut talk = Talk::with(crate::protocol::greeting::MARIADB_BULK_OPERATIONS);
+    let sql: Arc<str> = "INSERT INTO t VALUES (?)".into();
+    let mut batch = Batch::new();
+    (0..3).for_each(|n| batch.push(&sql, &(n,), Want::Outcome).unwrap());
+    let batch = Arc::new(batch);
+    talk.pipeline.start(Command::Begin(TxOptions::new())).unwrap();
+    talk.sent();
+    talk.answer(&[&ok(0, AUTOCOMMIT | 1)]);
+    talk.end();
+    talk.pipeline.start(Command::Batch(Arc::clone(&batch))).unwrap();
+    talk.sent();
+    talk.answer(&[&[0, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0], PARAMETER]);
+    assert!(talk.step().unwrap().is_none());
+    let sent = talk.sent();
+    assert_eq!((sent.len(), sent[0][0]), (2, 0x17), "a row alone, and whether it can be undone");
+    talk.answer(&[&ok(1, AUTOCOMMIT | 1)]);
+    assert!(matches!(talk.step().unwrap(), Some(Step::EndOfSet(_))));
+    let more = ok(0, AUTOCOMMIT | 1 | MORE);
+    talk.answer(&[&more, &more, &ok(0, AUTOCOMMIT | 1)]);
+    assert!(talk.step().unwrap().is_none());
+    let sent = talk.sent();
+    assert_eq!(sent[0][..10], [0xfa, 1, 0, 0, 0, 128, 0, 8, 0, 0]);
+    talk.answer(&[&ok(2, AUTOCOMMIT | 1)]);
+    assert!(matches!(talk.step().unwrap(), Some(Step::EndOfSet(_))));
+    assert_eq!(talk.end().rows_affected, 1);
+    talk.pipeline.start(Command::Batch(batch)).unwrap();
+    assert_eq!(talk.sent().len(), 1, "all as one");
+    talk
+}
+
+#[test]
+fn a_bulk_that_was_stopped_is_not_sent_again() {
+    let mut talk = with_bulk_under_way();
+    talk.answer(&[&refusal(1317)]);
+    assert_eq!([talk.failure(), talk.failure()], [ErrorKind::Cancelled, ErrorKind::TxFailed]);
+    assert!(talk.step().unwrap().is_none());
+    assert_eq!(talk.sent(), [vec![0x0e]]);
+    talk.answer(&[&ok(0, AUTOCOMMIT | 1)]);
+    assert_eq!(talk.failure(), ErrorKind::TxFailed);
+    talk.end();
+    assert_eq!(talk.pipeline.status(), Status::Transaction);
+}
+
+#[test]
+fn a_bulk_that_nobody_waits_for_is_not_sent_again() {
+    let mut talk = with_bulk_under_way();
+    assert_eq!(talk.pipeline.abandon(), Status::Busy);
+    talk.answer(&[&refusal(1062)]);
+    assert!(talk.step().unwrap().is_none());
+    assert_eq!(talk.sent(), [vec![0x0e]]);
+    talk.answer(&[&ok(0, AUTOCOMMIT | 1)]);
+    talk.end();
+    assert_eq!(talk.pipeline.status(), Status::Transaction);
+}
+
+#[test]
+fn a_bulk_of_a_transaction_that_ended_is_not_sent_again() {
+    let mut talk = with_bulk_under_way();
+    talk.answer(&[&refusal(1062)]);
+    assert!(talk.step().unwrap().is_none());
+    assert!(talk.sent()[0].starts_with(b"\x03SAVEPOINT"));
+    talk.answer(&[&ok(0, AUTOCOMMIT | MORE), &refusal(1305)]);
+    for kind in [ErrorKind::UniqueViolation, ErrorKind::TxFailed, ErrorKind::TxFailed] {
+        assert_eq!(talk.failure(), kind);
+    }
+    talk.end();
+    assert_eq!(talk.pipeline.status(), Status::Idle);
+}
+
+#[test]
+fn a_bulk_has_no_rows_and_asks_for_no_file() {
+    for payload in [b"\xfb/etc/passwd".as_slice(), &[1]] {
+        let mut talk = with_bulk_under_way();
+        talk.answer(&[payload]);
+        assert_eq!(talk.step().unwrap_err().kind(), ErrorKind::Protocol);
+        assert!(talk.pipeline.output().is_empty());
+        assert_eq!(talk.pipeline.status(), Status::Broken);
+    }
 }

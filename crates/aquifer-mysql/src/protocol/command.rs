@@ -50,6 +50,17 @@ pub(crate) fn begin_execute(out: &mut Vec<u8>, statement: u32, cursor: bool) -> 
     start
 }
 
+/// Begins a bulk: what comes before the types and the rows. They are appended, then [`frame::finish`] closes the packet.
+pub(crate) fn begin_bulk(out: &mut Vec<u8>, statement: u32) -> usize {
+    /// `SEND_TYPES_TO_SERVER`.
+    const TYPES_FOLLOW: u16 = 128;
+    let start = frame::begin(out);
+    out.push(Command::COM_STMT_BULK_EXECUTE as u8);
+    out.extend_from_slice(&statement.to_le_bytes());
+    out.extend_from_slice(&TYPES_FOLLOW.to_le_bytes());
+    start
+}
+
 /// Appends the order to send so many more rows of a cursor; returns the number of the packet that answers.
 pub(crate) fn fetch(out: &mut Vec<u8>, statement: u32, rows: u32) -> u8 {
     let start = frame::begin(out);

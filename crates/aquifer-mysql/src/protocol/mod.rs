@@ -49,6 +49,11 @@ impl Agreed {
         self.mariadb & greeting::MARIADB_BULK_OPERATIONS != 0
     }
 
+    /// A statement can be run for many rows at once.
+    pub(crate) fn runs_bulks(self) -> bool {
+        self.mariadb & greeting::MARIADB_BULK_OPERATIONS != 0
+    }
+
     /// Descriptions of columns tell MariaDB's further types.
     pub(crate) fn extends_metadata(self) -> bool {
         self.mariadb & greeting::MARIADB_EXTENDED_METADATA != 0

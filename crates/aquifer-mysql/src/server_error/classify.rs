@@ -71,6 +71,10 @@ impl ServerError {
         }
     }
 
+    pub(crate) fn kind(&self) -> Kind {
+        self.classify().0
+    }
+
     /// True if the session is over, whatever else the server might still say.
     pub(crate) fn ends_session(&self) -> bool {
         self.classify().0 == Kind::ConnectionLost

@@ -24,6 +24,8 @@ pub(super) const YEARS: &str = "MySQL's dates are those of the years 0 to 9999";
 pub(super) const MONTHS: &str = "MySQL keeps no interval with months in it";
 const NO_OFFSET: &str = "an instant cannot be told in the session's time zone, whose rules only the server \
                          knows: set `time_zone` to an offset such as +00:00, or bind a time without a zone";
+pub(super) const NO_ARRAYS: &str = "MySQL has no arrays";
+pub(super) const LISTS: &str = "a list is written as `IN (?)`, with a slice as its argument";
 pub(super) const NO_NUMBER: &str = "MySQL has no such number: neither infinities nor NaN";
 
 /// Appends the arguments: NULL bits, the types, the values. Nothing for a statement without any.
@@ -77,7 +79,7 @@ impl ParamSink for Arguments<'_> {
                 format!("more than the {} announced arguments were given", self.count),
             ));
         }
-        let (kind, flags) = self.value(value)?;
+        let (kind, flags) = put_value(self.out, value, self.zone, self.index)?;
         let at = self.types + 2 * self.index;
         self.out[at] = kind as u8;
         self.out[at + 1] = flags;
@@ -89,93 +91,97 @@ impl ParamSink for Arguments<'_> {
     }
 }
 
-impl Arguments<'_> {
-    /// Appends the value; its type and whether that is unsigned.
-    #[inline]
-    fn value(&mut self, value: ValueRef<'_>) -> Result<(Type, u8)> {
-        let out = &mut *self.out;
-        let kind = match value {
-            ValueRef::Null => Type::MYSQL_TYPE_NULL,
-            ValueRef::Bool(v) => {
-                out.push(v.into());
-                Type::MYSQL_TYPE_TINY
+/// Appends a value; its type and whether that is unsigned. `index`: its place among the arguments.
+///
+/// # Errors
+///
+/// If the engine cannot take it.
+#[inline]
+pub(super) fn put_value(
+    out: &mut Vec<u8>,
+    value: ValueRef<'_>,
+    zone: Zone,
+    index: usize,
+) -> Result<(Type, u8)> {
+    let kind = match value {
+        ValueRef::Null => Type::MYSQL_TYPE_NULL,
+        ValueRef::Bool(v) => {
+            out.push(v.into());
+            Type::MYSQL_TYPE_TINY
+        }
+        ValueRef::Int(v) => {
+            out.extend_from_slice(&v.to_le_bytes());
+            Type::MYSQL_TYPE_LONGLONG
+        }
+        ValueRef::UInt(v) => {
+            out.extend_from_slice(&v.to_le_bytes());
+            return Ok((Type::MYSQL_TYPE_LONGLONG, UNSIGNED));
+        }
+        ValueRef::Float(v) if !v.is_finite() => return Err(refuse(index, NO_NUMBER)),
+        ValueRef::Float(v) => {
+            out.extend_from_slice(&v.to_le_bytes());
+            Type::MYSQL_TYPE_DOUBLE
+        }
+        ValueRef::Decimal(v) => {
+            if !v.bytes().all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(&byte)) {
+                return Err(refuse(index, NO_NUMBER));
             }
-            ValueRef::Int(v) => {
-                out.extend_from_slice(&v.to_le_bytes());
-                Type::MYSQL_TYPE_LONGLONG
-            }
-            ValueRef::UInt(v) => {
-                out.extend_from_slice(&v.to_le_bytes());
-                return Ok((Type::MYSQL_TYPE_LONGLONG, UNSIGNED));
-            }
-            ValueRef::Float(v) if !v.is_finite() => return Err(self.refuse(NO_NUMBER)),
-            ValueRef::Float(v) => {
-                out.extend_from_slice(&v.to_le_bytes());
-                Type::MYSQL_TYPE_DOUBLE
-            }
-            ValueRef::Decimal(v) => {
-                if !v.bytes().all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(&byte)) {
-                    return Err(self.refuse(NO_NUMBER));
-                }
-                put_bytes(out, v.as_bytes());
-                Type::MYSQL_TYPE_NEWDECIMAL
-            }
-            ValueRef::Text(v) | ValueRef::Json(v) => {
-                put_bytes(out, v.as_bytes());
-                Type::MYSQL_TYPE_VAR_STRING
-            }
-            ValueRef::Bytes(v) => {
-                put_bytes(out, v);
-                Type::MYSQL_TYPE_BLOB
-            }
-            ValueRef::Uuid(v) => {
-                put_bytes(out, &v);
-                Type::MYSQL_TYPE_BLOB
-            }
-            ValueRef::Date(v) => {
-                let date = packed_date(v.0).ok_or_else(|| self.refuse(YEARS))?;
-                self.out.push(4);
-                self.out.extend_from_slice(&date);
-                Type::MYSQL_TYPE_DATE
-            }
-            ValueRef::Timestamp(_) | ValueRef::TimestampTz(_) => {
-                let v = in_zone(value, self.zone).map_err(|why| self.refuse(why))?;
-                let day = i32::try_from(v.div_euclid(DAY_MICROS)).ok();
-                let date = day.and_then(packed_date).ok_or_else(|| self.refuse(YEARS))?;
-                self.out.push(11);
-                self.out.extend_from_slice(&date);
-                put_clock(self.out, v.rem_euclid(DAY_MICROS));
-                Type::MYSQL_TYPE_DATETIME
-            }
-            ValueRef::Time(v) => {
-                put_time(out, v);
-                Type::MYSQL_TYPE_TIME
-            }
-            ValueRef::Interval(v) if v.months == 0 => {
-                let micros = i64::from(v.days)
-                    .checked_mul(DAY_MICROS)
-                    .and_then(|days| days.checked_add(v.micros))
-                    .ok_or_else(|| self.refuse("the interval is too long"))?;
-                put_time(self.out, micros);
-                Type::MYSQL_TYPE_TIME
-            }
-            ValueRef::Interval(_) => {
-                return Err(self.refuse(MONTHS));
-            }
-            ValueRef::Array(_) | ValueRef::Elements(_) => {
-                return Err(self
-                    .refuse("MySQL has no arrays")
-                    .with_hint("a list is written as `IN (?)`, with a slice as its argument"));
-            }
-            _ => return Err(self.refuse("MySQL has no type for this value")),
-        };
-        Ok((kind, 0))
-    }
+            put_bytes(out, v.as_bytes());
+            Type::MYSQL_TYPE_NEWDECIMAL
+        }
+        ValueRef::Text(v) | ValueRef::Json(v) => {
+            put_bytes(out, v.as_bytes());
+            Type::MYSQL_TYPE_VAR_STRING
+        }
+        ValueRef::Bytes(v) => {
+            put_bytes(out, v);
+            Type::MYSQL_TYPE_BLOB
+        }
+        ValueRef::Uuid(v) => {
+            put_bytes(out, &v);
+            Type::MYSQL_TYPE_BLOB
+        }
+        ValueRef::Date(v) => {
+            let date = packed_date(v.0).ok_or_else(|| refuse(index, YEARS))?;
+            out.push(4);
+            out.extend_from_slice(&date);
+            Type::MYSQL_TYPE_DATE
+        }
+        ValueRef::Timestamp(_) | ValueRef::TimestampTz(_) => {
+            let v = in_zone(value, zone).map_err(|why| refuse(index, why))?;
+            let day = i32::try_from(v.div_euclid(DAY_MICROS)).ok();
+            let date = day.and_then(packed_date).ok_or_else(|| refuse(index, YEARS))?;
+            out.push(11);
+            out.extend_from_slice(&date);
+            put_clock(out, v.rem_euclid(DAY_MICROS));
+            Type::MYSQL_TYPE_DATETIME
+        }
+        ValueRef::Time(v) => {
+            put_time(out, v);
+            Type::MYSQL_TYPE_TIME
+        }
+        ValueRef::Interval(v) if v.months == 0 => {
+            let micros = i64::from(v.days)
+                .checked_mul(DAY_MICROS)
+                .and_then(|days| days.checked_add(v.micros))
+                .ok_or_else(|| refuse(index, "the interval is too long"))?;
+            put_time(out, micros);
+            Type::MYSQL_TYPE_TIME
+        }
+        ValueRef::Interval(_) => {
+            return Err(refuse(index, MONTHS));
+        }
+        ValueRef::Array(_) | ValueRef::Elements(_) => {
+            return Err(refuse(index, NO_ARRAYS).with_hint(LISTS));
+        }
+        _ => return Err(refuse(index, "MySQL has no type for this value")),
+    };
+    Ok((kind, 0))
+}
 
-    #[cold]
-    fn refuse(&self, why: &str) -> Error {
-        Error::new(ErrorKind::Argument, format!("argument {}: {why}", self.index + 1))
-    }
+#[cold]
+fn refuse(index: usize, why: &str) -> Error {
+    Error::new(ErrorKind::Argument, format!("argument {}: {why}", index + 1))
 }
 
 /// Microseconds since 1970 on the clocks of the session's time zone.

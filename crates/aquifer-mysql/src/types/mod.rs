@@ -5,6 +5,7 @@
 
 pub(crate) mod binary;
 pub(crate) mod bind;
+pub(crate) mod bulk;
 pub(crate) mod column;
 pub(crate) mod literal;
 mod reading;
