@@ -73,12 +73,24 @@ impl ServerError {
     #[cold]
     pub(crate) fn into_connect_error(self) -> Error {
         let (kind, retry) = self.classify_connect();
-        Error::new(kind, format!("{} ({})", self.message, self.number))
+        let hint = match self.number {
+            3159 => Some("the server takes encrypted connections only: set tls=true"),
+            1129 => Some(
+                "an administrator of the server unblocks it (FLUSH HOSTS, or TRUNCATE performance_schema.host_cache)",
+            ),
+            1820 | 1862 => Some("the password has expired: set it anew with another client"),
+            _ => None,
+        };
+        let error = Error::new(kind, self.message.clone())
             .with_code(self.number.to_string())
             .with_sqlstate(self.sqlstate().unwrap_or_default())
             .with_nothing_sent(true)
-            .with_retry(retry)
-            .with_source(self)
+            .with_retry(retry);
+        match hint {
+            Some(hint) => error.with_hint(hint),
+            None => error,
+        }
+        .with_source(self)
     }
 }
 

@@ -6,6 +6,7 @@
 //! | testing what stands on drivers | [`fake`]: a strict engine in memory, with faults and books of its own |
 //! | testing against PostgreSQL | `postgres` (a feature): real servers, started and stopped by the test |
 //! | testing against MariaDB | `mysql` (a feature): the same for MariaDB |
+//! | testing against MySQL 8 | `mysql::scripted`: a server in this process that speaks its protocol |
 //! | testing through a pooler | `pgbouncer` (the same feature) |
 //! | a network that fails | `faults` (the same feature): a proxy that cuts, delays and corrupts on command |
 //! | malformed, hostile and rare streams | `scripted` (the same feature): a server that plays a script |

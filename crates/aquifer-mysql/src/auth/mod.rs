@@ -142,7 +142,8 @@ impl Authenticator {
             Some((&answer::EOF, rest)) => self.switch(rest),
             Some((&answer::MORE_AUTH, data)) => self.more(data),
             Some((&2, _)) => {
-                Err(refused("the server asks for a further factor, and this driver has one only"))
+                Err(refused("the server asks for a further factor, and this driver has one only")
+                    .with_hint("use an account with one factor for programs"))
             }
             // MariaDB marks a plugin's packets only where they could be taken for others.
             Some(_) if self.plugin == b"parsec" => self.more(packet),

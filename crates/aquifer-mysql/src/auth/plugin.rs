@@ -46,10 +46,41 @@ pub(super) fn unknown(name: &[u8]) -> Error {
     refused(&format!(
         "the server asks for the authentication plugin `{name}`, which this driver does not have"
     ))
-    .with_hint(
-        "it has mysql_native_password, caching_sha2_password, sha256_password, ed25519, parsec, \
-         mysql_clear_password and mysql_old_password",
-    )
+    .with_hint(what_to_do(&name))
+}
+
+/// What whoever meets a plugin that is not there can do.
+fn what_to_do(plugin: &str) -> &'static str {
+    match plugin {
+        "dialog" => {
+            "PAM's conversations need somebody who answers; for a password alone set the server's \
+             pam_use_cleartext_plugin=ON, and allowCleartextPasswords=true with tls=true"
+        }
+        "authentication_ldap_sasl_client" => {
+            "for LDAP without SASL give the account authentication_ldap_simple, and set \
+             allowCleartextPasswords=true with tls=true"
+        }
+        "authentication_kerberos_client" | "auth_gssapi_client" => {
+            "Kerberos is not spoken here: give the program an account with caching_sha2_password, or on \
+             MariaDB ed25519"
+        }
+        "authentication_windows_client" => {
+            "Windows' own log-ins are not spoken here: give the program an account with \
+             caching_sha2_password"
+        }
+        "authentication_fido_client" | "authentication_webauthn_client" => {
+            "a security key needs somebody who touches it: give the program an account with \
+             caching_sha2_password"
+        }
+        "authentication_oci_client" | "authentication_openid_connect_client" => {
+            "tokens of OCI and of OpenID Connect are not spoken here: give the program an account with \
+             caching_sha2_password"
+        }
+        _ => {
+            "it has mysql_native_password, caching_sha2_password, sha256_password, ed25519, parsec, \
+             mysql_clear_password and mysql_old_password"
+        }
+    }
 }
 
 /// A password that would have to go where others may listen.

@@ -583,6 +583,7 @@ impl Pipeline {
         job.arguments = Arguments::Held(held);
         job.text = Some(Arc::clone(&statement.text));
         job.retried = true;
+        job.answering = false;
         job.shape = None;
         let mut learn = Job::new(Action::Prepare, Role::Learn);
         learn.quiet = true;

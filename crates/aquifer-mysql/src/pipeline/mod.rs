@@ -328,6 +328,10 @@ impl Pipeline {
         let untouched = !self.touched;
         let mut encoded = self.jobs.iter().take(self.encoded);
         let committing = !untouched && encoded.any(|job| job.role == Role::Commit);
+        // A statement was refused, and the connection broke while the server was asked where that leaves the
+        // transaction: the refusal says more.
+        let probe = self.jobs.front_mut().filter(|job| job.role == Role::Probe);
+        let refused = probe.and_then(|job| job.then.take()).and_then(|then| then.step.err());
         self.jobs.clear();
         self.encoded = 0;
         if committing {
@@ -337,6 +341,9 @@ impl Pipeline {
             )
             .with_hint("look whether the work is there before doing it again")
             .with_source(error);
+        }
+        if let Some(refused) = refused {
+            return refused;
         }
         let error = error.with_nothing_sent(untouched);
         if untouched { error.with_retry(Retry::Safe) } else { error }

@@ -14,7 +14,9 @@ impl ServerError {
             1022 | 1062 | 1169 | 1586 | 1761 | 1762 => Kind::UniqueViolation,
             1216 | 1217 | 1451 | 1452 | 1557 => Kind::ForeignKeyViolation,
             1048 | 1263 | 1364 => Kind::NotNullViolation,
-            3819 | 4025 => Kind::CheckViolation,
+            3819 => Kind::CheckViolation,
+            // A constraint to MariaDB; to MySQL the size of a tablespace.
+            4025 if self.sqlstate() == Some("23000") => Kind::CheckViolation,
             1213 | 1614 | 1689 => Kind::Deadlock,
             1020 | 3101 => Kind::Serialization,
             1205 | 3572 => Kind::LockTimeout,
@@ -22,12 +24,16 @@ impl ServerError {
             1290 if self.message.contains("read-only") || self.message.contains("read_only") => {
                 Kind::ReadOnly
             }
+            // LOAD DATA LOCAL is switched off: to all, to MySQL, to MariaDB.
+            1148 | 3948 | 4166 => Kind::Unsupported,
             1290 | 1235 | UNSUPPORTED_PREPARE => Kind::Unsupported,
             // MariaDB's and MySQL's limits of a statement's time.
             1969 | 3024 => return (Kind::Timeout, Some(Retry::Never)),
             1317 => Kind::Cancelled,
             // Shut down, killed, idle for too long, cut off: the session is over.
-            1053 | 1079 | 1152..=1161 | 1184 | 1927 | 3168 | 4031 => Kind::ConnectionLost,
+            1053 | 1079 | 1152..=1161 | 1184 | 1927 | 3168 => Kind::ConnectionLost,
+            // To MariaDB a trigger that does not exist.
+            4031 if self.message.contains("disconnected") => Kind::ConnectionLost,
             1064 | 1149 | EMPTY_QUERY => Kind::Syntax,
             1049 | 1051 | 1054 | 1072 | 1091 | 1109 | 1128 | 1146 | 1176 | 1193 | 1305 | 1347
             | UNKNOWN_STATEMENT => Kind::UndefinedObject,
@@ -55,7 +61,9 @@ impl ServerError {
         match self.number {
             // Too many connections, for the server or the account.
             1040 | 1203 | 1226 => (Kind::Resources, Retry::Safe),
-            1044 | 1045 | 1130 | 1251 | 1275 | 1524 | 1698 | 1820 | 1862 | 3118 | 4151 => {
+            // Locked or blocked, by MySQL's and MariaDB's numbers; 3159 asks for TLS.
+            3118 | 3159 | 3955 | 4150 | 4151 => (Kind::Authentication, Retry::Never),
+            1044 | 1045 | 1130 | 1251 | 1275 | 1524 | 1698 | 1820 | 1862 => {
                 (Kind::Authentication, Retry::Never)
             }
             // No such database.
@@ -110,6 +118,10 @@ mod tests {
             (1290, "HY000", "running with the --read-only option", Kind::ReadOnly),
             (1290, "HY000", "running with --secure-file-priv", Kind::Unsupported),
             (1927, "70100", "Connection was killed", Kind::ConnectionLost),
+            (4031, "HY000", "The client was disconnected by the server", Kind::ConnectionLost),
+            (4031, "HY000", "Referenced trigger 'a' does not exist", Kind::Database),
+            (4025, "23000", "CONSTRAINT `c` failed for `d`.`t`", Kind::CheckViolation),
+            (4025, "HY000", "AUTOEXTEND_SIZE is out of range", Kind::Database),
             (1146, "42S02", "Table 'd.t' doesn't exist", Kind::UndefinedObject),
             (60_000, "22001", "anything", Kind::Data),
             (60_000, "HY000", "anything", Kind::Database),

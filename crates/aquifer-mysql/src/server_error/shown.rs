@@ -28,7 +28,6 @@ impl ServerError {
         {
             message.push_str(&format!(" (key `{name}`)"));
         }
-        message.push_str(&format!(" ({})", self.number));
         let mut error = Error::new(kind, message)
             .with_code(self.number.to_string())
             .with_sqlstate(self.sqlstate().unwrap_or_default())
@@ -96,7 +95,7 @@ mod tests {
 
     fn error(number: u16, message: &str, sql: &str) -> Error {
         let packet =
-            [b"\xff", number.to_le_bytes().as_slice(), b"#HY000", message.as_bytes()].concat();
+            [b"\xff", number.to_le_bytes().as_slice(), b"#23000", message.as_bytes()].concat();
         ServerError::parse(&packet).unwrap().into_error(Some(sql))
     }
 

@@ -165,7 +165,7 @@ fn read(definition: &Definition, reading: Reading) -> (Kind, Encoding) {
         Ok(Type::MYSQL_TYPE_TIME | Type::MYSQL_TYPE_TIME2) => (Kind::Time, Encoding::TimeLe),
         Ok(Type::MYSQL_TYPE_JSON) => (Kind::Bytes, Encoding::Json),
         Ok(Type::MYSQL_TYPE_BIT) => (Kind::Bits, Encoding::U64Le),
-        Ok(Type::MYSQL_TYPE_GEOMETRY) => (Kind::Bytes, Encoding::Bytes),
+        Ok(Type::MYSQL_TYPE_GEOMETRY | Type::MYSQL_TYPE_VECTOR) => (Kind::Bytes, Encoding::Bytes),
         _ if definition.format.as_deref() == Some("json") => (Kind::Bytes, Encoding::Json),
         _ if definition.type_name.as_deref() == Some("uuid") => (Kind::Uuid, Encoding::Uuid),
         // MariaDB's addresses have the charset of bytes, and are sent as text.
@@ -211,6 +211,7 @@ fn type_name(definition: &Definition) -> String {
         Ok(Type::MYSQL_TYPE_JSON) => "JSON",
         Ok(Type::MYSQL_TYPE_BIT) => "BIT",
         Ok(Type::MYSQL_TYPE_GEOMETRY) => "GEOMETRY",
+        Ok(Type::MYSQL_TYPE_VECTOR) => "VECTOR",
         Ok(Type::MYSQL_TYPE_NULL) => "NULL",
         _ if flag(ColumnFlags::ENUM_FLAG) => "ENUM",
         _ if flag(ColumnFlags::SET_FLAG) => "SET",

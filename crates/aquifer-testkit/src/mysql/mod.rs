@@ -27,6 +27,7 @@
 //! as the account `postgres`, else `nobody`.
 
 mod database;
+pub mod scripted;
 mod server;
 mod settings;
 

@@ -1,0 +1,180 @@
+//! Packets over a socket, encrypted or not, and what can go wrong with them on purpose.
+
+use std::io;
+use std::sync::Arc;
+
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
+
+use super::Shared;
+use crate::postgres::Certificates;
+
+/// Most bytes of one packet's payload.
+const PAYLOAD_MAX: usize = 0xff_ffff;
+
+/// Most bytes of what a client sends in one command: a test does not need more.
+const COMMAND_MAX: usize = 64 << 20;
+
+/// What goes wrong with what the server sends, by the number of the byte.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Fault {
+    #[default]
+    None,
+    /// The connection is closed before this byte.
+    Cut(usize),
+    /// This byte has all its bits changed.
+    Damage(usize),
+}
+
+trait Bytes: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Bytes for T {}
+
+/// One connection, as the server sees it.
+pub(super) struct Wire {
+    stream: Option<Box<dyn Bytes>>,
+    plain: Option<TcpStream>,
+    sequence: u8,
+    said: usize,
+    fault: Fault,
+}
+
+fn gone() -> io::Error {
+    io::ErrorKind::NotConnected.into()
+}
+
+impl Wire {
+    pub(super) fn new(stream: TcpStream, fault: Fault) -> io::Result<Self> {
+        stream.set_nodelay(true)?;
+        Ok(Self { stream: None, plain: Some(stream), sequence: 0, said: 0, fault })
+    }
+
+    fn stream(&mut self) -> io::Result<&mut dyn Bytes> {
+        match (&mut self.stream, &mut self.plain) {
+            (Some(stream), _) => Ok(stream),
+            (None, Some(plain)) => Ok(plain),
+            (None, None) => Err(gone()),
+        }
+    }
+
+    /// Whether nobody else can read along.
+    pub(super) fn is_private(&self) -> bool {
+        self.stream.is_some()
+    }
+
+    /// The client has asked to go on encrypted.
+    pub(super) async fn encrypt(&mut self, acceptor: &TlsAcceptor) -> io::Result<()> {
+        let plain = self.plain.take().ok_or_else(gone)?;
+        self.stream = Some(Box::new(acceptor.accept(plain).await?));
+        Ok(())
+    }
+
+    /// The next payload, put together of its packets.
+    pub(super) async fn read(&mut self) -> io::Result<Vec<u8>> {
+        let mut whole = Vec::new();
+        loop {
+            let mut head = [0; 4];
+            self.stream()?.read_exact(&mut head).await?;
+            let [a, b, c, number] = head;
+            let len = u32::from_le_bytes([a, b, c, 0]) as usize;
+            if whole.is_empty() && number == 0 {
+                self.sequence = 0;
+            }
+            if number != self.sequence || whole.len() + len > COMMAND_MAX {
+                return Err(io::Error::other("the client's packets are out of order"));
+            }
+            self.sequence = number.wrapping_add(1);
+            let start = whole.len();
+            whole.resize(start + len, 0);
+            self.stream()?.read_exact(&mut whole[start..]).await?;
+            if len < PAYLOAD_MAX {
+                return Ok(whole);
+            }
+        }
+    }
+
+    /// Sends a payload, in as many packets as it takes.
+    pub(super) async fn write(&mut self, shared: &Shared, payload: &[u8]) -> io::Result<()> {
+        let mut packets = Vec::with_capacity(payload.len() + 8);
+        let mut rest = payload;
+        loop {
+            let (part, after) = rest.split_at(rest.len().min(PAYLOAD_MAX));
+            let [a, b, c, _] = (part.len() as u32).to_le_bytes();
+            packets.extend_from_slice(&[a, b, c, self.sequence]);
+            packets.extend_from_slice(part);
+            self.sequence = self.sequence.wrapping_add(1);
+            rest = after;
+            if part.len() < PAYLOAD_MAX {
+                break;
+            }
+        }
+        self.write_raw(shared, packets).await
+    }
+
+    /// Sends these bytes as they are.
+    pub(super) async fn write_raw(
+        &mut self,
+        shared: &Shared,
+        mut bytes: Vec<u8>,
+    ) -> io::Result<()> {
+        let mut ends = false;
+        match self.fault {
+            Fault::Cut(at) if at < self.said + bytes.len() => {
+                bytes.truncate(at.saturating_sub(self.said));
+                ends = true;
+            }
+            Fault::Damage(at) => {
+                if let Some(byte) = at.checked_sub(self.said).and_then(|at| bytes.get_mut(at)) {
+                    *byte ^= 0xff;
+                }
+            }
+            _ => {}
+        }
+        self.said += bytes.len();
+        shared.lock().said = self.said;
+        let stream = self.stream()?;
+        stream.write_all(&bytes).await?;
+        stream.flush().await?;
+        if ends { self.close().await } else { Ok(()) }
+    }
+
+    /// Ends the connection; what was sent arrives. An error, so that nobody goes on.
+    pub(super) async fn close(&mut self) -> io::Result<()> {
+        let stream = self.stream()?;
+        stream.shutdown().await?;
+        // Closing with unread bytes would reset the connection.
+        let mut nowhere = tokio::io::sink();
+        let drained = tokio::io::copy(stream, &mut nowhere);
+        let _ = tokio::time::timeout(std::time::Duration::from_millis(100), drained).await;
+        Err(gone())
+    }
+
+    /// Waits until the client closes the connection, or sends something.
+    pub(super) async fn until_client_moves(&mut self) -> io::Result<()> {
+        let mut byte = [0];
+        // It may not send anything while it waits, so how much it is makes no difference.
+        self.stream()?.read_exact(&mut byte).await?;
+        Err(gone())
+    }
+}
+
+/// The server's side of TLS with this certificate.
+pub(super) fn acceptor(certificates: &Certificates) -> io::Result<TlsAcceptor> {
+    let unusable = |error: &dyn std::fmt::Display| io::Error::other(error.to_string());
+    let chain = CertificateDer::from_pem_slice(certificates.server.as_bytes());
+    let key = PrivateKeyDer::from_pem_slice(certificates.server_key.as_bytes());
+    let chain = vec![chain.map_err(|error| unusable(&error))?];
+    let key = key.map_err(|error| unusable(&error))?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| unusable(&error))?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .map_err(|error| unusable(&error))?;
+    Ok(TlsAcceptor::from(Arc::new(config)))
+}
