@@ -6,18 +6,13 @@ mod support;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use aquifer_driver::{Access, Connector, Error, ErrorKind, Result, Retry, RowBatch, Value};
+use aquifer_driver::{Access, Connector, Error, ErrorKind, Retry, Value};
 use aquifer_mysql::{MysqlConnector, Secret};
 use aquifer_testkit::postgres::{Certificates, ServerCertificate};
 use tokio::net::TcpListener;
 
 use support::peer::{NONCE, Peer};
 use support::{SERVER, Session, connect, connector, run};
-
-async fn open(connector: MysqlConnector) -> Result<Session> {
-    let connector: Arc<dyn Connector> = Arc::new(connector);
-    Ok(Session { connection: connector.connect(Access::ReadWrite).await?, batch: RowBatch::new() })
-}
 
 #[test]
 fn variables_charset_and_collation_are_set_at_the_log_in_and_after_a_reset() {
@@ -147,7 +142,7 @@ fn a_hook_makes_the_configuration_of_each_connection() {
         let error = Arc::clone(&connector).connect(Access::ReadWrite).await.unwrap_err();
         assert_eq!((error.retry(), asked.load(Ordering::Relaxed)), (Retry::Safe, 3));
         let wrong = connector_of_a_bad_hook();
-        let error = open(wrong).await.err().unwrap();
+        let error = Session::open(wrong).await.err().unwrap();
         assert_eq!(error.kind(), ErrorKind::Configuration, "{error}");
     });
 }

@@ -4,7 +4,7 @@ mod support;
 
 use aquifer_driver::{ErrorKind, Status, Value};
 
-use support::{SERVER, connect, run};
+use support::{Mysql, SERVER, connect, run};
 
 #[test]
 fn a_reader_is_loaded_and_nothing_else_is_given() {

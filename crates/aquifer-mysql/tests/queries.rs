@@ -4,7 +4,7 @@ mod support;
 
 use aquifer_driver::{Command, ErrorKind, Retry, Status, TxOptions, Value};
 
-use support::{SERVER, connect, run, socket_url};
+use support::{Mysql, SERVER, connect, run, socket_url};
 
 #[test]
 fn every_account_gets_in_over_its_own_way() {

@@ -10,7 +10,7 @@ use aquifer_driver::{
 };
 use aquifer_testkit::mysql::{Auth, Server, Settings, User};
 
-use support::{SERVER, Session, connect, connector, run};
+use support::{Mysql, SERVER, Session, connect, connector, run};
 
 /// Writes down what it hears.
 #[derive(Default)]

@@ -8,7 +8,7 @@ use aquifer_driver::{Command, ErrorKind, Status, Step, Value, Want};
 use aquifer_testkit::client;
 use aquifer_testkit::postgres::{Server, ServerCertificate, Settings};
 
-use support::{RUNTIME, SERVER, Session, connect, run, until};
+use support::{Postgres, RUNTIME, SERVER, Session, connect, run, until};
 
 /// How many statements of this session run at the server.
 fn running(server: &Server, process: u32) -> String {

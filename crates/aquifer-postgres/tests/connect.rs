@@ -4,18 +4,16 @@ mod support;
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
-use aquifer_driver::{
-    Access, Connector, Dsn, Environment, Error, ErrorKind, Result, Retry, RowBatch, Value,
-};
+use aquifer_driver::{Dsn, Environment, Error, ErrorKind, Result, Retry, Value};
 use aquifer_postgres::PostgresConnector;
 use aquifer_testkit::postgres::{
     Auth, Certificates, Proxy, Role, Server, ServerCertificate, Settings, backend,
 };
 use aquifer_testkit::scripted::{Script, Scripted};
 
-use support::{SERVER, Session, connect, run, socket_url, until};
+use support::{Postgres, SERVER, Session, connect, run, socket_url, until};
 
 const PASSWORD: &str = "hunter2-s3cret";
 
@@ -45,8 +43,7 @@ async fn connect_in(environment: &Variables, text: &str) -> Result<Session> {
         true => Dsn::parse(text)?,
         false => Dsn::native("postgres", text),
     };
-    let connector: Arc<dyn Connector> = Arc::new(PostgresConnector::from_dsn(&dsn, environment)?);
-    Ok(Session { connection: connector.connect(Access::ReadWrite).await?, batch: RowBatch::new() })
+    Session::open(PostgresConnector::from_dsn(&dsn, environment)?).await
 }
 
 /// libpq's form, with the environment empty.
@@ -55,7 +52,7 @@ async fn native(text: &str) -> Result<Session> {
 }
 
 async fn refused(url: &str) -> Error {
-    let error = connect(url).await.err().expect("a refusal");
+    let error = connect(url).await.expect_err("a refusal");
     assert_silent(&error);
     error
 }

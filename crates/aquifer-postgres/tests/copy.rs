@@ -12,7 +12,7 @@ use aquifer_postgres::CopyFormat;
 use aquifer_testkit::drop_at_every_poll;
 use aquifer_testkit::postgres::{Database, Proxy};
 
-use support::{SERVER, Session, connect, run};
+use support::{Postgres, SERVER, Session, connect, run};
 
 const FORMATS: [CopyFormat; 3] = [CopyFormat::Binary, CopyFormat::Text, CopyFormat::Csv];
 

@@ -9,13 +9,11 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
-use aquifer_driver::{
-    Access, Batch, Command, Connector, RowBatch, Status, Step, TxOptions, Value, Want,
-};
+use aquifer_driver::{Batch, Command, Status, Step, TxOptions, Value, Want};
 use aquifer_testkit::postgres::Server;
 use aquifer_testkit::{Ended, drop_at_every_poll};
 
-use support::{SERVER, Session, connector, run, until};
+use support::{Postgres, SERVER, Session, connect, run, until};
 
 /// Passes bytes on, those of the server in small pieces. Its threads end with their connections.
 fn trickle(upstream: SocketAddr, piece_bytes: usize) -> SocketAddr {
@@ -61,12 +59,6 @@ fn url(database: &aquifer_testkit::postgres::Database, address: SocketAddr) -> S
     )
 }
 
-async fn open(url: &str) -> Session {
-    let connector: Arc<dyn Connector> = Arc::new(connector(url));
-    let connection = connector.connect(Access::ReadWrite).await.unwrap();
-    Session { connection, batch: RowBatch::new() }
-}
-
 /// Starts a command and reads it to its end.
 async fn go(session: &mut Session, command: Command<'_>) {
     session.connection.start(command).unwrap();
@@ -99,7 +91,7 @@ async fn dropped_everywhere(
     let database = SERVER.fresh_database().unwrap();
     database.psql("CREATE TABLE t (id int)").unwrap();
     let address = trickle(SERVER.address(), PIECE_BYTES);
-    let mut session = open(&url(&database, address)).await;
+    let mut session = connect(&url(&database, address)).await.unwrap();
     let process = session.postgres().process_id();
     let mut probe = 0;
     prepare(&mut session).await;
@@ -268,7 +260,7 @@ fn a_connect_dropped_anywhere_leaves_no_session_behind() {
         let drops = drop_at_every_poll(
             400,
             &mut (),
-            async |()| open(&url).await,
+            async |()| connect(&url).await.unwrap(),
             async |(), ended| {
                 if let Ended::Done(session) = ended {
                     session.connection.close().await.unwrap();
@@ -288,7 +280,7 @@ fn a_close_dropped_anywhere_ends_the_session() {
         let address = trickle(SERVER.address(), 200);
         let url = url(&database, address);
         for polls in 0..3 {
-            let session = open(&url).await;
+            let session = connect(&url).await.unwrap();
             let closing = session.connection.close();
             let _ = aquifer_testkit::at_most(polls, closing).await;
             until(|| sessions(&SERVER, database.name()) == "0\n").await;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use aquifer_driver::{Batch, Command, ErrorKind, Result, Status, Value, Want};
 use aquifer_testkit::{Meter, client};
 
-use support::{SERVER, Session, connect, run};
+use support::{Postgres, SERVER, Session, connect, run};
 
 /// The statements that the server keeps for this session. Asked by a script, which keeps none itself.
 async fn on_server(session: &mut Session) -> u64 {

@@ -10,7 +10,7 @@ use aquifer_testkit::postgres::backend::{self, message};
 use aquifer_testkit::scripted::{Script, Scripted};
 use aquifer_testkit::{CountingAllocator, allocations_of, client};
 
-use support::{SERVER, Session, connect, connector, run, until};
+use support::{Postgres, SERVER, Session, connect, connector, run, until};
 
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator::new();

@@ -14,7 +14,7 @@ use aquifer_driver::{Access, Connector, ErrorKind, Retry, RowBatch, Value};
 use aquifer_postgres::{Notice, SessionObserver, Severity};
 use aquifer_testkit::postgres::{Auth, Role, Server, ServerCertificate, Settings};
 
-use support::{SERVER, Session, connect, connector, run, socket_url};
+use support::{Postgres, SERVER, Session, connect, connector, run, socket_url};
 
 /// A temporary directory.
 struct Folder(PathBuf);
@@ -67,7 +67,7 @@ fn a_required_certificate_is_refused_by_the_client_where_the_server_does_not_ask
             identity(&plain, "disable"),
             certified(&socket_url(&plain)),
         ] {
-            let refused = connect(&url).await.err().expect(&url);
+            let refused = connect(&url).await.expect_err(&url);
             assert_eq!((refused.kind(), refused.retry()), (ErrorKind::Connect, Retry::Never));
             assert!(refused.message().contains("certificate"), "{refused}");
         }

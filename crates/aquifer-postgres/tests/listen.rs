@@ -11,7 +11,7 @@ use aquifer_testkit::postgres::{Proxy, Server, Settings};
 use aquifer_testkit::scripted::{Script, Scripted};
 use aquifer_testkit::{at_most, drop_at_every_poll};
 
-use support::{SERVER, connect, connector, run};
+use support::{Postgres, SERVER, connect, connector, run};
 
 fn options() -> ListenOptions {
     let mut options = ListenOptions::default();

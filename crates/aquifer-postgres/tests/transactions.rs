@@ -10,7 +10,7 @@ use aquifer_driver::{
 use aquifer_testkit::client;
 use aquifer_testkit::postgres::{Proxy, Server, Settings};
 
-use support::{SERVER, Session, connect, run, until};
+use support::{Postgres, SERVER, Session, connect, run, until};
 
 async fn begin_with(session: &mut Session, options: TxOptions) -> Result<()> {
     client::command(&mut *session.connection, Command::Begin(options)).await

@@ -13,7 +13,7 @@
 //! | dropping futures everywhere | [`drop_at_every_poll`], and [`Yielding`] around any driver |
 //! | time | [`ManualClock`], or tokio's paused clock; [`Gate`] to hold one operation |
 //! | counting | [`allocations`], [`TaskWatch`], [`Meter`] |
-//! | talking to a connection by hand | [`client`], [`block_on`] |
+//! | talking to a connection by hand | [`client`], [`session`], [`block_on`] |
 //!
 //! # Testing a driver of your own
 //!
@@ -69,6 +69,7 @@ pub mod postgres;
 mod rounds;
 #[cfg(all(unix, feature = "postgres"))]
 pub mod scripted;
+pub mod session;
 mod tasks;
 mod yielding;
 

@@ -9,7 +9,7 @@ use aquifer_testkit::mysql::scripted::{
     TRACK_GTIDS, TRACK_SCHEMA, TRACK_STATE, TRACK_VARIABLES, capability,
 };
 
-use crate::support::{Session, connect, run};
+use crate::support::{Mysql, Session, connect, run};
 
 fn server(release: Release) -> Scripted {
     Scripted::new(release).account(Account::new("app").method(Method::Native("secret".into())))

@@ -8,7 +8,7 @@ use aquifer_testkit::mysql::scripted::{
 };
 use aquifer_testkit::mysql::{Certificates, ServerCertificate};
 
-use crate::support::{connect, run};
+use crate::support::{Mysql, connect, run};
 
 /// The public key that MariaDB derives from the password `secret`: the example of its documentation of `ed25519`.
 const ED25519_OF_SECRET: [u8; 32] = [

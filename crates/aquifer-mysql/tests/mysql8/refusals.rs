@@ -17,7 +17,7 @@ fn server() -> Scripted {
 async fn refused(server: Scripted, parameters: &str) -> Error {
     let server = server.start().await.unwrap();
     let opened = connect(&server.url("app:secret", parameters)).await;
-    let error = opened.err().expect("the log-in must fail");
+    let error = opened.expect_err("the log-in must fail");
     assert!(error.nothing_sent(), "nothing that a caller has asked for");
     assert!(error.to_string().contains("no session with 127.0.0.1"), "{error}");
     assert!(!format!("{error} {error:?}").contains("secret"), "{error:?}");

@@ -8,7 +8,7 @@ use aquifer_testkit::allocations_of;
 use aquifer_testkit::postgres::backend::{self, message};
 use aquifer_testkit::scripted::{Script, Scripted};
 
-use super::support::{Session, connect, run, until};
+use super::support::{Postgres, Session, connect, run, until};
 use super::{BYTES_MAX, PASSWORD, assert_silent, frames, greeting, spoiled, url};
 
 const INT4: u32 = 23;

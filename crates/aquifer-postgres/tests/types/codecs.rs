@@ -87,9 +87,7 @@ impl TypeCodec for Points {
 }
 
 async fn open(url: &str, name: &str, calls: &Arc<Calls>) -> Result<Session> {
-    let connector: Arc<dyn Connector> =
-        Arc::new(connector(url).with_codec(name, Points(Arc::clone(calls))));
-    Ok(Session { connection: connector.connect(Access::ReadWrite).await?, batch: RowBatch::new() })
+    Session::open(connector(url).with_codec(name, Points(Arc::clone(calls)))).await
 }
 
 fn with_cube() -> Database {
@@ -170,7 +168,7 @@ fn the_numbers_of_types_are_those_of_each_sessions_own_database() {
 fn a_name_that_is_none_fails_the_connect() {
     run(async {
         let calls = Arc::new(Calls::default());
-        let error = open(&SERVER.url(), "no type (", &calls).await.err().expect("a refusal");
+        let error = open(&SERVER.url(), "no type (", &calls).await.expect_err("a refusal");
         assert_eq!(error.kind(), ErrorKind::Configuration);
         assert!(error.message().contains("no type ("), "{error}");
     });

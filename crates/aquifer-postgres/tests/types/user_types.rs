@@ -6,7 +6,7 @@ use aquifer_postgres::{Composite, Hstore, PostgresConnection, Range};
 use aquifer_testkit::postgres::Database;
 
 use crate::paths::{Paths, arrays, few, query, scalars, texts};
-use crate::support::{SERVER, Session, connect, run};
+use crate::support::{Postgres, SERVER, Session, connect, run};
 
 const TYPES: &str = "
     CREATE TYPE mood AS ENUM ('sad', 'ok', 'very happy', '42', 'it''s', 'a,b');
