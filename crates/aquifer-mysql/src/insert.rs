@@ -2,13 +2,39 @@
 //!
 //! Such a statement affects one row or fails, so that what many of them did, run as one, is known of each.
 
+use std::ops::Range;
+
 use crate::placeholders;
 
-/// True for `INSERT INTO t (a, b) VALUES (?, 7)`: names, placeholders and literals, and nothing that could skip a
-/// row, change another one, compute or give rows. `escapes`: a backslash in a string escapes.
-pub(crate) fn is_of_one_row(sql: &str, escapes: bool) -> bool {
-    let mut text = Text { bytes: sql.as_bytes(), at: 0, escapes };
-    text.inserts().is_some()
+/// A text that inserts one row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct OneRow {
+    /// Where its values stand, with their parentheses.
+    values: Range<usize>,
+    /// All its values are arguments.
+    pub(crate) only_arguments: bool,
+}
+
+impl OneRow {
+    /// Reads `INSERT INTO t (a, b) VALUES (?, 7)`: names, placeholders and literals, and nothing that could skip a
+    /// row, change another one, compute or give rows. `None` for anything else. `escapes`: a backslash in a string
+    /// escapes.
+    pub(crate) fn parse(sql: &str, escapes: bool) -> Option<Self> {
+        Text { bytes: sql.as_bytes(), at: 0, escapes }.inserts()
+    }
+
+    /// The text for so many rows.
+    pub(crate) fn repeated(&self, sql: &str, rows: usize) -> String {
+        let values = &sql[self.values.clone()];
+        let mut out = String::with_capacity(sql.len() + rows * (values.len() + 2));
+        out.push_str(&sql[..self.values.end]);
+        for _ in 1..rows {
+            out.push_str(", ");
+            out.push_str(values);
+        }
+        out.push_str(&sql[self.values.end..]);
+        out
+    }
 }
 
 struct Text<'a> {
@@ -18,7 +44,7 @@ struct Text<'a> {
 }
 
 impl<'a> Text<'a> {
-    fn inserts(&mut self) -> Option<()> {
+    fn inserts(&mut self) -> Option<OneRow> {
         self.word("INSERT")?;
         let _ = self.word("LOW_PRIORITY").or_else(|| self.word("HIGH_PRIORITY"));
         let _ = self.word("INTO");
@@ -35,9 +61,12 @@ impl<'a> Text<'a> {
         }
         self.word("VALUES").or_else(|| self.word("VALUE"))?;
         self.sign(b'(')?;
-        let mut places = 0;
+        let start = self.at - 1;
+        let (mut places, mut only_arguments) = (0, true);
         loop {
-            match self.peek()? {
+            let byte = self.peek()?;
+            only_arguments &= matches!(byte, b'?' | b',' | b')');
+            match byte {
                 b'?' => {
                     places += 1;
                     self.at += 1;
@@ -54,8 +83,9 @@ impl<'a> Text<'a> {
             }
         }
         self.sign(b')')?;
+        let values = start..self.at;
         let _ = self.sign(b';');
-        (self.peek().is_none() && places > 0).then_some(())
+        (self.peek().is_none() && places > 0).then_some(OneRow { values, only_arguments })
     }
 
     /// The next byte that is no space.
@@ -135,7 +165,18 @@ mod tests {
             ("INSERT INTO t VALUES ('?", false),
             ("INSERT INTO t VALUES (?", false),
         ] {
-            assert_eq!(is_of_one_row(sql, true), expected, "{sql}");
+            assert_eq!(OneRow::parse(sql, true).is_some(), expected, "{sql}");
         }
+    }
+
+    #[test]
+    fn the_values_are_repeated_and_nothing_else() {
+        let sql = "INSERT INTO `t(?)` (a, b) VALUES (?, ')') ;";
+        let row = OneRow::parse(sql, true).unwrap();
+        assert!(!row.only_arguments);
+        assert_eq!(row.repeated(sql, 1), sql);
+        let expected = "INSERT INTO `t(?)` (a, b) VALUES (?, ')'), (?, ')'), (?, ')') ;";
+        assert_eq!(row.repeated(sql, 3), expected);
+        assert!(OneRow::parse("INSERT INTO t VALUES ( ? ,?)", true).unwrap().only_arguments);
     }
 }

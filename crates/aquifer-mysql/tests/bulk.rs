@@ -129,16 +129,71 @@ fn a_table_that_generates_keys_tells_each() {
     run(async {
         let database = SERVER.fresh_database().unwrap();
         let mut session = connect(database.url()).await.unwrap();
+        let sql = "CREATE TABLE t (id BIGINT AUTO_INCREMENT PRIMARY KEY, s VARCHAR(20), n INT)";
+        session.query(sql, &()).await.unwrap();
+        begin(&mut session).await;
+        let insert = "INSERT INTO t (s, n) VALUES (?, ?)";
+        for (turn, step) in [(0, 1), (1, 1), (2, 5)] {
+            session.script(&format!("SET auto_increment_increment = {step}")).await.unwrap();
+            let before = session.connection.counters().rounds;
+            // The first row does not tell whether its key is generated: it has a NULL.
+            let rows = (0..500).map(|n| (format!("row {turn} {n}"), (n > 0).then_some(n)));
+            let results = send(&mut session, batch(insert, rows)).await;
+            // The statement and two rows alone, then the statement for 498; once only.
+            assert_eq!(session.connection.counters().rounds - before, [5, 2, 1][turn as usize]);
+            let sql = "SELECT id FROM t WHERE s LIKE concat('row ', ?, ' %') ORDER BY n";
+            let keys = session.query(sql, &(turn,)).await.unwrap();
+            let keys = keys.iter().map(|row| match row[0] {
+                Value::Int(key) => Ok((1, Some(key))),
+                _ => panic!("{row:?}"),
+            });
+            assert_eq!(results, keys.collect::<Vec<_>>(), "{turn}");
+        }
+    });
+}
+
+#[test]
+fn keys_that_are_given_are_told_as_they_are() {
+    run(async {
+        let database = SERVER.fresh_database().unwrap();
+        let mut session = connect(database.url()).await.unwrap();
         let sql = "CREATE TABLE t (id BIGINT AUTO_INCREMENT PRIMARY KEY, s VARCHAR(20))";
         session.query(sql, &()).await.unwrap();
         begin(&mut session).await;
-        for turn in 0..2 {
-            let rows = (0..5).map(|n| (format!("row {n}"),));
-            let results = send(&mut session, batch("INSERT INTO t (s) VALUES (?)", rows)).await;
-            let keys = (1..=5).map(|n| Ok((1, Some(turn * 5 + n))));
-            assert_eq!(results, keys.collect::<Vec<_>>());
+        let rows = (0..20).map(|n| ((n % 4 > 0).then_some(100 + n * 3), format!("{n}")));
+        let results = send(&mut session, batch("INSERT INTO t VALUES (?, ?)", rows)).await;
+        let keys = session.query("SELECT id FROM t ORDER BY CAST(s AS INT)", &()).await.unwrap();
+        let keys = keys.iter().map(|row| match row[0] {
+            Value::Int(key) => Ok((1, Some(key))),
+            _ => panic!("{row:?}"),
+        });
+        assert_eq!(results, keys.collect::<Vec<_>>());
+        // None of it went together.
+        assert_eq!(executions(&mut session).await, 1 + 20 + 1);
+    });
+}
+
+#[test]
+fn a_row_that_fails_among_those_with_keys_is_named() {
+    run(async {
+        let database = SERVER.fresh_database().unwrap();
+        let mut session = connect(database.url()).await.unwrap();
+        let sql = "CREATE TABLE t (id INT AUTO_INCREMENT PRIMARY KEY, n INT UNIQUE)";
+        session.query(sql, &()).await.unwrap();
+        begin(&mut session).await;
+        let insert = "INSERT INTO t (n) VALUES (?)";
+        let learnt = send(&mut session, batch(insert, (10..20).map(|n| (n,)))).await;
+        assert!(learnt.iter().all(Result::is_ok), "{learnt:?}");
+        let results = send(&mut session, batch(insert, (1..20).map(|n| (n,)))).await;
+        let good: Vec<_> = results.iter().filter(|told| told.is_ok()).collect();
+        assert_eq!(good.len(), 9);
+        assert_eq!(results[9], Err(ErrorKind::UniqueViolation));
+        assert_eq!(results[10..], vec![Err(ErrorKind::TxFailed); 9]);
+        let keys = session.query("SELECT id FROM t WHERE n < 10 ORDER BY n", &()).await.unwrap();
+        for (told, row) in results.iter().zip(&keys) {
+            let key = told.unwrap().1.map(Value::Int);
+            assert_eq!(key.as_ref(), Some(&row[0]));
         }
-        assert_eq!(executions(&mut session).await, 1 + 10);
     });
 }
 

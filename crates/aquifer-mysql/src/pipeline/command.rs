@@ -194,7 +194,7 @@ impl Pipeline {
     }
 
     /// Takes statements out of the cache until there is room for one more, and for those on their way.
-    fn make_room(&mut self) {
+    pub(super) fn make_room(&mut self) {
         let coming = self.jobs.iter().take_while(|job| job.role == Role::Learn).count();
         while let Some(evicted) = self.cache.make_room(coming + 1) {
             self.counters.evicted += 1;
@@ -389,15 +389,16 @@ impl Pipeline {
         }
         let mut index = 0;
         while let Some(item) = batch.get(index) {
-            let bulk = if waits { self.bulk_of(batch, index) } else { 0 };
-            if bulk > 0 {
+            let bulk = if waits { self.bulk_of(batch, index) } else { None };
+            if let Some(bulk) = bulk {
+                let count = bulk.0;
                 let statement = self.cache.find(item.sql);
                 match &statement {
-                    Some(_) => self.counters.cache_hits += bulk as u64,
+                    Some(_) => self.counters.cache_hits += count as u64,
                     None => self.learn_for(item.sql, &mut unknown),
                 }
                 self.add_bulk(batch, index, bulk, statement)?;
-                index += bulk;
+                index += count;
                 continue;
             }
             index += 1;

@@ -41,6 +41,8 @@ pub(super) enum Role {
     Warnings,
     /// Asks whether what the transaction has done can be undone, before a bulk.
     Fitness,
+    /// Asks how far the keys of the statement behind it will be apart.
+    KeyStep,
     /// Asks whether what failed has left nothing behind.
     Undone,
     /// Anything whose outcome is nobody's.
@@ -97,7 +99,7 @@ pub(super) struct Job {
     pub(super) text: Option<Arc<str>>,
     pub(super) statement: Option<Arc<Statement>>,
     pub(super) arguments: Arguments,
-    /// The rows of a bulk.
+    /// The rows that it stands for, if there are several.
     pub(super) bulk: Option<Box<Rows>>,
     /// Its outcome tells whether its table generates keys.
     pub(super) tells_keys: bool,

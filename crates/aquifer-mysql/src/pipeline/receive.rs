@@ -96,16 +96,20 @@ impl Pipeline {
                     _ => return Ok(Some(Step::Rows)),
                 }
             }
-            let warns = is_row && self.jobs.front().is_some_and(|job| job.role == Role::Warnings);
-            let received = if is_row && !warns {
+            let own = self.jobs.front().map(|job| job.role);
+            let own = own.filter(|role| is_row && matches!(role, Role::Warnings | Role::KeyStep));
+            let received = if is_row && own.is_none() {
                 self.take_rows(packet, split, batch)
             } else {
                 self.take(packet);
                 // Taken out for the moment: what receives the packet changes everything else.
                 let bytes = std::mem::take(&mut self.input.bytes);
                 let payload = &bytes[packet.body..packet.end];
-                let received =
-                    if warns { self.hear_warning(payload) } else { self.receive(payload) };
+                let received = match own {
+                    Some(Role::Warnings) => self.hear_warning(payload),
+                    Some(_) => self.hear_key_step(payload),
+                    None => self.receive(payload),
+                };
                 self.input.bytes = bytes;
                 self.input.settle();
                 received
@@ -485,10 +489,7 @@ impl Pipeline {
             Role::Fitness => return self.told_fitness(undoes_all),
             _ => {}
         }
-        let outcome = match job.bulk {
-            Some(_) => self.bulk_succeeded(&job, outcome),
-            None => outcome,
-        };
+        let outcome = self.bulk_succeeded(&job, outcome);
         if let Some(then) = job.then {
             self.steps.push_back(then);
             return;
@@ -590,7 +591,7 @@ impl Pipeline {
         }
         // Later answers of the flight tell where the transaction stands; if there are none, a ping does.
         let unclear = was_open || may_begin(&job);
-        let repeats = job.bulk.is_some() && bulk::is_of_a_row(&server);
+        let repeats = job.statements() > 1 && bulk::is_of_a_row(&server);
         let error = server.into_error(Some(job.sql()));
         if repeats && !self.discarding {
             self.bulk_failed(job, error);
@@ -665,7 +666,11 @@ impl Pipeline {
         {
             let unprepared = unpreparable && job.given == 0;
             let error = || server.clone().into_error(Some(sql)).with_nothing_sent(true);
-            if job.blind {
+            if job.statements() > 1 && job.action == Action::Execute {
+                // One for many rows is the driver's idea.
+                let many = std::mem::replace(job, Job::new(Action::Bulk, Role::Statement));
+                *job = many.singly();
+            } else if job.blind {
                 // It is on its way, and will be refused.
                 let fails = || Unprepared::Fails(error());
                 job.unprepared = Some(if unprepared { Unprepared::Text } else { fails() });
