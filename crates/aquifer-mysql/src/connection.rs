@@ -2,7 +2,6 @@
 
 use std::any::Any;
 use std::fmt;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -10,11 +9,9 @@ use aquifer_driver::{
     BoxFuture, Canceller, Command, Connection, Counters, Description, Error, ErrorKind, Outcome,
     Result, RowBatch, ServerObserver, Status, Step,
 };
-use aquifer_net::Stream;
 use aquifer_net::stop::{Stop, stopped, useless};
+use aquifer_net::{Flow, Stream, Wire};
 use mysql_common::constants::Command as Code;
-use tokio::io::{AsyncWrite, AsyncWriteExt};
-use tokio_util::io::poll_read_buf;
 
 use crate::config::Config;
 use crate::io_timeout::IoTimeout;
@@ -27,11 +24,9 @@ use crate::setup::Setup;
 /// Applications reach it through `conn.driver::<MysqlConnection>()`, for what only these engines have. I/O happens in
 /// the task that uses it; there is no task behind it.
 pub struct MysqlConnection {
-    stream: Stream,
+    wire: Wire,
     pipeline: Pipeline,
     stop: Arc<Stop>,
-    /// Written bytes may still be in a TLS layer.
-    unflushed: bool,
     /// A command's last step, while a stop that was asked for during it is still on its way or its mark on the
     /// session.
     held: Option<Result<Step>>,
@@ -56,10 +51,9 @@ impl MysqlConnection {
         mariadb: bool,
     ) -> Self {
         Self {
-            stream,
+            wire: Wire::new(stream),
             pipeline,
             stop,
-            unflushed: false,
             held: None,
             sweeping: false,
             scratch: RowBatch::new(),
@@ -158,11 +152,10 @@ impl MysqlConnection {
         // Whether this task is woken when bytes come.
         let mut registered = false;
         if self.pipeline.owes() && self.pipeline.untouched() {
-            // A server that has closed an idle session says so before anything is sent.
-            while self.check_liveness && self.poll_fill(cx)?.is_ready() {
-                self.pipeline.receive_unasked()?;
+            if self.check_liveness {
+                self.wire.poll_liveness(cx, &mut self.pipeline)?;
+                registered = true;
             }
-            registered = self.check_liveness;
             self.reading.progress();
             if !self.sweeping && !self.stop.may_send() {
                 self.pipeline.abandon();
@@ -170,7 +163,11 @@ impl MysqlConnection {
             }
         }
         loop {
-            let blocked = self.poll_write(cx)?.is_pending();
+            let waits = self.pipeline.output().len();
+            let blocked = self.wire.poll_write(cx, &mut self.pipeline)?.is_pending();
+            if self.pipeline.output().len() < waits {
+                self.writing.progress();
+            }
             if !blocked && self.pipeline.wants_contents() {
                 return Poll::Ready(Ok(Step::Rows));
             }
@@ -186,7 +183,7 @@ impl MysqlConnection {
                     continue;
                 }
             }
-            if registered || self.poll_fill(cx)?.is_pending() {
+            if registered || self.wire.poll_fill(cx, &mut self.pipeline)?.is_pending() {
                 return match self.out_of_patience(cx, blocked) {
                     Some(error) => Poll::Ready(Err(error)),
                     None => Poll::Pending,
@@ -206,67 +203,6 @@ impl MysqlConnection {
         };
         let error = Error::new(ErrorKind::ConnectionLost, format!("{what} of {limit:?}"));
         Some(self.pipeline.broke(error))
-    }
-
-    #[inline]
-    fn poll_write(&mut self, cx: &mut Context<'_>) -> Result<Poll<()>> {
-        while !self.pipeline.output().is_empty() {
-            match Pin::new(&mut self.stream).poll_write(cx, self.pipeline.output()) {
-                Poll::Ready(Ok(0)) => return Err(self.lost(std::io::ErrorKind::WriteZero.into())),
-                Poll::Ready(Ok(len)) => {
-                    self.pipeline.wrote(len);
-                    self.writing.progress();
-                    self.unflushed = true;
-                }
-                Poll::Ready(Err(error)) => return Err(self.last_words(cx, error)),
-                Poll::Pending => return Ok(Poll::Pending),
-            }
-        }
-        if self.unflushed {
-            match Pin::new(&mut self.stream).poll_flush(cx) {
-                Poll::Ready(Ok(())) => self.unflushed = false,
-                Poll::Ready(Err(error)) => return Err(self.last_words(cx, error)),
-                Poll::Pending => return Ok(Poll::Pending),
-            }
-        }
-        Ok(Poll::Ready(()))
-    }
-
-    /// Reads once.
-    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Result<Poll<()>> {
-        let room = self.pipeline.input().room();
-        match poll_read_buf(Pin::new(&mut self.stream), cx, room) {
-            Poll::Ready(Ok(0)) => Err(self.lost(std::io::ErrorKind::UnexpectedEof.into())),
-            Poll::Ready(Ok(len)) => {
-                self.pipeline.input().filled(len);
-                Ok(Poll::Ready(()))
-            }
-            Poll::Ready(Err(error)) => Err(self.lost(error)),
-            Poll::Pending => Ok(Poll::Pending),
-        }
-    }
-
-    /// A server that closes a session says why before: what it said is still there to be read when writing fails.
-    fn last_words(&mut self, cx: &mut Context<'_>, error: std::io::Error) -> Error {
-        while let Ok(Poll::Ready(())) = self.poll_fill(cx) {
-            if let Err(said) = self.pipeline.receive_unasked() {
-                return said;
-            }
-        }
-        self.lost(error)
-    }
-
-    #[cold]
-    fn lost(&mut self, error: std::io::Error) -> Error {
-        let closed = error.kind() == std::io::ErrorKind::UnexpectedEof;
-        let message = if closed {
-            "the server closed the connection"
-        } else {
-            "the connection to the server broke"
-        };
-        let lost = Error::new(ErrorKind::ConnectionLost, message);
-        let lost = if closed { lost } else { lost.with_source(error) };
-        self.pipeline.broke(lost)
     }
 
     /// After a command: waits for a stop that is on its way, and takes its mark off the session.
@@ -408,16 +344,14 @@ impl Connection for MysqlConnection {
         self
     }
 
-    fn close(mut self: Box<Self>) -> BoxFuture<'static, Result<()>> {
+    fn close(self: Box<Self>) -> BoxFuture<'static, Result<()>> {
         Box::pin(async move {
             if self.status() == Status::Broken {
                 return Ok(());
             }
             let mut farewell = Vec::new();
             command::bare(&mut farewell, Code::COM_QUIT);
-            // The server needs no farewell; a session that breaks now has ended as well.
-            let _ = self.stream.write_all(&farewell).await;
-            let _ = self.stream.shutdown().await;
+            self.wire.close(&farewell).await;
             Ok(())
         })
     }

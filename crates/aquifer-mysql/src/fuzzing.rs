@@ -4,8 +4,9 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use aquifer_driver::{
-    Batch, Command, Params, Result, RowBatch, Status, Step, TxOptions, Value, ValueRef, Want,
+    Batch, Command, Params, Result, RowBatch, Status, TxOptions, Value, ValueRef, Want,
 };
+use aquifer_net::fuzzing::{Played, play};
 use mysql_common::constants::CapabilityFlags as Flags;
 
 use crate::auth::{Authenticator, Channel, Policy, Progress};
@@ -159,36 +160,15 @@ pub fn replay(command: u8, bytes: &[u8], piece: usize) -> (Vec<String>, bool) {
             log.push(format!("refused: {:?}", error.kind()));
             continue;
         }
-        loop {
-            let out = pipeline.output().len();
-            pipeline.wrote(out);
-            match pipeline.advance(&mut batch) {
-                Ok(Some(step)) => {
-                    log.extend(batch.rows().map(|row| format!("{:?}", row.get::<Value>(0).ok())));
-                    match step {
-                        Step::Rows => continue,
-                        Step::EndOfSet(outcome) => log.push(format!("set {outcome:?}")),
-                        Step::Failed(error) => log.push(format!("failed {:?}", error.kind())),
-                        _ => {
-                            log.push("end".to_owned());
-                            break;
-                        }
-                    }
-                }
-                Ok(None) if !pipeline.output().is_empty() => {}
-                Ok(None) => match pieces.next() {
-                    Some(piece) => pipeline.input().room().extend_from_slice(piece),
-                    None => return (log, pipeline.status() != Status::Broken),
-                },
-                Err(error) => {
-                    log.push(format!("error {:?}", error.kind()));
-                    break;
-                }
-            }
+        if play(&mut pipeline, Pipeline::advance, &mut batch, &mut pieces, &mut log)
+            == Played::Waits
+        {
+            break;
         }
         if pipeline.status() == Status::Broken {
             return (log, false);
         }
     }
-    (log, true)
+    let usable = pipeline.status() != Status::Broken;
+    (log, usable)
 }

@@ -6,6 +6,7 @@
 //! | [`Input`] | bytes that were read and are not understood yet |
 //! | [`Statements`] | the prepared statements of one connection, by their text, bounded |
 //! | [`stop`] | asks the server to stop a session's command, and never the next one |
+//! | [`Wire`] | writes what a pipeline has to say and reads what comes, in the task of whoever polls |
 //! | [`tls`] | what is trusted, what is checked of a server's certificate, and when files are read again |
 //! | [`Files`] | the small files that a configuration names, behind a trait |
 //! | [`Secret`] | a password that is shown nowhere |
@@ -15,15 +16,19 @@
 #![forbid(unsafe_code)]
 
 mod files;
+#[doc(hidden)]
+pub mod fuzzing;
 mod input;
 mod secret;
 mod statements;
 pub mod stop;
 mod stream;
 pub mod tls;
+mod wire;
 
 pub use files::{Files, GivenFiles, Stat, SystemFiles, is_missing};
 pub use input::Input;
 pub use secret::Secret;
 pub use statements::{ByText, Statements};
 pub use stream::Stream;
+pub use wire::{Flow, Wire};

@@ -2,7 +2,6 @@
 
 use std::any::Any;
 use std::fmt;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -10,10 +9,8 @@ use aquifer_driver::{
     BoxFuture, Canceller, Command, Connection, Counters, Description, Error, ErrorKind, Result,
     RowBatch, Status, Step,
 };
-use aquifer_net::Stream;
 use aquifer_net::stop::{Stop, stopped, useless};
-use tokio::io::{AsyncWrite, AsyncWriteExt};
-use tokio_util::io::poll_read_buf;
+use aquifer_net::{Flow, Stream, Wire};
 
 use crate::pipeline::{CopyStep, Direction, Pipeline};
 use crate::protocol::frontend;
@@ -25,11 +22,9 @@ use crate::user_types::TypeNames;
 /// Applications reach it through `conn.driver::<PostgresConnection>()`, for what only PostgreSQL has.
 /// I/O happens in the task that uses it; there is no task behind it.
 pub struct PostgresConnection {
-    stream: Stream,
+    wire: Wire,
     pipeline: Pipeline,
     stop: Arc<Stop>,
-    /// Written bytes may still be in a TLS layer.
-    unflushed: bool,
     /// A command's last step, while a stop that was asked for during it is still on its way.
     held: Option<Result<Step>>,
     /// Takes what nobody reads during a recovery.
@@ -40,10 +35,9 @@ pub struct PostgresConnection {
 impl PostgresConnection {
     pub(crate) fn new(stream: Stream, pipeline: Pipeline, stop: Arc<Stop>) -> Self {
         Self {
-            stream,
+            wire: Wire::new(stream),
             pipeline,
             stop,
-            unflushed: false,
             held: None,
             scratch: RowBatch::new(),
             names: TypeNames::default(),
@@ -110,17 +104,17 @@ impl PostgresConnection {
     #[inline]
     fn poll_lone(&mut self, cx: &mut Context<'_>, batch: &mut RowBatch) -> Poll<Result<Step>> {
         if self.pipeline.untouched() {
-            self.poll_liveness(cx)?;
+            self.wire.poll_liveness(cx, &mut self.pipeline)?;
             if !self.stop.may_send() {
                 self.pipeline.abandon();
                 return Poll::Ready(Err(stopped()));
             }
             // The answer cannot be there yet, and the task is woken when it comes.
-            let _ = self.poll_write(cx)?;
+            let _ = self.wire.poll_write(cx, &mut self.pipeline)?;
             return Poll::Pending;
         }
-        if self.pipeline.output().is_empty() && !self.unflushed {
-            if self.poll_fill(cx)?.is_pending() {
+        if self.pipeline.output().is_empty() && !self.wire.is_unflushed() {
+            if self.wire.poll_fill(cx, &mut self.pipeline)?.is_pending() {
                 return Poll::Pending;
             }
             if let Some(step) = self.pipeline.take_lone(batch)? {
@@ -141,7 +135,7 @@ impl PostgresConnection {
         // A transaction is not begun on a session that is known to be over, though its BEGIN waits.
         let sends = self.pipeline.owes();
         if self.pipeline.untouched() && (sends || self.pipeline.holds_begin()) {
-            self.poll_liveness(cx)?;
+            self.wire.poll_liveness(cx, &mut self.pipeline)?;
             registered = true;
             if sends && !self.stop.may_send() {
                 self.pipeline.abandon();
@@ -149,7 +143,7 @@ impl PostgresConnection {
             }
         }
         loop {
-            let blocked = self.poll_write(cx)?.is_pending();
+            let blocked = self.wire.poll_write(cx, &mut self.pipeline)?.is_pending();
             if self.pipeline.may_advance() {
                 match advance(&mut self.pipeline) {
                     Ok(Some(step)) => return Poll::Ready(Ok(step)),
@@ -160,7 +154,7 @@ impl PostgresConnection {
                     continue;
                 }
             }
-            if registered || self.poll_fill(cx)?.is_pending() {
+            if registered || self.wire.poll_fill(cx, &mut self.pipeline)?.is_pending() {
                 return Poll::Pending;
             }
         }
@@ -210,13 +204,13 @@ impl PostgresConnection {
             return self.poll_copy(cx, &mut Vec::new()).map_ok(Some);
         }
         loop {
-            let blocked = self.poll_write(cx)?.is_pending();
+            let blocked = self.wire.poll_write(cx, &mut self.pipeline)?.is_pending();
             match self.pipeline.advance_copy(&mut Vec::new()) {
                 Ok(None) => {}
                 Ok(Some(step)) => return self.poll_copy_over(cx, Ok(step)).map_ok(Some),
                 Err(error) => return self.poll_copy_over(cx, Err(error)).map_ok(Some),
             }
-            if self.poll_fill(cx)?.is_ready() {
+            if self.wire.poll_fill(cx, &mut self.pipeline)?.is_ready() {
                 continue;
             }
             return if blocked { Poll::Pending } else { Poll::Ready(Ok(None)) };
@@ -244,7 +238,7 @@ impl PostgresConnection {
     pub(crate) fn poll_unasked(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         // What was read along with the last answer.
         self.pipeline.receive_unasked()?;
-        match self.poll_fill(cx)? {
+        match self.wire.poll_fill(cx, &mut self.pipeline)? {
             Poll::Ready(()) => Poll::Ready(self.pipeline.receive_unasked()),
             Poll::Pending => Poll::Pending,
         }
@@ -272,82 +266,6 @@ impl PostgresConnection {
         }
         std::future::poll_fn(|cx| self.stop.poll_command_ends(cx)).await;
         Ok(())
-    }
-
-    /// Before the first byte of a flight: whether the server has said goodbye meanwhile. Costs a system
-    /// call only if something has come. Ends only when reading would have to wait, so that the task is
-    /// woken by what comes next.
-    #[inline]
-    fn poll_liveness(&mut self, cx: &mut Context<'_>) -> Result<()> {
-        if self.stream.is_silent(cx) {
-            return Ok(());
-        }
-        while self.poll_fill(cx)?.is_ready() {
-            self.pipeline.receive_unasked()?;
-        }
-        Ok(())
-    }
-
-    #[inline]
-    fn poll_write(&mut self, cx: &mut Context<'_>) -> Result<Poll<()>> {
-        while !self.pipeline.output().is_empty() {
-            match self.stream.poll_send(cx, self.pipeline.output()) {
-                Poll::Ready(Ok(0)) => return Err(self.lost(std::io::ErrorKind::WriteZero.into())),
-                Poll::Ready(Ok(len)) => {
-                    self.pipeline.wrote(len);
-                    self.unflushed = self.stream.is_layered();
-                }
-                Poll::Ready(Err(error)) => return Err(self.last_words(cx, error)),
-                Poll::Pending => return Ok(Poll::Pending),
-            }
-        }
-        // Only a layer of TLS keeps what was written.
-        if self.unflushed {
-            match Pin::new(&mut self.stream).poll_flush(cx) {
-                Poll::Ready(Ok(())) => self.unflushed = false,
-                Poll::Ready(Err(error)) => return Err(self.last_words(cx, error)),
-                Poll::Pending => return Ok(Poll::Pending),
-            }
-        }
-        Ok(Poll::Ready(()))
-    }
-
-    /// Reads once.
-    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Result<Poll<()>> {
-        let room = self.pipeline.input().room();
-        match poll_read_buf(Pin::new(&mut self.stream), cx, room) {
-            Poll::Ready(Ok(0)) => Err(self.lost(std::io::ErrorKind::UnexpectedEof.into())),
-            Poll::Ready(Ok(len)) => {
-                self.pipeline.input().filled(len);
-                Ok(Poll::Ready(()))
-            }
-            Poll::Ready(Err(error)) => Err(self.lost(error)),
-            Poll::Pending => Ok(Poll::Pending),
-        }
-    }
-
-    /// A server that closes a session says why before: what it said is still there to be read when
-    /// writing fails.
-    fn last_words(&mut self, cx: &mut Context<'_>, error: std::io::Error) -> Error {
-        while let Ok(Poll::Ready(())) = self.poll_fill(cx) {
-            if let Err(said) = self.pipeline.receive_unasked() {
-                return said;
-            }
-        }
-        self.lost(error)
-    }
-
-    #[cold]
-    fn lost(&mut self, error: std::io::Error) -> Error {
-        let closed = error.kind() == std::io::ErrorKind::UnexpectedEof;
-        let message = if closed {
-            "the server closed the connection"
-        } else {
-            "the connection to the server broke"
-        };
-        let lost = Error::new(ErrorKind::ConnectionLost, message);
-        let lost = if closed { lost } else { lost.with_source(error) };
-        self.pipeline.broke(lost)
     }
 }
 
@@ -486,19 +404,14 @@ impl Connection for PostgresConnection {
         self
     }
 
-    fn close(mut self: Box<Self>) -> BoxFuture<'static, Result<()>> {
+    fn close(self: Box<Self>) -> BoxFuture<'static, Result<()>> {
         Box::pin(async move {
             if self.status() == Status::Broken {
                 return Ok(());
             }
             let mut farewell = Vec::new();
             frontend::terminate(&mut farewell);
-            // The server needs no farewell; a session that breaks now has ended as well.
-            let _ = self.stream.write_all(&farewell).await;
-            // Closing a socket says the same; TLS has a goodbye of its own.
-            if let Stream::Tls(stream) = &mut self.stream {
-                let _ = stream.shutdown().await;
-            }
+            self.wire.close(&farewell).await;
             Ok(())
         })
     }

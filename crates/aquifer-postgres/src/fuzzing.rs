@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use aquifer_driver::{
-    Batch, Command, Dsn, EmptyEnvironment, Encoding, Error, Result, RowBatch, Status, Step,
-    TxOptions, Value, ValueRef, Want,
+    Batch, Command, Dsn, EmptyEnvironment, Encoding, Error, Result, RowBatch, Status, TxOptions,
+    Value, ValueRef, Want,
 };
-use aquifer_net::GivenFiles;
+use aquifer_net::fuzzing::{Played, play};
+use aquifer_net::{Flow, GivenFiles};
 
 use crate::auth::{
     Authenticator, Identity, NONCE_BYTES, Password, Policy, Progress, RequireAuth, SaltedPasswords,
@@ -147,37 +148,17 @@ pub fn replay(command: u8, bytes: &[u8], piece: usize) -> (Vec<String>, bool) {
         if let Err(error) = started {
             log.push(format!("refused: {:?}", error.kind()));
         }
-        loop {
-            let out = pipeline.output().len();
-            pipeline.wrote(out);
-            match pipeline.advance(&mut batch) {
-                Ok(Some(step)) => {
-                    log.extend(batch.rows().map(|row| format!("{:?}", row.get::<Value>(0).ok())));
-                    match step {
-                        Step::Rows => continue,
-                        Step::EndOfSet(outcome) => log.push(format!("set {outcome:?}")),
-                        Step::Failed(error) => log.push(format!("failed {:?}", error.kind())),
-                        _ => {
-                            log.push("end".to_owned());
-                            break;
-                        }
-                    }
-                }
-                Ok(None) => match pieces.next() {
-                    Some(piece) => pipeline.input().room().extend_from_slice(piece),
-                    None => return (log, pipeline.status() != Status::Broken),
-                },
-                Err(error) => {
-                    log.push(format!("error {:?}", error.kind()));
-                    break;
-                }
-            }
+        if play(&mut pipeline, Pipeline::advance, &mut batch, &mut pieces, &mut log)
+            == Played::Waits
+        {
+            break;
         }
         if pipeline.status() == Status::Broken {
             return (log, false);
         }
     }
-    (log, true)
+    let usable = pipeline.status() != Status::Broken;
+    (log, usable)
 }
 
 fn pipeline(mode: StatementMode) -> Pipeline {

@@ -22,9 +22,10 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use aquifer_driver::{
-    Columns, Counters, Description, Error, ErrorKind, Outcome, Retry, ServerObserver, Status, Step,
+    Columns, Counters, Description, Error, ErrorKind, Outcome, Result, Retry, ServerObserver,
+    Status, Step,
 };
-use aquifer_net::{Input, Statements};
+use aquifer_net::{Flow, Input, Statements};
 
 use crate::protocol::Agreed;
 use crate::protocol::answer::ServerStatus;
@@ -198,19 +199,6 @@ impl Pipeline {
         }
     }
 
-    /// Bytes that wait to be written.
-    #[inline]
-    pub(crate) fn output(&self) -> &[u8] {
-        &self.out[self.sent..]
-    }
-
-    /// So many bytes of the output were written.
-    #[inline]
-    pub(crate) fn wrote(&mut self, len: usize) {
-        self.sent += len;
-        self.touched = true;
-    }
-
     /// True if nothing of the command under way has been written.
     #[inline]
     pub(crate) fn untouched(&self) -> bool {
@@ -225,12 +213,6 @@ impl Pipeline {
             || self.fetch_due
             || self.jobs.is_empty()
             || self.encoded == 0
-    }
-
-    /// Where bytes that were read go.
-    #[inline]
-    pub(crate) fn input(&mut self) -> &mut Input {
-        &mut self.input
     }
 
     /// True while replies are owed.
@@ -319,36 +301,6 @@ impl Pipeline {
         self.session_changed = false;
     }
 
-    /// The connection is of no more use, for this reason.
-    pub(crate) fn broke(&mut self, error: Error) -> Error {
-        self.broken = true;
-        self.running = false;
-        self.steps.clear();
-        self.fetch_due = false;
-        let untouched = !self.touched;
-        let mut encoded = self.jobs.iter().take(self.encoded);
-        let committing = !untouched && encoded.any(|job| job.role == Role::Commit);
-        // A statement was refused, and the connection broke while the server was asked where that leaves the
-        // transaction: the refusal says more.
-        let probe = self.jobs.front_mut().filter(|job| job.role == Role::Probe);
-        let refused = probe.and_then(|job| job.then.take()).and_then(|then| then.step.err());
-        self.jobs.clear();
-        self.encoded = 0;
-        if committing {
-            return Error::new(
-                ErrorKind::CommitUnknown,
-                "the connection broke between COMMIT and its answer: it may have taken effect or not",
-            )
-            .with_hint("look whether the work is there before doing it again")
-            .with_source(error);
-        }
-        if let Some(refused) = refused {
-            return refused;
-        }
-        let error = error.with_nothing_sent(untouched);
-        if untouched { error.with_retry(Retry::Safe) } else { error }
-    }
-
     /// The owner wants no more rows. A flight of which nothing was written is taken back.
     pub(crate) fn abandon(&mut self) -> Status {
         if self.wants_contents() {
@@ -385,5 +337,61 @@ impl Pipeline {
     /// A statement that the server keeps and we do not want any more.
     fn close_later(&mut self, statement: &Statement) {
         self.closing.push(statement.id);
+    }
+
+    /// The connection is of no more use, for this reason.
+    pub(crate) fn broke(&mut self, error: Error) -> Error {
+        self.broken = true;
+        self.running = false;
+        self.steps.clear();
+        self.fetch_due = false;
+        let untouched = !self.touched;
+        let mut encoded = self.jobs.iter().take(self.encoded);
+        let committing = !untouched && encoded.any(|job| job.role == Role::Commit);
+        // A statement was refused, and the connection broke while the server was asked where that leaves the
+        // transaction: the refusal says more.
+        let probe = self.jobs.front_mut().filter(|job| job.role == Role::Probe);
+        let refused = probe.and_then(|job| job.then.take()).and_then(|then| then.step.err());
+        self.jobs.clear();
+        self.encoded = 0;
+        if committing {
+            return Error::new(
+                ErrorKind::CommitUnknown,
+                "the connection broke between COMMIT and its answer: it may have taken effect or not",
+            )
+            .with_hint("look whether the work is there before doing it again")
+            .with_source(error);
+        }
+        if let Some(refused) = refused {
+            return refused;
+        }
+        let error = error.with_nothing_sent(untouched);
+        if untouched { error.with_retry(Retry::Safe) } else { error }
+    }
+}
+
+impl Flow for Pipeline {
+    #[inline]
+    fn output(&self) -> &[u8] {
+        &self.out[self.sent..]
+    }
+
+    #[inline]
+    fn wrote(&mut self, len: usize) {
+        self.sent += len;
+        self.touched = true;
+    }
+
+    #[inline]
+    fn input(&mut self) -> &mut Input {
+        &mut self.input
+    }
+
+    fn receive_unasked(&mut self) -> Result<()> {
+        self.receive_unasked()
+    }
+
+    fn broke(&mut self, error: Error) -> Error {
+        self.broke(error)
     }
 }

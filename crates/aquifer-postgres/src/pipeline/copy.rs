@@ -6,6 +6,7 @@
 //! for the rest of it.
 
 use aquifer_driver::{Error, ErrorKind, Outcome, Result, Step};
+use aquifer_net::Flow;
 
 use super::work::{Expect, Role};
 use super::{Failure, Pipeline};

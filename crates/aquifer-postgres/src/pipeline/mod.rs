@@ -21,8 +21,8 @@ use std::collections::VecDeque;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use aquifer_driver::{Columns, Counters, Description, Error, ErrorKind, Retry, Status};
-use aquifer_net::{Input, Statements};
+use aquifer_driver::{Columns, Counters, Description, Error, ErrorKind, Result, Retry, Status};
+use aquifer_net::{Flow, Input, Statements};
 
 use crate::parameters::Parameters;
 use crate::protocol::backend::{CopyFormat, Ready};
@@ -211,19 +211,6 @@ impl Pipeline {
         }
     }
 
-    /// Bytes that wait to be written.
-    #[inline]
-    pub(crate) fn output(&self) -> &[u8] {
-        &self.out[self.sent..]
-    }
-
-    /// So many bytes of the output were written.
-    #[inline]
-    pub(crate) fn wrote(&mut self, len: usize) {
-        self.sent += len;
-        self.touched = true;
-    }
-
     /// True if nothing of the command under way has been written.
     #[inline]
     pub(crate) fn untouched(&self) -> bool {
@@ -244,12 +231,6 @@ impl Pipeline {
             || !self.owes()
             || self.next_page.is_some()
             || self.copy != Phase::None
-    }
-
-    /// Where bytes that were read go.
-    #[inline]
-    pub(crate) fn input(&mut self) -> &mut Input {
-        &mut self.input
     }
 
     /// True while replies are owed.
@@ -317,44 +298,6 @@ impl Pipeline {
         self.session_changed = false;
     }
 
-    /// The connection is of no more use, for this reason. What the server said last explains it better
-    /// than a closed socket does.
-    pub(crate) fn broke(&mut self, error: Error) -> Error {
-        self.broken = true;
-        self.running = false;
-        self.unfold();
-        self.expected.clear();
-        self.steps.clear();
-        let untouched = !self.touched;
-        let committing = !untouched && self.works.iter().any(|work| work.role == Role::Commit);
-        let undone = self.is_undone_by_a_break();
-        self.works.clear();
-        let error = match self.failure.take() {
-            Some(Failure { error: said, server: Some(server), .. }) if server.is_fatal() => {
-                if said.kind() == ErrorKind::Database {
-                    said.with_kind(ErrorKind::ConnectionLost)
-                } else {
-                    said
-                }
-            }
-            _ => error,
-        };
-        if committing {
-            return Error::new(
-                ErrorKind::CommitUnknown,
-                "the connection broke between COMMIT and its answer: it may have taken effect or not",
-            )
-            .with_hint("look whether the work is there before doing it again")
-            .with_source(error);
-        }
-        let error = error.with_nothing_sent(untouched);
-        match error.kind() {
-            ErrorKind::ConnectionLost if undone => error.with_retry(Retry::Transaction),
-            _ if untouched => error.with_retry(Retry::Safe),
-            _ => error,
-        }
-    }
-
     /// True if all that the command under way belongs to is undone when the session ends: it stands in an
     /// open transaction, and cannot have committed that.
     fn is_undone_by_a_break(&self) -> bool {
@@ -401,5 +344,69 @@ impl Pipeline {
         if !statement.name.is_empty() {
             self.closing.push_back(statement.name.clone());
         }
+    }
+
+    /// The connection is of no more use, for this reason. What the server said last explains it better
+    /// than a closed socket does.
+    pub(crate) fn broke(&mut self, error: Error) -> Error {
+        self.broken = true;
+        self.running = false;
+        self.unfold();
+        self.expected.clear();
+        self.steps.clear();
+        let untouched = !self.touched;
+        let committing = !untouched && self.works.iter().any(|work| work.role == Role::Commit);
+        let undone = self.is_undone_by_a_break();
+        self.works.clear();
+        let error = match self.failure.take() {
+            Some(Failure { error: said, server: Some(server), .. }) if server.is_fatal() => {
+                if said.kind() == ErrorKind::Database {
+                    said.with_kind(ErrorKind::ConnectionLost)
+                } else {
+                    said
+                }
+            }
+            _ => error,
+        };
+        if committing {
+            return Error::new(
+                ErrorKind::CommitUnknown,
+                "the connection broke between COMMIT and its answer: it may have taken effect or not",
+            )
+            .with_hint("look whether the work is there before doing it again")
+            .with_source(error);
+        }
+        let error = error.with_nothing_sent(untouched);
+        match error.kind() {
+            ErrorKind::ConnectionLost if undone => error.with_retry(Retry::Transaction),
+            _ if untouched => error.with_retry(Retry::Safe),
+            _ => error,
+        }
+    }
+}
+
+impl Flow for Pipeline {
+    #[inline]
+    fn output(&self) -> &[u8] {
+        &self.out[self.sent..]
+    }
+
+    #[inline]
+    fn wrote(&mut self, len: usize) {
+        self.sent += len;
+        self.touched = true;
+    }
+
+    #[inline]
+    fn input(&mut self) -> &mut Input {
+        &mut self.input
+    }
+
+    fn receive_unasked(&mut self) -> Result<()> {
+        self.receive_unasked()
+    }
+
+    fn broke(&mut self, error: Error) -> Error {
+        self.broke(error)
     }
 }

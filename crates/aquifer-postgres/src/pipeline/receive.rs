@@ -4,6 +4,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use aquifer_driver::{Error, ErrorKind, Outcome, Result, RowBatch, Step, Want};
+use aquifer_net::Flow;
 
 use super::work::{Expect, Learning, Role, Settled, Work};
 use super::{Failure, Phase, Pipeline, StatementMode};

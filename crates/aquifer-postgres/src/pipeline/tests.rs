@@ -5,6 +5,7 @@ use std::sync::Arc;
 use aquifer_driver::{
     Batch, Command, Error, ErrorKind, Result, Retry, RowBatch, Status, Step, TxOptions, Value, Want,
 };
+use aquifer_net::Flow;
 
 use super::{Pipeline, Settings, StatementMode};
 use crate::parameters::Parameters;
