@@ -1,4 +1,4 @@
-//! Where the placeholders of a statement stand, if that is certain without the server.
+//! Where the placeholders of a statement stand, and where those of a text end, if that is certain without the server.
 //!
 //! Texts are read as the server's scanner reads them: a `?` in a string, a quoted name or a comment is none. What
 //! depends on settings that the server does not tell, or is run by some versions only, is uncertain; so is a text
@@ -7,15 +7,39 @@
 /// The places of the placeholders; `None` if they are not certain. `escapes`: a backslash in a string escapes (the
 /// server says so in its status).
 pub(crate) fn find(sql: &str, escapes: bool) -> Option<Vec<usize>> {
+    let (mut places, mut several) = (Vec::new(), false);
+    scan(sql, escapes, |at, byte| match byte {
+        b'?' => places.push(at),
+        b';' => several |= !sql[at + 1..].trim().is_empty(),
+        _ => {}
+    })?;
+    (!several).then_some(places)
+}
+
+/// The statements of a text, each from its first word on; `None` if they are not certain. What is between the parts of
+/// a body of statements counts, too.
+pub(crate) fn statements(sql: &str, escapes: bool) -> Option<Vec<&str>> {
+    let (mut statements, mut from) = (Vec::new(), None);
+    scan(sql, escapes, |at, byte| match byte {
+        b';' => statements.extend(from.take().map(|from| &sql[from..at])),
+        byte if !byte.is_ascii_whitespace() => {
+            from.get_or_insert(at);
+        }
+        _ => {}
+    })?;
+    statements.extend(from.map(|from| &sql[from..]));
+    Some(statements)
+}
+
+/// Shows `see` each byte that is in no comment, and of strings and quoted names the first; `None` if it is not certain
+/// which those are.
+fn scan(sql: &str, escapes: bool, mut see: impl FnMut(usize, u8)) -> Option<()> {
     let bytes = sql.as_bytes();
-    let (mut at, mut places) = (0, Vec::new());
+    let mut at = 0;
     while let Some(&byte) = bytes.get(at) {
         let next = bytes.get(at + 1).copied();
+        let seen = at;
         at = match byte {
-            b'?' => {
-                places.push(at);
-                at + 1
-            }
             b'\'' => quoted(bytes, at, escapes)?,
             b'"' => {
                 let end = quoted(bytes, at, escapes)?;
@@ -26,24 +50,29 @@ pub(crate) fn find(sql: &str, escapes: bool) -> Option<Vec<usize>> {
                 end
             }
             b'`' => quoted(bytes, at, false)?,
-            b'#' => line(bytes, at),
+            b'#' => {
+                at = line(bytes, at);
+                continue;
+            }
             b'-' if next == Some(b'-')
                 && bytes.get(at + 2).is_none_or(|after| *after <= b' ' || *after == 0x7f) =>
             {
-                line(bytes, at)
+                at = line(bytes, at);
+                continue;
             }
             b'/' if next == Some(b'*') => {
                 // `/*!` and `/*M!` are run by servers of some versions.
                 if bytes[at + 2..].starts_with(b"!") || bytes[at + 2..].starts_with(b"M!") {
                     return None;
                 }
-                at + 4 + bytes[at + 2..].windows(2).position(|end| end == b"*/")?
+                at += 4 + bytes[at + 2..].windows(2).position(|end| end == b"*/")?;
+                continue;
             }
-            b';' if !sql[at + 1..].trim().is_empty() => return None,
             _ => at + 1,
         };
+        see(seen, byte);
     }
-    Some(places)
+    Some(())
 }
 
 /// Behind the end of what is quoted from `at` on.
@@ -96,6 +125,22 @@ mod tests {
             ("", true, Some(0)),
         ] {
             assert_eq!(find(sql, escapes).map(|found| found.len()), count, "{sql}");
+        }
+    }
+
+    #[test]
+    fn statements_end_where_the_server_ends_them() {
+        for (sql, expected) in [
+            ("", &[] as &[&str]),
+            (" ; ;", &[]),
+            ("SELECT 1", &["SELECT 1"]),
+            ("a; -- b;\n /* c; */ 'd;' ;\n`e;`", &["a", "'d;' ", "`e;`"]),
+            ("BEGIN;\u{e4};ROLLBACK;", &["BEGIN", "\u{e4}", "ROLLBACK"]),
+        ] {
+            assert_eq!(statements(sql, true).unwrap(), expected, "{sql}");
+        }
+        for sql in ["a; 'b", "/*! a; */", "a /*"] {
+            assert_eq!(statements(sql, true), None, "{sql}");
         }
     }
 }

@@ -62,6 +62,12 @@ impl ServerError {
     pub(crate) fn into_error(self, sql: Option<&str>) -> Error {
         let (kind, retry) = self.classify();
         let error = self.describe(kind, sql.unwrap_or_default()).with_nothing_sent(false);
+        let error = match self.number {
+            numbers::TOO_MANY_STATEMENTS => error.with_hint(
+                "raise the server's `max_prepared_stmt_count`, or lower `statement_cache_capacity` of its clients",
+            ),
+            _ => error,
+        };
         match retry {
             Some(retry) => error.with_retry(retry),
             None => error,

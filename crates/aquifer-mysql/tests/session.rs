@@ -5,8 +5,8 @@ mod support;
 use std::sync::{Arc, Mutex};
 
 use aquifer_driver::{
-    Access, Command, Connector, ErrorKind, Retry, RowBatch, ServerNotice, ServerObserver, Status,
-    TxOptions, Value,
+    Access, Batch, Command, Connector, ErrorKind, Retry, RowBatch, ServerNotice, ServerObserver,
+    Status, Step, TxOptions, Value, Want,
 };
 use aquifer_testkit::mysql::{Auth, Server, Settings, User};
 
@@ -174,6 +174,78 @@ fn a_rollback_that_could_not_undo_everything_is_an_error() {
         session.command(Command::Begin(TxOptions::new())).await.unwrap();
         session.query("INSERT INTO undone VALUES (1)", &()).await.unwrap();
         session.command(Command::Rollback).await.unwrap();
+        // In a script, wherever it stands, and whatever is warned of besides.
+        for (script, refused) in [
+            ("BEGIN; INSERT INTO kept VALUES (1); ROLLBACK", true),
+            ("BEGIN; INSERT INTO kept VALUES (1); ROLLBACK; SELECT 'rollback'; DO 1", true),
+            ("BEGIN; INSERT INTO undone VALUES (1); ROLLBACK; SELECT 1 / 0", false),
+            ("BEGIN; INSERT INTO kept VALUES (1); COMMIT; SELECT 'rollback'", false),
+            ("BEGIN; INSERT INTO kept VALUES (1); DROP TABLE IF EXISTS none; ROLLBACK", false),
+            ("SAVEPOINT s; DROP TABLE IF EXISTS none; /* ; */ rollback; DO 1", false),
+            ("BEGIN; SAVEPOINT s; INSERT INTO kept VALUES (1); ROLLBACK TO s; COMMIT", true),
+        ] {
+            let ended = session.script(script).await;
+            assert_eq!(
+                ended.as_ref().err().and_then(|error| error.code()),
+                refused.then_some("1196"),
+                "{script}"
+            );
+            assert_eq!(session.status(), Status::Idle, "{script}");
+        }
+        // In a batch, the statements behind it are run all the same.
+        for texts in [
+            &["BEGIN", "INSERT INTO kept VALUES (2)", "ROLLBACK", "SELECT 1"] as &[&str],
+            &["BEGIN", "INSERT INTO kept VALUES (2)", "ROLLBACK"],
+        ] {
+            let mut batch = Batch::new();
+            for text in texts {
+                batch.push(&Arc::from(*text), &(), Want::All).unwrap();
+            }
+            session.connection.start(Command::Batch(batch.into())).unwrap();
+            let mut failed = Vec::new();
+            let mut at = 0;
+            loop {
+                match session.step().await.unwrap() {
+                    Step::Failed(error) => {
+                        failed.push((at, error.code().map(str::to_owned)));
+                        at += 1;
+                    }
+                    Step::EndOfSet(_) => at += 1,
+                    Step::End(_) => break,
+                    _ => {}
+                }
+            }
+            assert_eq!(failed, [(2, Some("1196".to_owned()))], "{texts:?}");
+        }
+    });
+}
+
+#[test]
+fn a_rollback_that_nobody_waits_for_is_told_to_the_observer_if_it_could_not_undo_everything() {
+    run(async {
+        let database = SERVER.fresh_database().unwrap();
+        let (mut session, ear) = observed(database.url()).await;
+        session.query("CREATE TABLE kept (n INT) ENGINE = MyISAM", &()).await.unwrap();
+        for (engine, heard) in [("kept", true), ("undone", false)] {
+            session.query("CREATE TABLE IF NOT EXISTS undone (n INT)", &()).await.unwrap();
+            ear.heard();
+            session.command(Command::Begin(TxOptions::new())).await.unwrap();
+            session.query(&format!("INSERT INTO {engine} VALUES (1)"), &()).await.unwrap();
+            // Whoever had it is gone.
+            session.connection.abandon();
+            session.recover().await.unwrap();
+            assert_eq!(session.status(), Status::Idle);
+            let told: Vec<_> = ear.heard().into_iter().map(|(_, code, _)| code).collect();
+            assert_eq!(told.contains(&"1196".to_owned()), heard, "{told:?}");
+        }
+        // Which statement it was is not certain behind a procedure: that is no error.
+        session.query("CREATE PROCEDURE two() BEGIN SELECT 1; SELECT 2; END", &()).await.unwrap();
+        ear.heard();
+        session
+            .script("BEGIN; CALL two(); INSERT INTO kept VALUES (1); ROLLBACK; DO 1")
+            .await
+            .unwrap();
+        assert!(ear.heard().iter().any(|(_, code, _)| code == "1196"));
     });
 }
 

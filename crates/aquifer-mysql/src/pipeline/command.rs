@@ -59,7 +59,11 @@ impl Pipeline {
 
     fn begin_flight(&mut self) {
         if self.touched {
-            self.closing.drain(..self.closing_encoded);
+            let closed = self.closing.drain(..self.closing_encoded);
+            let last = self.last_prepared.as_ref().map(|last| last.id);
+            if closed.into_iter().any(|id| last == Some(id)) {
+                self.last_prepared = None;
+            }
         }
         self.closing_encoded = 0;
         self.out.clear();
@@ -121,14 +125,15 @@ impl Pipeline {
             None => {
                 check_sql(sql)?;
                 let text: Arc<str> = sql.into();
-                // At `max_prepared_stmt_count` MariaDB refuses a Prepare and leaves the one before it the last that was
-                // prepared: an Execute right behind would run that one. So there must be none before.
-                let none_before = self.counters.prepared == 0;
-                job.blind = none_before && self.settings.agreed.runs_last_prepared() && {
+                job.blind = self.settings.agreed.runs_last_prepared() && {
                     let escapes = !self.server.takes_backslashes();
                     placeholders::find(sql, escapes)
                         .is_some_and(|places| places.len() == params.count())
                 };
+                if job.blind {
+                    self.make_room();
+                    self.vacate();
+                }
                 self.learn(&text);
                 self.unknown(job, text, params)
             }
@@ -190,6 +195,22 @@ impl Pipeline {
         let mut job = Job::new(Action::Prepare, Role::Learn);
         job.quiet = true;
         job.text = Some(Arc::clone(text));
+        self.add(job);
+    }
+
+    /// At `max_prepared_stmt_count` MariaDB refuses a Prepare and leaves the one before it the last that was prepared:
+    /// an Execute right behind would run that one. So there must be none: one is prepared that harms nobody, and the
+    /// last one is closed without a number. That is the new one; or, if it is refused for the same reason, the old one,
+    /// which is then known to be closed.
+    fn vacate(&mut self) {
+        let Some(last) = &self.last_prepared else { return };
+        if self.closing.contains(&last.id) {
+            // In the same flight, ahead.
+            return;
+        }
+        let mut job = Job::new(Action::Prepare, Role::Vacate);
+        job.quiet = true;
+        job.text = Some("DO 0".into());
         self.add(job);
     }
 
@@ -270,7 +291,7 @@ impl Pipeline {
     pub(super) fn encode_ready(&mut self) {
         while let Some(job) = self.jobs.get_mut(self.encoded) {
             // Right behind its Prepare a statement needs no number.
-            let blind = job.blind && self.encoded == 1;
+            let blind = job.blind && self.encoded > 0;
             let unresolved = job.executes() && job.statement.is_none() && !blind;
             if unresolved || job.failed.is_some() || (job.waits && self.encoded > 0) {
                 return;
@@ -281,7 +302,8 @@ impl Pipeline {
             }
             let cursor = job.has_cursor();
             let arguments = std::mem::take(&mut job.arguments);
-            let makes_room = job.role == Role::Learn && job.retried;
+            let makes_room = matches!(job.role, Role::Learn | Role::Describe) && job.retried;
+            let vacates = job.role == Role::Vacate;
             let (action, statement, text) = (job.action, job.statement.clone(), job.text.clone());
             self.flight_head();
             if makes_room {
@@ -312,8 +334,13 @@ impl Pipeline {
                     (command::bare(&mut self.out, Code::COM_RESET_CONNECTION), arguments)
                 }
                 (Action::Prepare, _) => {
-                    self.counters.prepared += 1;
-                    (command::text(&mut self.out, Code::COM_STMT_PREPARE, text), arguments)
+                    let sequence = command::text(&mut self.out, Code::COM_STMT_PREPARE, text);
+                    if vacates {
+                        command::close(&mut self.out, command::LAST_PREPARED);
+                    } else {
+                        self.counters.prepared += 1;
+                    }
+                    (sequence, arguments)
                 }
             };
             let fits = self.check_size(start);
@@ -550,7 +577,10 @@ impl Pipeline {
             return false;
         }
         self.begin_flight();
-        self.add(Job::own("ROLLBACK"));
+        let mut job = Job::own("ROLLBACK");
+        // Nobody waits for its outcome; somebody may hear its warnings.
+        job.rolls_back = self.observer.is_some();
+        self.add(job);
         self.counters.rounds += 1;
         true
     }

@@ -34,6 +34,9 @@ pub(super) enum Role {
     Describe,
     /// A statement that jobs behind this one will run.
     Learn,
+    /// A statement that harms nobody, prepared and closed at once: after it no statement is the one that was prepared
+    /// last.
+    Vacate,
     Commit,
     /// Asks where the transaction stands after an error: errors do not say so.
     Probe,
@@ -92,8 +95,10 @@ pub(super) struct Job {
     pub(super) rolls_back: bool,
     /// Warnings of the last result.
     pub(super) warnings: u16,
-    /// Why the statement whose warnings are asked for has failed after all.
+    /// Why the statement whose warnings are asked for, or the script, has failed after all.
     pub(super) refused: Option<Error>,
+    /// Results that have ended before the present one.
+    pub(super) results: usize,
     pub(super) want: Want,
     /// The text, unless the statement has it.
     pub(super) text: Option<Arc<str>>,
@@ -146,6 +151,7 @@ impl Job {
             rolls_back: false,
             warnings: 0,
             refused: None,
+            results: 0,
             want: Want::All,
             text: None,
             statement: None,

@@ -109,6 +109,8 @@ pub(crate) struct Pipeline {
     closing: Vec<u32>,
     /// How many of them are encoded in the flight under way.
     closing_encoded: usize,
+    /// The statement that the server would run as the one that was prepared last, if it still keeps it.
+    last_prepared: Option<Arc<Statement>>,
     description: Option<Description>,
     counters: Counters,
     session_changed: bool,
@@ -184,6 +186,7 @@ impl Pipeline {
             server: status,
             closing: Vec::new(),
             closing_encoded: 0,
+            last_prepared: None,
             description: None,
             counters: Counters::default(),
             session_changed: false,

@@ -355,6 +355,13 @@ impl Pipeline {
         let statement =
             Statement::new(prepared.id, Arc::clone(&text), prepared.parameters, raw, shape);
         let statement = Arc::new(statement);
+        if job.role == Role::Vacate {
+            // A proxy may not know the number that it was closed by; one order too many does no harm.
+            self.close_later(&statement);
+            self.last_prepared = None;
+            return;
+        }
+        self.last_prepared = Some(Arc::clone(&statement));
         if let Some(leaves) = self.cache.insert(&statement) {
             self.close_later(&leaves);
         }
@@ -387,7 +394,7 @@ impl Pipeline {
 
     /// A result set has ended, or a statement without one.
     fn set_ended(&mut self, done: Done<'_>) -> Result<()> {
-        self.server = done.status;
+        let was_open = std::mem::replace(&mut self.server, done.status).in_transaction();
         if let Some(gtid) = done.gtid.filter(|gtid| !gtid.is_empty()) {
             self.last_gtid = Some(String::from_utf8_lossy(gtid).into());
         }
@@ -429,6 +436,12 @@ impl Pipeline {
             } else if !discarding && !matches!(job.role, Role::Own | Role::Undone | Role::Fitness) {
                 self.steps.push_back(settled);
             }
+            if done.warnings > 0 && !had_columns {
+                self.warned_within(was_open);
+            }
+            if let Some(job) = self.jobs.front_mut() {
+                job.results += 1;
+            }
             return Ok(());
         }
         let Some(mut job) = self.pop() else { return Ok(()) };
@@ -452,7 +465,7 @@ impl Pipeline {
 
     fn succeeded(
         &mut self,
-        job: Job,
+        mut job: Job,
         outcome: Outcome,
         columns: Option<Arc<aquifer_driver::Columns>>,
     ) {
@@ -468,6 +481,7 @@ impl Pipeline {
             self.cache.clear();
             self.closing.clear();
             self.closing_encoded = 0;
+            self.last_prepared = None;
         }
         if job.resets || job.undoes {
             self.is_fresh();
@@ -497,12 +511,13 @@ impl Pipeline {
         if job.quiet {
             return;
         }
-        let step = if job.sibling && !self.jobs.is_empty() {
-            Step::EndOfSet(outcome)
-        } else {
-            Step::End(outcome)
+        let step = match job.refused.take().or_else(|| self.refuses(&job)) {
+            Some(error) if job.sibling => Ok(Step::Failed(error)),
+            Some(error) => Err(error),
+            None if job.sibling && !self.jobs.is_empty() => Ok(Step::EndOfSet(outcome)),
+            None => Ok(Step::End(outcome)),
         };
-        let settled = Settled { step: Ok(step), columns };
+        let settled = Settled { step, columns };
         match self.asks_for_warnings(&job) {
             Some(mut asks) => {
                 asks.then = Some(settled);
@@ -545,9 +560,32 @@ impl Pipeline {
             }
             None => {}
         }
-        if job.role == Role::Learn {
-            self.not_prepared(job, &server);
-            return Ok(());
+        match job.role {
+            Role::Learn => {
+                self.not_prepared(job, &server);
+                return Ok(());
+            }
+            Role::Vacate => {
+                // The order behind it has closed the one that was the last.
+                if let Some(last) = self.last_prepared.take()
+                    && self.cache.remove(&last)
+                {
+                    self.close_later(&last);
+                    self.counters.evicted += 1;
+                }
+                return Ok(());
+            }
+            Role::Describe
+                if number == numbers::TOO_MANY_STATEMENTS
+                    && !job.retried
+                    && !self.discarding
+                    && self.give_way() =>
+            {
+                (job.retried, job.answering) = (true, false);
+                self.jobs.push_front(job);
+                return Ok(());
+            }
+            _ => {}
         }
         if job.role == Role::Warnings {
             // The statement has succeeded all the same.

@@ -413,6 +413,82 @@ fn at_the_server_s_limit_of_statements_half_of_ours_are_closed_and_the_text_is_p
 }
 
 #[test]
+fn a_description_at_the_server_s_limit_has_our_statements_give_way_as_well() {
+    let mut talk = Talk::new();
+    talk.learn("DO ?", 1);
+    talk.pipeline.start(Command::Prepare { sql: "DO 1" }).unwrap();
+    talk.sent();
+    talk.answer(&[&refusal(1461)]);
+    assert!(talk.step().unwrap().is_none());
+    assert_eq!(talk.sent(), [vec![0x19, 1, 0, 0, 0], b"\x16DO 1".to_vec()]);
+    talk.answer(&[&[0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]]);
+    talk.end();
+    assert!(talk.pipeline.take_description().is_some());
+    talk.pipeline.start(Command::Prepare { sql: "DO 2" }).unwrap();
+    talk.sent();
+    for sent in [true, false] {
+        talk.answer(&[&refusal(1461)]);
+        match talk.step() {
+            Ok(None) if sent => assert_eq!(talk.sent().len(), 2),
+            Err(error) if !sent => assert_eq!(error.kind(), ErrorKind::Resources),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// Behind an Execute's head: no bitmap of NULLs, types, a LONGLONG.
+const ARGUMENT: [u8; 12] = [0, 1, 8, 0, 1, 0, 0, 0, 0, 0, 0, 0];
+
+#[test]
+fn a_first_use_is_one_flight_in_which_nothing_but_itself_can_run() {
+    let mut talk = Talk::with(crate::protocol::greeting::MARIADB_BULK_OPERATIONS);
+    let blind = [&[0x17, 0xff, 0xff, 0xff, 0xff, 0, 1, 0, 0, 0], &ARGUMENT[..]].concat();
+    let prepared = |id| [0, id, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0];
+    // None was prepared before.
+    talk.execute("DO ?", 1).unwrap();
+    assert_eq!(talk.sent(), [b"\x16DO ?".to_vec(), blind.clone()]);
+    talk.answer(&[&prepared(1), PARAMETER]);
+    talk.answer(&[&ok(1, AUTOCOMMIT)]);
+    talk.end();
+    // Another one makes way.
+    let vacated = [b"\x16DO 0".to_vec(), vec![0x19, 0xff, 0xff, 0xff, 0xff]];
+    talk.execute("DO ?+1", 1).unwrap();
+    let expected = [&vacated[..], &[b"\x16DO ?+1".to_vec(), blind.clone()]].concat();
+    assert_eq!(talk.sent(), expected);
+    talk.answer(&[&[0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]]);
+    talk.answer(&[&prepared(3), PARAMETER]);
+    talk.answer(&[&ok(1, AUTOCOMMIT)]);
+    talk.end();
+    assert_eq!(talk.pipeline.counters().cached, 2);
+    // Where the server is full, the last one was closed instead, and is not used again.
+    talk.execute("DO ?+2", 1).unwrap();
+    let mut expected = vec![vec![0x19, 2, 0, 0, 0], vec![0x19, 1, 0, 0, 0]];
+    expected.extend(vacated.iter().cloned());
+    expected.extend([b"\x16DO ?+2".to_vec(), blind.clone()]);
+    assert_eq!(talk.sent(), expected);
+    talk.answer(&[&refusal(1461)]);
+    talk.answer(&[&prepared(5), PARAMETER]);
+    talk.answer(&[&ok(1, AUTOCOMMIT)]);
+    talk.end();
+    assert_eq!(talk.pipeline.counters().cached, 1, "`DO ?+1` is gone");
+    talk.execute("DO ?+2", 1).unwrap();
+    let sent = talk.sent();
+    assert_eq!(sent[0], [0x19, 3, 0, 0, 0], "an order too many, for proxies");
+    assert_eq!(sent[1][..5], [0x17, 5, 0, 0, 0]);
+    talk.answer(&[&ok(1, AUTOCOMMIT)]);
+    talk.end();
+    // Refused both: an Execute without a statement can only fail.
+    talk.execute("DO ?+3", 1).unwrap();
+    talk.sent();
+    talk.answer(&[&refusal(1461)]);
+    talk.answer(&[&refusal(1461)]);
+    talk.answer(&[&refusal(1243)]);
+    let error = talk.step().unwrap_err();
+    assert_eq!((error.kind(), error.nothing_sent()), (ErrorKind::Resources, true));
+    assert_eq!(talk.pipeline.counters().cached, 0);
+}
+
+#[test]
 fn a_refused_show_warnings_leaves_its_statement_as_it_ended() {
     struct Deaf;
     impl aquifer_driver::ServerObserver for Deaf {}
