@@ -1,6 +1,7 @@
 //! The step `examples` of `cargo xtask ci`: runs every program in examples/, each in an empty folder
 //! of its own, without arguments or input, and within a time that only a hang exceeds. Those whose names
-//! begin with an engine's run beside a server of it, which aquifer-testkit starts for each.
+//! begin with an engine's run beside a server of it, which aquifer-testkit starts for each. One runs on every
+//! engine, and has to print the same on each.
 
 use crate::artifacts::{self, Program};
 use crate::failure::{Failure, Outcome};
@@ -13,7 +14,10 @@ use std::time::{Duration, Instant};
 const SECONDS_MAX: u64 = 120;
 
 /// What the names begin with of programs that need a server, and the testkit's program that starts one.
-const SERVERS: [(&str, &str); 1] = [("postgres_", "with_postgres")];
+const SERVERS: [(&str, &str); 2] = [("postgres_", "with_postgres"), ("mysql_", "with_mariadb")];
+
+/// The program that is run beside each of those servers, and without any.
+const EVERYWHERE: &str = "one_program_three_engines";
 
 pub(crate) fn run(workspace: &Workspace) -> Outcome {
     let (programs, others): (Vec<_>, Vec<_>) =
@@ -30,21 +34,48 @@ pub(crate) fn run(workspace: &Workspace) -> Outcome {
     if programs.is_empty() {
         return Err(Failure::new("examples/ has no program"));
     }
+    if !programs.iter().any(|program| program.name == EVERYWHERE) {
+        return Err(Failure::new(format!("examples/ has no {EVERYWHERE}")));
+    }
     for program in &programs {
-        run_one(program, beside(program, &others)?)?;
+        let server = SERVERS.iter().find(|(prefix, _)| program.name.starts_with(prefix));
+        let printed = match server {
+            Some((_, starter)) => run_one(program, Some(starter_of(starter, &others)?))?,
+            None => run_one(program, None)?,
+        };
+        if program.name != EVERYWHERE {
+            continue;
+        }
+        for (_, starter) in SERVERS {
+            let beside = run_one(program, Some(starter_of(starter, &others)?))?;
+            if let Some(difference) = difference(&printed, &beside) {
+                return Err(Failure::new(format!(
+                    "examples/{EVERYWHERE}.rs prints something else {starter}: {difference}"
+                )));
+            }
+        }
     }
     Ok(())
 }
 
-/// What starts the server that a program needs, if it needs one.
-fn beside<'p>(program: &Program, others: &'p [Program]) -> Outcome<Option<&'p Program>> {
-    let Some((_, starter)) = SERVERS.iter().find(|(prefix, _)| program.name.starts_with(prefix))
-    else {
-        return Ok(None);
-    };
-    match others.iter().find(|other| other.name == *starter) {
-        Some(starter) => Ok(Some(starter)),
-        None => Err(Failure::new(format!("aquifer-testkit has no example {starter}"))),
+/// The testkit's program of that name.
+fn starter_of<'p>(starter: &str, others: &'p [Program]) -> Outcome<&'p Program> {
+    let found = others.iter().find(|other| other.name == starter);
+    found.ok_or_else(|| Failure::new(format!("aquifer-testkit has no example {starter}")))
+}
+
+/// The first line that differs.
+fn difference(one: &str, other: &str) -> Option<String> {
+    let (mut ones, mut others) = (one.lines(), other.lines());
+    loop {
+        match (ones.next(), others.next()) {
+            (None, None) => return None,
+            (one, other) if one == other => {}
+            (one, other) => {
+                let shown = |line: Option<&str>| line.unwrap_or("nothing more").to_owned();
+                return Some(format!("`{}` instead of `{}`", shown(other), shown(one)));
+            }
+        }
     }
 }
 
@@ -61,7 +92,8 @@ fn sources(folder: &Path) -> Outcome<Vec<String>> {
     Ok(names)
 }
 
-fn run_one(program: &Program, starter: Option<&Program>) -> Outcome {
+/// Runs a program, beside a server if it needs one; what it printed.
+fn run_one(program: &Program, starter: Option<&Program>) -> Outcome<String> {
     let name = &program.name;
     let folder =
         std::env::temp_dir().join(format!("aquifer-example-{name}-{}", std::process::id()));
@@ -108,13 +140,27 @@ fn run_one(program: &Program, starter: Option<&Program>) -> Outcome {
     let _ = fs::remove_file(&log);
     match result {
         Ok(Ok(seconds)) => {
-            println!("  {name}: ok ({seconds:.2} s)");
-            Ok(())
+            let beside = starter.map(|starter| format!(" {}", starter.name)).unwrap_or_default();
+            println!("  {name}{beside}: ok ({seconds:.2} s)");
+            Ok(String::from_utf8_lossy(&printed).into_owned())
         }
         Ok(Err(reason)) => Err(Failure::new(format!(
             "{}\nexamples/{name}.rs {reason}; it printed the above. To run it: cargo run -p aquifer-examples --example {name}",
             String::from_utf8_lossy(&printed)
         ))),
         Err(error) => Err(Failure::new(format!("cannot run the example {name}: {error}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_line_that_differs_is_shown() {
+        assert_eq!(difference("a\nb\n", "a\nb\n"), None);
+        assert_eq!(difference("a\nb\n", "a\nc\n").unwrap(), "`c` instead of `b`");
+        assert_eq!(difference("a\n", "a\nc\n").unwrap(), "`c` instead of `nothing more`");
+        assert_eq!(difference("a\nb\n", "a\n").unwrap(), "`nothing more` instead of `b`");
     }
 }

@@ -1,4 +1,4 @@
-//! `database/sql` for Rust: one small API over SQLite and PostgreSQL, chosen by URL at run time.
+//! `database/sql` for Rust: one small API over SQLite, PostgreSQL, MySQL and MariaDB, chosen by URL at run time.
 //!
 //! [`Db`] is a cheap handle to a pool. Its calls are [`exec`](Db::exec), [`get`](Db::get),
 //! [`get_optional`](Db::get_optional), [`select`](Db::select), [`query`](Db::query),
