@@ -63,7 +63,7 @@ struct Loan {
     at: Timestamp,
 }
 
-fn books() -> Result<Vec<NewBook>> {
+fn books() -> Vec<NewBook> {
     let book = |isbn, title, cents, published: Option<(i16, i8, i8)>, copies| NewBook {
         isbn,
         title,
@@ -72,12 +72,12 @@ fn books() -> Result<Vec<NewBook>> {
         copies,
         lent_out: false,
     };
-    Ok(vec![
-        book("978-0", "Die Kunst des Wartens", 12_50, Some((1999, 12, 31)), 3),
-        book("978-1", "L'eau qui dort", 8_00, Some((2024, 2, 29)), 1),
-        book("978-2", "Ohne Datum \u{1f4d6} \"?\" \\ 'x'", 9_999_999_999_99, None, 0),
+    vec![
+        book("978-0", "Die Kunst des Wartens", 1250, Some((1999, 12, 31)), 3),
+        book("978-1", "L'eau qui dort", 800, Some((2024, 2, 29)), 1),
+        book("978-2", "Ohne Datum \u{1f4d6} \"?\" \\ 'x'", 999_999_999_999, None, 0),
         book("978-3", "Kleine Flüsse", 5, Some((1582, 10, 4)), 7),
-    ])
+    ]
 }
 
 /// Works on a pool, a connection or a transaction.
@@ -150,7 +150,7 @@ async fn main() -> Result<()> {
     create(&db).await?;
 
     // One row with its generated key, the others at once.
-    let mut new = books()?;
+    let mut new = books();
     let first = new.remove(0);
     let insert = "INSERT INTO books (isbn, title, price, published, copies, lent_out)
                   VALUES (:isbn, :title, :price, :published, :copies, :lent_out)";
