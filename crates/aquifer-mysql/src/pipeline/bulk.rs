@@ -30,7 +30,7 @@ use crate::protocol::reader::{Reader, malformed};
 use crate::protocol::{command, frame};
 use crate::server_error::ServerError;
 use crate::statement::Statement;
-use crate::types::{Zone, bind, bulk};
+use crate::types::{bind, bulk};
 
 /// Most bytes of one command, also if the server takes more: all of it is in memory at once.
 const BYTES_MAX: usize = 4 << 20;
@@ -173,7 +173,7 @@ impl Pipeline {
         let (head, before) = match together {
             Some((head, before)) => (head, before),
             None => {
-                let mut head = single(&rows, self.reading.zone);
+                let mut head = self.single(&rows);
                 head.statement = Some(Arc::clone(&statement));
                 (head, Vec::new())
             }
@@ -273,6 +273,22 @@ impl Pipeline {
         }
         job.text = Some(text);
         Some((job, before))
+    }
+
+    /// The first of the rows, as a statement of its own.
+    fn single(&self, rows: &Rows) -> Job {
+        let mut job = sibling(Action::Execute);
+        job.tells_keys = !rows.singly && rows.count > 2;
+        if job.tells_keys {
+            job.bulk = Some(Box::new(Rows { count: 1, ..rows.clone() }));
+        }
+        let Some(row) = rows.batch.get(rows.first) else { return job };
+        job.given = row.count();
+        match self.hold(&row) {
+            Ok(arguments) => job.arguments = arguments,
+            Err(error) => job.failed = Some(error),
+        }
+        job
     }
 
     /// Takes the row that says how far keys are apart.
@@ -464,23 +480,6 @@ fn asks(role: Role) -> Job {
 fn sibling(action: Action) -> Job {
     let mut job = Job::new(action, Role::Statement);
     (job.sibling, job.waits, job.want) = (true, true, Want::Outcome);
-    job
-}
-
-/// The first of the rows, as a statement of its own.
-fn single(rows: &Rows, zone: Zone) -> Job {
-    let mut job = sibling(Action::Execute);
-    job.tells_keys = !rows.singly && rows.count > 2;
-    if job.tells_keys {
-        job.bulk = Some(Box::new(Rows { count: 1, ..rows.clone() }));
-    }
-    let Some(row) = rows.batch.get(rows.first) else { return job };
-    job.given = row.count();
-    let mut held = Vec::new();
-    match bind::put(&mut held, &row, zone) {
-        Ok(()) => job.arguments = Arguments::Held(held),
-        Err(error) => job.failed = Some(error),
-    }
     job
 }
 

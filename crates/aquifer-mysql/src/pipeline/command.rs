@@ -224,13 +224,28 @@ impl Pipeline {
     }
 
     fn unknown(&mut self, mut job: Job, text: Arc<str>, params: &dyn Params) -> Result<()> {
-        let mut held = Vec::new();
-        bind::put(&mut held, params, self.reading.zone)?;
+        job.arguments = self.hold(params)?;
+        // What goes before it needs the statement's number.
+        job.blind &= matches!(job.arguments, Arguments::Held(_));
         job.given = params.count();
         job.text = Some(text);
-        job.arguments = Arguments::Held(held);
         self.add(job);
         Ok(())
+    }
+
+    /// The arguments, for a command that is sent later. If it were longer than the server takes, those go before it
+    /// that have more than their share of bytes, so that the rest fits.
+    pub(super) fn hold(&self, params: &dyn Params) -> Result<Arguments> {
+        let (zone, max) = (self.reading.zone, self.settings.packet_max);
+        let mut held = Vec::new();
+        bind::put(&mut held, params, zone)?;
+        if held.len() + command::EXECUTE_HEAD <= max {
+            return Ok(Arguments::Held(held));
+        }
+        held.clear();
+        let mut long = Box::new(bind::Long::new(max / (params.count() + 1), max));
+        bind::put_short(&mut held, params, zone, &mut long)?;
+        Ok(Arguments::Long(held, long))
     }
 
     fn known(
@@ -242,19 +257,17 @@ impl Pipeline {
         job.given = params.count();
         statement.check_count(job.given)?;
         if job.waits || self.encoded < self.jobs.len() {
-            let mut held = Vec::new();
-            bind::put(&mut held, params, self.reading.zone)?;
-            job.statement = Some(statement);
-            job.arguments = Arguments::Held(held);
-            self.add(job);
-            return Ok(());
+            return self.known_later(job, statement, params);
         }
         self.flight_head();
         let start = command::begin_execute(&mut self.out, statement.id, job.has_cursor());
         let from = self.out.len();
         bind::put(&mut self.out, params, self.reading.zone)?;
         let range = from..self.out.len();
-        self.check_size(start)?;
+        if range.end - start - frame::HEADER > self.settings.packet_max {
+            self.out.truncate(start);
+            return self.known_later(job, statement, params);
+        }
         // Split over several packets it could not be found again.
         let whole = self.out.len() - start < frame::PAYLOAD_MAX;
         job.sequence = frame::finish(&mut self.out, start, 0);
@@ -265,9 +278,21 @@ impl Pipeline {
         Ok(())
     }
 
-    /// The payload that begins at `start` must be one that the server takes.
+    fn known_later(
+        &mut self,
+        mut job: Job,
+        statement: Arc<Statement>,
+        params: &dyn Params,
+    ) -> Result<()> {
+        job.arguments = self.hold(params)?;
+        job.statement = Some(statement);
+        self.add(job);
+        Ok(())
+    }
+
+    /// The command whose packets begin at `start` must be one that the server takes.
     fn check_size(&self, start: usize) -> Result<()> {
-        let len = self.out.len() - start - frame::HEADER;
+        let len = frame::payload_len(self.out.len() - start);
         if len <= self.settings.packet_max {
             return Ok(());
         }
@@ -278,7 +303,7 @@ impl Pipeline {
                 self.settings.packet_max
             ),
         )
-        .with_hint("raise the server's max_allowed_packet, or split the work"))
+        .with_hint(bind::RAISE))
     }
 
     /// Queues a job, and encodes it if its time has come.
@@ -310,12 +335,19 @@ impl Pipeline {
                 self.encode_closes();
             }
             let text = text.as_deref().unwrap_or_default();
-            let start = self.out.len();
+            let before = self.out.len();
+            let mut start = before;
             let (sequence, arguments) = match (action, statement) {
                 (Action::Execute, statement) => {
                     let id = statement.map_or(command::LAST_PREPARED, |statement| statement.id);
-                    let start = command::begin_execute(&mut self.out, id, cursor);
-                    if let Arguments::Held(held) = &arguments {
+                    if let Arguments::Long(_, long) = &arguments {
+                        let max = self.settings.packet_max;
+                        for (index, value) in &long.values {
+                            command::long_data(&mut self.out, id, *index, value, max);
+                        }
+                    }
+                    start = command::begin_execute(&mut self.out, id, cursor);
+                    if let Arguments::Held(held) | Arguments::Long(held, _) = &arguments {
                         self.out.extend_from_slice(held);
                     }
                     (frame::finish(&mut self.out, start, 0), arguments)
@@ -344,10 +376,12 @@ impl Pipeline {
                 }
             };
             let fits = self.check_size(start);
+            if fits.is_err() {
+                self.out.truncate(before);
+            }
             let Some(job) = self.jobs.get_mut(self.encoded) else { return };
             (job.sequence, job.arguments) = (sequence, arguments);
             if let Err(error) = fits {
-                self.out.truncate(start);
                 job.failed = Some(error);
                 return;
             }
@@ -603,15 +637,15 @@ impl Pipeline {
     /// Sends the statement at the head again: the server had forgotten it.
     pub(super) fn send_again(&mut self, mut job: Job) {
         let Some(statement) = job.statement.take() else { return };
-        let held = match std::mem::take(&mut job.arguments) {
-            Arguments::Flight(range) => self.out[range].to_vec(),
-            Arguments::Held(held) => held,
-            Arguments::None | Arguments::Written(_) => Vec::new(),
+        let arguments = match std::mem::take(&mut job.arguments) {
+            Arguments::Flight(range) => Arguments::Held(self.out[range].to_vec()),
+            Arguments::None | Arguments::Written(_) => Arguments::Held(Vec::new()),
+            held => held,
         };
         if self.cache.remove(&statement) {
             self.close_later(&statement);
         }
-        job.arguments = Arguments::Held(held);
+        job.arguments = arguments;
         job.text = Some(Arc::clone(&statement.text));
         job.retried = true;
         job.answering = false;

@@ -8,6 +8,7 @@ use aquifer_driver::{Columns, Error, Outcome, Result, Step, Want};
 use super::bulk::Rows;
 use crate::statement::Statement;
 use crate::types::Shape;
+use crate::types::bind::Long;
 
 /// Which command of the protocol a job is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +60,8 @@ pub(super) enum Arguments {
     None,
     /// Encoded, to be sent when the statement is known.
     Held(Vec<u8>),
+    /// The same, but for some that are sent before.
+    Long(Vec<u8>, Box<Long>),
     /// The text to send, with the arguments written into it.
     Written(String),
     /// In the flight buffer, for a statement that may be sent again.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use aquifer_driver::{Error, ErrorKind, Outcome, Result, Retry, RowBatch, Step, Want};
 
-use super::job::{Action, Job, Role, Settled, Unprepared};
+use super::job::{Action, Arguments, Job, Role, Settled, Unprepared};
 use super::{Pipeline, Stage, bulk, local};
 use crate::protocol::answer::{self, Ok as Done, Prepared};
 use crate::protocol::frame::{PAYLOAD_MAX, Packet};
@@ -622,6 +622,12 @@ impl Pipeline {
         {
             self.send_again(job);
             return Ok(());
+        }
+        if let (Arguments::Long(..), Some(statement)) = (&job.arguments, &job.statement)
+            && self.cache.remove(statement)
+        {
+            // What was sent before it may still wait there for the next one.
+            self.close_later(statement);
         }
         let was_open = self.server.in_transaction();
         if server.ends_transaction() {

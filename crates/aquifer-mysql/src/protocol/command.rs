@@ -28,6 +28,9 @@ pub(crate) fn close(out: &mut Vec<u8>, statement: u32) {
 /// In the place of a statement's number: the one that was prepared last (MariaDB).
 pub(crate) const LAST_PREPARED: u32 = u32::MAX;
 
+/// Bytes of an Execute before its arguments.
+pub(crate) const EXECUTE_HEAD: usize = 10;
+
 /// Begins an Execute: what comes before the arguments. They are appended, then [`frame::finish`] closes the packet.
 /// `cursor`: the server keeps the rows until they are fetched.
 #[inline]
@@ -48,6 +51,22 @@ pub(crate) fn begin_execute(out: &mut Vec<u8>, statement: u32, cursor: bool) -> 
         0,
     ]);
     start
+}
+
+/// Appends a value of an argument, in pieces that the server takes; they are not answered.
+pub(crate) fn long_data(out: &mut Vec<u8>, statement: u32, index: u16, value: &[u8], max: usize) {
+    /// Number, statement, argument.
+    const HEAD: usize = 7;
+    /// Most bytes of a piece.
+    const PIECE: usize = 1 << 20;
+    for piece in value.chunks(max.saturating_sub(HEAD).clamp(1, PIECE)) {
+        let start = frame::begin(out);
+        out.push(Command::COM_STMT_SEND_LONG_DATA as u8);
+        out.extend_from_slice(&statement.to_le_bytes());
+        out.extend_from_slice(&index.to_le_bytes());
+        out.extend_from_slice(piece);
+        frame::finish(out, start, 0);
+    }
 }
 
 /// Begins a bulk: what comes before the types and the rows. They are appended, then [`frame::finish`] closes the packet.
@@ -82,6 +101,9 @@ mod tests {
         out.clear();
         close(&mut out, 258);
         assert_eq!(out, b"\x05\0\0\0\x19\x02\x01\0\0");
+        out.clear();
+        long_data(&mut out, 258, 1, b"abc", 9);
+        assert_eq!(out, b"\x09\0\0\0\x18\x02\x01\0\0\x01\0ab\x08\0\0\0\x18\x02\x01\0\0\x01\0c");
         out.clear();
         let start = begin_execute(&mut out, 258, false);
         assert_eq!(out[start + frame::HEADER..], [0x17, 2, 1, 0, 0, 0, 1, 0, 0, 0]);

@@ -140,6 +140,11 @@ pub(crate) fn finish(out: &mut Vec<u8>, start: usize, sequence: u8) -> u8 {
     sequence.wrapping_add(parts as u8).wrapping_add(1)
 }
 
+/// How long the payload is whose packets have so many bytes in all.
+pub(crate) fn payload_len(framed: usize) -> usize {
+    framed - HEADER * (framed / (PAYLOAD_MAX + HEADER) + 1)
+}
+
 fn header(out: &mut [u8], at: usize, len: usize, sequence: u8) {
     let [a, b, c, _] = (len as u32).to_le_bytes();
     out[at..at + HEADER].copy_from_slice(&[a, b, c, sequence]);
@@ -190,6 +195,7 @@ mod tests {
             let (mut bytes, next) = written(&payload, 255);
             assert_eq!(next, (len / PAYLOAD_MAX) as u8);
             assert_eq!(bytes.len(), len + HEADER * (1 + len / PAYLOAD_MAX));
+            assert_eq!(payload_len(bytes.len()), len);
             bytes.extend_from_slice(b"next");
             let found = match find(&bytes, 0, 255).unwrap() {
                 Found::Split => {

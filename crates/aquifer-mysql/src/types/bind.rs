@@ -20,6 +20,9 @@ const UNSIGNED: u8 = 0x80;
 /// The types come with the values.
 const TYPES_FOLLOW: u8 = 1;
 
+/// What can be done about what is too long.
+pub(crate) const RAISE: &str = "raise the server's max_allowed_packet, or split the work";
+
 pub(super) const YEARS: &str = "MySQL's dates are those of the years 0 to 9999";
 pub(super) const MONTHS: &str = "MySQL keeps no interval with months in it";
 const NO_OFFSET: &str = "an instant cannot be told in the session's time zone, whose rules only the server \
@@ -34,6 +37,72 @@ pub(super) const NO_NUMBER: &str = "MySQL has no such number: neither infinities
 ///
 /// If there are too many, or the engine cannot take one; what was appended is then of no use.
 pub(crate) fn put(out: &mut Vec<u8>, params: &dyn Params, zone: Zone) -> Result<()> {
+    put_all(out, params, zone, None)
+}
+
+/// Text and bytes that are sent before the others, piece by piece.
+#[derive(Debug, Clone)]
+pub(crate) struct Long {
+    /// Those of more bytes than this.
+    beyond: usize,
+    /// Most bytes that the server takes of one.
+    max: usize,
+    /// The arguments, each by its index.
+    pub(crate) values: Vec<(u16, Box<[u8]>)>,
+}
+
+impl Long {
+    /// None yet; those of more bytes than `beyond` will be, of at most `max` each.
+    pub(crate) fn new(beyond: usize, max: usize) -> Self {
+        Self { beyond, max, values: Vec::new() }
+    }
+
+    /// Keeps the value if it is long; its type.
+    ///
+    /// # Errors
+    ///
+    /// If it is longer than the server takes.
+    fn take(&mut self, value: ValueRef<'_>, index: usize) -> Result<Option<Type>> {
+        let (bytes, kind) = match value {
+            ValueRef::Text(v) | ValueRef::Json(v) => (v.as_bytes(), Type::MYSQL_TYPE_VAR_STRING),
+            ValueRef::Bytes(v) => (v, Type::MYSQL_TYPE_BLOB),
+            _ => return Ok(None),
+        };
+        if bytes.len() <= self.beyond {
+            return Ok(None);
+        }
+        if bytes.len() > self.max {
+            let (len, max) = (bytes.len(), self.max);
+            let why = format!("its {len} bytes are more than the {max} that the server takes");
+            return Err(refuse(index, &why).with_hint(RAISE));
+        }
+        // There are at most 65 535.
+        self.values.push((index as u16, bytes.into()));
+        Ok(Some(kind))
+    }
+}
+
+/// As [`put`], but leaves out what is long.
+///
+/// # Errors
+///
+/// As [`put`], and if an argument alone is longer than the server takes.
+pub(crate) fn put_short(
+    out: &mut Vec<u8>,
+    params: &dyn Params,
+    zone: Zone,
+    long: &mut Long,
+) -> Result<()> {
+    put_all(out, params, zone, Some(long))
+}
+
+#[inline]
+fn put_all(
+    out: &mut Vec<u8>,
+    params: &dyn Params,
+    zone: Zone,
+    long: Option<&mut Long>,
+) -> Result<()> {
     let count = params.count();
     if count == 0 {
         return Ok(());
@@ -49,7 +118,7 @@ pub(crate) fn put(out: &mut Vec<u8>, params: &dyn Params, zone: Zone) -> Result<
     let types = nulls + count.div_ceil(8) + 1;
     out.resize(types + 2 * count, 0);
     out[types - 1] = TYPES_FOLLOW;
-    let mut arguments = Arguments { out, nulls, types, count, zone, index: 0 };
+    let mut arguments = Arguments { out, nulls, types, count, zone, index: 0, long };
     params.bind(&mut arguments)?;
     let given = arguments.index;
     if given == count {
@@ -68,6 +137,7 @@ struct Arguments<'a> {
     count: usize,
     zone: Zone,
     index: usize,
+    long: Option<&'a mut Long>,
 }
 
 impl ParamSink for Arguments<'_> {
@@ -79,7 +149,14 @@ impl ParamSink for Arguments<'_> {
                 format!("more than the {} announced arguments were given", self.count),
             ));
         }
-        let (kind, flags) = put_value(self.out, value, self.zone, self.index)?;
+        let long = match &mut self.long {
+            Some(long) => long.take(value, self.index)?,
+            None => None,
+        };
+        let (kind, flags) = match long {
+            Some(kind) => (kind, 0),
+            None => put_value(self.out, value, self.zone, self.index)?,
+        };
         let at = self.types + 2 * self.index;
         self.out[at] = kind as u8;
         self.out[at + 1] = flags;
