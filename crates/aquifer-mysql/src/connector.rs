@@ -114,12 +114,7 @@ impl MysqlConnector {
         self: Arc<Self>,
         observer: Option<Arc<dyn ServerObserver>>,
     ) -> Result<Box<dyn Connection>> {
-        if tokio::runtime::Handle::try_current().is_err() {
-            return Err(Error::new(
-                ErrorKind::Runtime,
-                "a connection to MySQL needs a tokio runtime, and there is none",
-            ));
-        }
+        aquifer_net::runtime("MySQL")?;
         let mut connection = self.open().await?;
         if let Some(observer) = observer {
             connection.set_observer(observer);

@@ -3,10 +3,8 @@
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use aquifer_driver::{
-    Batch, Command, Params, Result, RowBatch, Status, TxOptions, Value, ValueRef, Want,
-};
-use aquifer_net::fuzzing::{Played, play};
+use aquifer_driver::{Params, Result, RowBatch, Status, Value, ValueRef, Want};
+use aquifer_net::fuzzing::{Played, ask, play};
 use mysql_common::constants::CapabilityFlags as Flags;
 
 use crate::auth::{Authenticator, Channel, Policy, Progress};
@@ -141,23 +139,7 @@ pub fn replay(command: u8, bytes: &[u8], piece: usize) -> (Vec<String>, bool) {
             5 => Want::Paged(NonZeroU32::MIN),
             _ => Want::All,
         };
-        let started = match (command % 8 + round) % 6 {
-            0 | 1 => pipeline.start(Command::Execute { sql: &sql, params: &(1,), want }),
-            2 => pipeline.start(Command::Script { sql: "SELECT 1; SELECT 2" }),
-            3 => pipeline.start(Command::Prepare { sql: &sql }),
-            4 => {
-                let mut batch = Batch::new();
-                for id in 0..3 {
-                    if let Err(error) = batch.push(&sql, &(id,), Want::All) {
-                        log.push(error.to_string());
-                    }
-                }
-                pipeline.start(Command::Batch(Arc::new(batch)))
-            }
-            _ => pipeline.start(Command::Begin(TxOptions::new())),
-        };
-        if let Err(error) = started {
-            log.push(format!("refused: {:?}", error.kind()));
+        if !ask(command % 8 + round, &sql, want, &mut log, |command| pipeline.start(command)) {
             continue;
         }
         if play(&mut pipeline, Pipeline::advance, &mut batch, &mut pieces, &mut log)

@@ -1,8 +1,40 @@
 //! What the fuzzing parts of both drivers share. Not part of the API: it may change in any version.
 
-use aquifer_driver::{Result, RowBatch, Step, Value};
+use std::sync::Arc;
+
+use aquifer_driver::{Batch, Command, Result, RowBatch, Step, TxOptions, Value, Want};
 
 use crate::Flow;
+
+/// Starts the command that `choice` is for: a query of this text with one argument, a script, a Prepare, a batch of the
+/// text, or a BEGIN. False if it is refused, with a line in the log.
+pub fn ask(
+    choice: u8,
+    sql: &Arc<str>,
+    want: Want,
+    log: &mut Vec<String>,
+    start: impl FnOnce(Command<'_>) -> Result<()>,
+) -> bool {
+    let started = match choice % 6 {
+        0 | 1 => start(Command::Execute { sql, params: &(1,), want }),
+        2 => start(Command::Script { sql: "SELECT 1; SELECT 2" }),
+        3 => start(Command::Prepare { sql }),
+        4 => {
+            let mut batch = Batch::new();
+            for id in 0..3 {
+                if let Err(error) = batch.push(sql, &(id,), Want::All) {
+                    log.push(error.to_string());
+                }
+            }
+            start(Command::Batch(Arc::new(batch)))
+        }
+        _ => start(Command::Begin(TxOptions::new())),
+    };
+    if let Err(error) = &started {
+        log.push(format!("refused: {:?}", error.kind()));
+    }
+    started.is_ok()
+}
 
 /// What a command came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,6 +6,7 @@
 //! | [`Input`] | bytes that were read and are not understood yet |
 //! | [`Statements`] | the prepared statements of one connection, by their text, bounded |
 //! | [`stop`] | asks the server to stop a session's command, and never the next one |
+//! | [`runtime()`] | where a session lives |
 //! | [`Wire`] | writes what a pipeline has to say and reads what comes, in the task of whoever polls |
 //! | [`tls`] | what is trusted, what is checked of a server's certificate, and when files are read again |
 //! | [`Files`] | the small files that a configuration names, behind a trait |
@@ -19,6 +20,7 @@ mod files;
 #[doc(hidden)]
 pub mod fuzzing;
 mod input;
+mod runtime;
 mod secret;
 mod statements;
 pub mod stop;
@@ -28,6 +30,7 @@ mod wire;
 
 pub use files::{Files, GivenFiles, Stat, SystemFiles, is_missing};
 pub use input::Input;
+pub use runtime::runtime;
 pub use secret::Secret;
 pub use statements::{ByText, Statements};
 pub use stream::Stream;

@@ -229,12 +229,7 @@ impl PostgresConnector {
         self: Arc<Self>,
         observer: Option<Arc<dyn ServerObserver>>,
     ) -> Result<Box<dyn Connection>> {
-        if tokio::runtime::Handle::try_current().is_err() {
-            return Err(Error::new(
-                ErrorKind::Runtime,
-                "a connection to PostgreSQL needs a tokio runtime, and there is none",
-            ));
-        }
+        aquifer_net::runtime("PostgreSQL")?;
         let connection = self.open(observer).await?;
         Ok(Box::new(connection))
     }

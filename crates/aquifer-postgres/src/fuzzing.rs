@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use aquifer_driver::{
-    Batch, Command, Dsn, EmptyEnvironment, Encoding, Error, Result, RowBatch, Status, TxOptions,
-    Value, ValueRef, Want,
+    Dsn, EmptyEnvironment, Encoding, Error, Result, RowBatch, Status, Value, ValueRef, Want,
 };
-use aquifer_net::fuzzing::{Played, play};
+use aquifer_net::fuzzing::{Played, ask, play};
 use aquifer_net::{Flow, GivenFiles};
 
 use crate::auth::{
@@ -127,27 +126,8 @@ pub fn replay(command: u8, bytes: &[u8], piece: usize) -> (Vec<String>, bool) {
     // What was asked for is asked again, with what was learnt, as long as there is something to answer.
     for round in 0..8_u8 {
         let sql: Arc<str> = "SELECT id, name FROM rivers WHERE id > $1".into();
-        let started = match (command / 3 + round) % 6 {
-            0 | 1 => {
-                let want = Want::All;
-                pipeline.start(Command::Execute { sql: &sql, params: &(1,), want })
-            }
-            2 => pipeline.start(Command::Script { sql: "SELECT 1; SELECT 2" }),
-            3 => pipeline.start(Command::Prepare { sql: &sql }),
-            4 => {
-                let mut batch = Batch::new();
-                for id in 0..3 {
-                    if let Err(error) = batch.push(&sql, &(id,), Want::All) {
-                        log.push(error.to_string());
-                    }
-                }
-                pipeline.start(Command::Batch(Arc::new(batch)))
-            }
-            _ => pipeline.start(Command::Begin(TxOptions::new())),
-        };
-        if let Err(error) = started {
-            log.push(format!("refused: {:?}", error.kind()));
-        }
+        // What is refused leaves nothing to answer, which is looked at, too.
+        ask(command / 3 + round, &sql, Want::All, &mut log, |command| pipeline.start(command));
         if play(&mut pipeline, Pipeline::advance, &mut batch, &mut pieces, &mut log)
             == Played::Waits
         {

@@ -199,3 +199,58 @@ fn signature_13(
         verified => verified,
     }
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use aquifer_testkit::postgres::{Certificates, ServerCertificate};
+    use rustls::crypto::ring::default_provider;
+    use rustls::pki_types::pem::PemObject;
+
+    use super::*;
+
+    fn der(pem: &str) -> CertificateDer<'static> {
+        CertificateDer::from_pem_slice(pem.as_bytes()).unwrap()
+    }
+
+    /// What somebody who trusts these roots says of the server's certificate.
+    fn check(roots: &[&str], server: &str, check_name: bool) -> Result<(), Error> {
+        let certificates = roots.iter().map(|pem| der(pem)).collect();
+        let roots = Roots { certificates, revoked: Vec::new() };
+        let chain = Chain::new(roots, check_name, &Arc::new(default_provider())).unwrap();
+        let name = ServerName::try_from("localhost").unwrap();
+        chain.verify_server_cert(&der(server), &[], &name, &[], UnixTime::now()).map(drop)
+    }
+
+    #[test]
+    fn what_a_root_has_issued_is_accepted_for_its_name_and_its_time() {
+        let made = |server| Certificates::new(server).unwrap();
+        let good = made(ServerCertificate::Good);
+        check(&[&good.authority], &good.server, true).unwrap();
+        let other = made(ServerCertificate::WrongHost);
+        check(&[&other.authority], &other.server, true).unwrap_err();
+        check(&[&other.authority], &other.server, false).unwrap();
+        let expired = made(ServerCertificate::Expired);
+        check(&[&expired.authority], &expired.server, false).unwrap_err();
+        check(&[&good.authority], &other.server, false).unwrap_err();
+    }
+
+    #[test]
+    fn a_root_is_accepted_as_a_server_for_its_name_and_its_time_too() {
+        let made = |server| Certificates::new(server).unwrap().server;
+        let good = made(ServerCertificate::Good);
+        check(&[&good], &good, true).unwrap();
+        let other = made(ServerCertificate::WrongHost);
+        check(&[&other], &other, true).unwrap_err();
+        check(&[&other], &other, false).unwrap();
+        let expired = made(ServerCertificate::Expired);
+        check(&[&expired], &expired, false).unwrap_err();
+        check(&[&other], &good, false).unwrap_err();
+    }
+
+    #[test]
+    fn nobody_is_trusted_by_no_certificate() {
+        let roots = Roots { certificates: Vec::new(), revoked: Vec::new() };
+        let error = Chain::new(roots, true, &Arc::new(default_provider())).unwrap_err();
+        assert_eq!(error.kind(), aquifer_driver::ErrorKind::Configuration);
+    }
+}
