@@ -92,6 +92,19 @@ impl Books {
         }
     }
 
+    /// Ends the sessions that run something.
+    pub async fn end_running(&self) {
+        for session in self.sessions().await.into_iter().filter(|session| session.running) {
+            let sql = match self.engine {
+                Engine::Sqlite => return,
+                Engine::Postgres => format!("SELECT pg_terminate_backend({})", session.id),
+                Engine::Mysql => format!("KILL {}", session.id),
+            };
+            // It may have ended by itself.
+            let _ = self.db.exec(&sql, ()).await;
+        }
+    }
+
     /// How many statements the server keeps for the only session of `db`.
     pub async fn prepared(&self, db: &Db) -> Option<i64> {
         match self.engine {

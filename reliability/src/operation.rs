@@ -53,6 +53,10 @@ pub struct Operation {
     pub name: &'static str,
     /// What it leaves.
     pub effect: Effect,
+    /// Whether it calls a driver's own methods, which know nothing of the deadlines of a `Db`.
+    pub past_the_db: bool,
+    /// Whether what it has the server run does not end by itself.
+    pub is_endless: bool,
     run: Run,
 }
 
@@ -78,6 +82,8 @@ macro_rules! operation {
         Operation {
             name: $name,
             effect: Effect { parts: $parts, atomic: stringify!($atomic).len() == "atomic".len() },
+            past_the_db: false,
+            is_endless: $name.starts_with("endless"),
             run: |$db, $engine, $tag| {
                 Box::pin(async move {
                     let _ = (&$engine, $tag);
@@ -218,7 +224,7 @@ pub fn operations(engine: Engine) -> Vec<Operation> {
             }
             tx.commit().await?;
         }),
-        operation!("statement past its deadline", 0 atomic, |db, engine, tag| {
+        operation!("endless statement, deadline", 0 atomic, |db, engine, tag| {
             let db = db.timeout(Duration::from_millis(30));
             let late = db.get::<Option<String>>(engine.endless(), ());
             let error = late.await.expect_err("it takes minutes");
@@ -233,9 +239,9 @@ pub fn operations(engine: Engine) -> Vec<Operation> {
             assert_eq!(set, 1);
         }),
     ];
-    match engine {
-        Engine::Sqlite => {}
-        Engine::Postgres => all.extend([
+    let mut own = match engine {
+        Engine::Sqlite => Vec::new(),
+        Engine::Postgres => vec![
             operation!("COPY in", 12 atomic, |db, engine, tag| {
                 let rows: Vec<(i64, i32)> = (1..=12).map(|part| (tag, part)).collect();
                 let mut conn = db.acquire().await?;
@@ -250,15 +256,17 @@ pub fn operations(engine: Engine) -> Vec<Operation> {
                 copy.write_to(&mut out).await?;
                 assert_eq!(out.len(), 9 * 2 + 21 * 3);
             }),
-        ]),
-        Engine::Mysql => all.extend([operation!("LOAD DATA", 12 atomic, |db, engine, tag| {
+        ],
+        Engine::Mysql => vec![operation!("LOAD DATA", 12 atomic, |db, engine, tag| {
             let rows: String = (1..=12).map(|part| format!("{tag}\t{part}\n")).collect();
             let mut conn = db.acquire().await?;
             let my: &mut MysqlConnection = conn.driver()?;
             let sql = "LOAD DATA LOCAL INFILE 'rows' INTO TABLE marks (tag, part)";
             my.load_data(sql, "rows", rows.as_bytes()).await?;
-        })]),
-    }
+        })],
+    };
+    own.iter_mut().for_each(|operation| operation.past_the_db = true);
+    all.append(&mut own);
     all
 }
 

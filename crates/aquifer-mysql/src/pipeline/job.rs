@@ -188,6 +188,25 @@ impl Job {
         Self { text: Some(sql.into()), ..Self::new(Action::Query, Role::Own) }
     }
 
+    /// True if it cannot commit the transaction that it stands in. DDL does, and other statements do that are told
+    /// from those that do not by their first word only, so few words count.
+    pub(super) fn stays_in_its_transaction(&self) -> bool {
+        const WORDS: [&str; 6] = ["select", "insert", "update", "delete", "replace", "with"];
+        match self.role {
+            Role::Statement => {
+                let sql = self.sql();
+                let word = sql.trim_start().split(|c: char| !c.is_ascii_alphabetic()).next();
+                // Behind a semicolon anything may follow.
+                !sql.contains(';')
+                    && word.is_some_and(|word| {
+                        WORDS.iter().any(|known| word.eq_ignore_ascii_case(known))
+                    })
+            }
+            Role::Script => false,
+            _ => true,
+        }
+    }
+
     /// The statement's text.
     pub(super) fn sql(&self) -> &str {
         let statement = self.statement.as_ref().map(|statement| &*statement.text);

@@ -351,6 +351,7 @@ impl Pipeline {
         let untouched = !self.touched;
         let mut encoded = self.jobs.iter().take(self.encoded);
         let committing = !untouched && encoded.any(|job| job.role == Role::Commit);
+        let undone = self.is_undone_by_a_break();
         // A statement was refused, and the connection broke while the server was asked where that leaves the
         // transaction: the refusal says more.
         let probe = self.jobs.front_mut().filter(|job| job.role == Role::Probe);
@@ -369,7 +370,18 @@ impl Pipeline {
             return refused;
         }
         let error = error.with_nothing_sent(untouched);
-        if untouched { error.with_retry(Retry::Safe) } else { error }
+        match error.kind() {
+            ErrorKind::ConnectionLost if undone => error.with_retry(Retry::Transaction),
+            _ if untouched => error.with_retry(Retry::Safe),
+            _ => error,
+        }
+    }
+
+    /// True if all that the command under way belongs to is undone when the session ends: it stands in an open
+    /// transaction, and cannot have committed that.
+    fn is_undone_by_a_break(&self) -> bool {
+        let mut sent = self.jobs.iter().take(if self.touched { self.encoded } else { 0 });
+        self.server.in_transaction() && sent.all(Job::stays_in_its_transaction)
     }
 }
 

@@ -615,3 +615,31 @@ fn a_bulk_has_no_rows_and_asks_for_no_file() {
         assert_eq!(talk.pipeline.status(), Status::Broken);
     }
 }
+
+#[test]
+fn what_a_break_undoes_may_be_run_again_as_a_whole() {
+    for (sql, open, retry) in [
+        ("INSERT INTO t VALUES (1)", true, Retry::Transaction),
+        (" select 1", true, Retry::Transaction),
+        // Outside a transaction it stands alone.
+        ("INSERT INTO t VALUES (1)", false, Retry::Unknown),
+        // It commits, or may.
+        ("CREATE TABLE t (n INT)", true, Retry::Unknown),
+        ("CALL p()", true, Retry::Unknown),
+        ("INSERT INTO t VALUES (1); COMMIT", true, Retry::Unknown),
+    ] {
+        let mut talk = Talk::new();
+        talk.learn(sql, 0);
+        if open {
+            talk.pipeline.start(Command::Begin(TxOptions::new())).unwrap();
+            talk.sent();
+            talk.answer(&[&ok(0, AUTOCOMMIT | 1)]);
+            talk.end();
+        }
+        talk.execute(sql, 0).unwrap();
+        talk.sent();
+        let lost = talk.pipeline.broke(Error::new(ErrorKind::ConnectionLost, "gone"));
+        assert_eq!(lost.retry(), retry, "{sql}");
+        assert!(!lost.nothing_sent());
+    }
+}

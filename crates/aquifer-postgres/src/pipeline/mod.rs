@@ -98,6 +98,8 @@ pub(crate) struct Pipeline {
     /// The server's answer to a COPY, until it is given.
     copy_begun: Option<CopyFormat>,
     ready: Ready,
+    /// A BEGIN has succeeded in the segment under way, whose end has not come.
+    began: bool,
     /// A BEGIN that goes with the first statement.
     held_begin: Option<Box<str>>,
     cache: Statements<Statement>,
@@ -193,6 +195,7 @@ impl Pipeline {
             copy: Phase::None,
             copy_begun: None,
             ready: Ready::Idle,
+            began: false,
             held_begin: None,
             closing: VecDeque::new(),
             names: 0,
@@ -301,7 +304,7 @@ impl Pipeline {
     /// True if all that the command under way belongs to is undone when the session ends: it stands in an
     /// open transaction, and cannot have committed that.
     fn is_undone_by_a_break(&self) -> bool {
-        let begun = self.works.iter().any(|work| work.role == Role::Begin);
+        let begun = self.began || self.works.iter().any(|work| work.role == Role::Begin);
         let scripts = self.works.iter().any(|work| work.role == Role::Script);
         (self.ready != Ready::Idle || begun) && (!scripts || !self.touched)
     }

@@ -523,6 +523,7 @@ impl Pipeline {
     fn segment_ended(&mut self, ready: Ready) {
         self.expected.pop_front();
         self.ready = ready;
+        self.began = false;
         let mut failure = self.failure.take();
         let mut skipped = false;
         while let Some(work) = self.works.pop_front() {
@@ -590,6 +591,7 @@ impl Pipeline {
 
     fn settle(&mut self, work: Work, result: Result<Outcome>) {
         if work.role == Role::Begin {
+            self.began = result.is_ok();
             return;
         }
         if work.resets && result.is_ok() {

@@ -737,6 +737,22 @@ fn what_a_break_undoes_may_be_run_again_as_a_whole() {
 }
 
 #[test]
+fn a_statement_behind_its_begin_is_undone_by_a_break_wherever_it_comes() {
+    let begin = [message(b'1', b""), message(b'2', b""), complete("BEGIN")];
+    for answered in 0..=begin.len() {
+        let mut session = Session::named();
+        session.start(Command::Begin(TxOptions::new()));
+        session.read().unwrap();
+        session.execute(SQL, 1);
+        session.flush();
+        session.say(&begin[..answered].concat());
+        assert!(session.step().unwrap().is_none());
+        let lost = session.pipeline.broke(Error::new(ErrorKind::ConnectionLost, "gone"));
+        assert_eq!(lost.retry(), Retry::Transaction, "after {answered} answers");
+    }
+}
+
+#[test]
 fn a_kept_statement_alone_is_owed_as_much_as_any_other() {
     let mut session = Session::named();
     session.execute(SQL, 1);
