@@ -169,7 +169,12 @@ async fn strikes(engine: Engine, faults: &[What]) {
             let counts = stage.counts(operation).await;
             for side in [Side::Client, Side::Server] {
                 for &what in faults {
-                    let most = if soak.is_long() { usize::MAX } else { PLACES };
+                    let most = match what {
+                        _ if soak.is_long() => usize::MAX,
+                        // Each is waited for.
+                        What::Delay(SILENCE) => PLACES / 2,
+                        _ => PLACES,
+                    };
                     for message in places(counts.messages(side), most, &mut random) {
                         stage
                             .strike(operation, Fault::new(side, When::Messages(message), what))
