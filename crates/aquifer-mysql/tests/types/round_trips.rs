@@ -31,9 +31,48 @@ fn one_of(texts: &'static [&'static str]) -> BoxedStrategy<Value> {
     proptest::sample::select(texts).prop_map(|text| Value::Text(text.into())).boxed()
 }
 
+/// Lines of two points, as the server keeps them: the SRID, then WKB.
+fn line() -> BoxedStrategy<Value> {
+    any::<[i16; 4]>()
+        .prop_map(|numbers| {
+            let mut line = vec![0, 0, 0, 0, 1, 2, 0, 0, 0, 2, 0, 0, 0];
+            for number in numbers {
+                line.extend_from_slice(&f64::from(number).to_le_bytes());
+            }
+            Value::Bytes(line)
+        })
+        .boxed()
+}
+
 /// Each type with the values that it holds exactly.
 fn types() -> Vec<(&'static str, BoxedStrategy<Value>)> {
-    const DAY: i64 = 86_400_000_000;
+    let mut all = plain_types();
+    // Every number of digits behind the seconds.
+    const NAMES: [[&str; 3]; 7] = [
+        ["TIME(0)", "DATETIME(0)", "TIMESTAMP(0) NULL"],
+        ["TIME(1)", "DATETIME(1)", "TIMESTAMP(1) NULL"],
+        ["TIME(2)", "DATETIME(2)", "TIMESTAMP(2) NULL"],
+        ["TIME(3)", "DATETIME(3)", "TIMESTAMP(3) NULL"],
+        ["TIME(4)", "DATETIME(4)", "TIMESTAMP(4) NULL"],
+        ["TIME(5)", "DATETIME(5)", "TIMESTAMP(5) NULL"],
+        ["TIME(6)", "DATETIME(6)", "TIMESTAMP(6) NULL"],
+    ];
+    for (digits, [time, datetime, timestamp]) in (0..).zip(NAMES) {
+        let step = 10_i64.pow(6 - digits);
+        let steps = move |from: i64, to: i64| (from / step..=to / step).prop_map(move |n| n * step);
+        all.push((
+            time,
+            steps(-3_020_399_000_000, 3_020_399_000_000).prop_map(Value::Time).boxed(),
+        ));
+        let years = steps(-62_135_596_800_000_000, 253_402_300_799_000_000);
+        all.push((datetime, years.prop_map(Value::Timestamp).boxed()));
+        let years = steps(1_000_000, 2_147_483_647_000_000);
+        all.push((timestamp, years.prop_map(Value::TimestampTz).boxed()));
+    }
+    all
+}
+
+fn plain_types() -> Vec<(&'static str, BoxedStrategy<Value>)> {
     let year_1 = -719_162_i32..=2_932_896;
     vec![
         ("TINYINT", int(any::<i8>().prop_map(i64::from))),
@@ -65,14 +104,23 @@ fn types() -> Vec<(&'static str, BoxedStrategy<Value>)> {
             any::<f64>().prop_filter("finite", |v| v.is_finite()).prop_map(Value::Float).boxed(),
         ),
         ("DECIMAL(65,30)", decimal("(0|-?[1-9][0-9]{0,34})\\.[0-9]{29}[1-9]")),
+        ("DECIMAL(65,30)", decimal("-?[1-9][0-9]{34}\\.[0-9]{30}")),
+        ("DECIMAL(65,0)", decimal("-?[1-9][0-9]{64}")),
+        ("DECIMAL(30,30)", decimal("-?0\\.[0-9]{29}[1-9]")),
         ("DECIMAL(20,0)", decimal("(0|-?[1-9][0-9]{0,19})")),
+        ("DECIMAL(9,4) UNSIGNED", decimal("(0|[1-9][0-9]{0,4})\\.[0-9]{4}")),
         ("CHAR(20)", text("(\\PC{0,19}[a-z])?")),
         ("VARCHAR(20)", text("\\PC{0,20}")),
         ("TINYTEXT", text("[a-zäö€😀'\\\\]{0,60}")),
+        ("TEXT", text("\\PC{0,300}")),
+        ("MEDIUMTEXT", text("\\PC{0,300}")),
         ("LONGTEXT", text("(.|\n){0,400}")),
         ("BINARY(5)", bytes(5..6)),
         ("VARBINARY(300)", bytes(0..300)),
+        ("TINYBLOB", bytes(0..255)),
         ("BLOB", bytes(0..2000)),
+        ("MEDIUMBLOB", bytes(0..2000)),
+        ("LONGBLOB", bytes(0..2000)),
         ("ENUM('red','gre''en','blue')", one_of(&["red", "gre'en", "blue"])),
         ("SET('a','b','c')", one_of(&["", "a", "a,b", "a,b,c", "c"])),
         ("JSON", "[a-z\"\\\\{}é]{0,9}".prop_map(|v| Value::Json(format!("{v:?}"))).boxed()),
@@ -100,21 +148,9 @@ fn types() -> Vec<(&'static str, BoxedStrategy<Value>)> {
                 })
                 .boxed(),
         ),
+        ("GEOMETRY", line()),
+        ("LINESTRING", line()),
         ("DATE", year_1.prop_map(|v| Value::Date(Date(v))).boxed()),
-        (
-            "DATETIME",
-            (-62_135_596_800..=253_402_300_799_i64)
-                .prop_map(|v| Value::Timestamp(v * 1_000_000))
-                .boxed(),
-        ),
-        ("DATETIME(6)", (-719_162 * DAY..2_932_897 * DAY).prop_map(Value::Timestamp).boxed()),
-        (
-            "TIMESTAMP(6) NULL",
-            (1_000_000..2_147_483_647_000_000_i64).prop_map(Value::TimestampTz).boxed(),
-        ),
-        ("TIME", (-3_020_399..=3_020_399_i64).prop_map(|v| Value::Time(v * 1_000_000)).boxed()),
-        ("TIME(6)", (-3_020_399_999_999..=3_020_399_999_999_i64).prop_map(Value::Time).boxed()),
-        ("TIME(2)", (-302_039_999..=302_039_999_i64).prop_map(|v| Value::Time(v * 10_000)).boxed()),
     ]
 }
 
