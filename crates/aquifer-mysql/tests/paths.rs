@@ -113,6 +113,39 @@ fn what_a_procedure_gives_out_is_a_result_of_its_own() {
 }
 
 #[test]
+fn a_procedure_that_fails_behind_a_result_gives_it_and_then_its_error() {
+    run(async {
+        let database = SERVER.fresh_database().unwrap();
+        let mut session = connect(database.url()).await.unwrap();
+        let sql = "CREATE PROCEDURE fails () BEGIN SELECT 1 AS n UNION SELECT 2; \
+                   SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'on purpose'; SELECT 3; END";
+        session.query(sql, &()).await.unwrap();
+        for text in [false, true] {
+            let sql = "CALL fails()";
+            session
+                .connection
+                .start(match text {
+                    true => Command::Script { sql },
+                    false => Command::Execute { sql, params: &(), want: Want::All },
+                })
+                .unwrap();
+            let mut rows = 0;
+            let error = loop {
+                match session.step().await {
+                    Ok(step) => {
+                        assert!(!matches!(step, Step::End(_)), "it has failed");
+                        rows += session.batch.rows().count();
+                    }
+                    Err(error) => break error,
+                }
+            };
+            assert_eq!((rows, error.code(), error.sqlstate()), (2, Some("1644"), Some("45000")));
+            assert_eq!(session.scalar("SELECT 7").await.unwrap(), Value::Int(7));
+        }
+    });
+}
+
+#[test]
 fn arguments_in_the_text_give_what_prepared_ones_give() {
     run(async {
         let database = SERVER.fresh_database().unwrap();

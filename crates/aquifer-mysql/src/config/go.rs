@@ -42,6 +42,10 @@ pub(super) fn pairs(text: &str) -> Result<Vec<(String, String)>> {
     };
     match network {
         "" | "tcp" if address.is_empty() => {}
+        // As Go has it: an IPv6 address needs brackets only if a port follows.
+        "" | "tcp" if address.parse::<std::net::Ipv6Addr>().is_ok() => {
+            pairs.push(("host".to_owned(), address.to_owned()));
+        }
         "" | "tcp" => {
             let (host, port) = url::split(address)?;
             pairs.push(("host".to_owned(), host.to_owned()));

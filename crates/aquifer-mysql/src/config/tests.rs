@@ -41,6 +41,16 @@ fn go_s_grammar_is_read_as_go_reads_it() {
     assert_eq!(config.database.as_deref(), Some("a/b"));
     assert_eq!(config.tls, TlsMode::SkipVerify);
     assert_eq!(go("u:p@unix(/tmp/x.sock)/").unwrap().place(), "/tmp/x.sock");
+    assert_eq!(go("u:p@unix/").unwrap().place(), "/tmp/mysql.sock");
+    assert_eq!(go("u:p@tcp(de:ad::1)/").unwrap().place(), "[de:ad::1]:3306");
+    assert_eq!(go("u:p@tcp([de:ad::1]:80)/").unwrap().place(), "[de:ad::1]:80");
+    assert_eq!(go("u:p@(db1)/").unwrap().place(), "db1:3306");
+    for empty in ["u:p@/db?a", "u:p@tcp/db", "u:p@tcp()/db"] {
+        assert_eq!(go(empty).unwrap().target(), "127.0.0.1:3306/db", "{empty}");
+    }
+    for flag in ["yes", "tRue", "2", ""] {
+        assert!(go(&format!("u@/db?parseTime={flag}")).is_err(), "{flag}");
+    }
     assert_eq!(go("u:p@/ssword@/db").unwrap().password, Some(Secret::new("p@/ssword")));
     assert_eq!(go("").unwrap(), Config { user: "ada".into(), ..Config::default() });
     assert_eq!(go("/").unwrap().place(), "127.0.0.1:3306");

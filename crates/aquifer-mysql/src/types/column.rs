@@ -110,7 +110,8 @@ impl Shape {
                     column = column.with_precision_scale(precision as u16, scale.into());
                 }
                 Ok(Type::MYSQL_TYPE_VAR_STRING | Type::MYSQL_TYPE_STRING) => {
-                    column = column.with_length(definition.length.into());
+                    let width = letter_bytes(definition.charset);
+                    column = column.with_length((definition.length / width).into());
                 }
                 _ => {}
             }
@@ -118,6 +119,16 @@ impl Shape {
             kinds.push(kind);
         }
         Self { columns: Arc::new(Columns::new(columns)), kinds: kinds.into(), reading }
+    }
+}
+
+/// Most bytes of a letter in a collation of what results are sent in: UTF-8, of four bytes or three; one in bytes.
+fn letter_bytes(collation: u16) -> u32 {
+    match collation {
+        BINARY => 1,
+        // Those of `utf8mb3`.
+        33 | 76 | 83 | 192..=223 => 3,
+        _ => 4,
     }
 }
 

@@ -60,6 +60,25 @@ fn the_table_of_types_says_what_each_is_read_as() {
 }
 
 #[test]
+fn a_column_s_length_is_the_one_that_was_declared() {
+    run(async {
+        let database = SERVER.fresh_database().unwrap();
+        let ddl = "CREATE TABLE t (a VARCHAR(20), b CHAR(5), c VARBINARY(300), d BINARY(4), \
+                   e VARCHAR(7) CHARACTER SET latin1, f INT)";
+        for charset in ["utf8mb4", "utf8mb3"] {
+            let url = format!("{}?charset={charset}", database.url());
+            let mut session = connect(&url).await.unwrap();
+            session.query("DROP TABLE IF EXISTS t", &()).await.unwrap();
+            session.query(ddl, &()).await.unwrap();
+            session.query("SELECT * FROM t", &()).await.unwrap();
+            let lengths: Vec<_> = session.batch.columns().iter().map(|c| c.length).collect();
+            let declared = [Some(20), Some(5), Some(300), Some(4), Some(7), None];
+            assert_eq!(lengths, declared, "{charset}");
+        }
+    });
+}
+
+#[test]
 fn a_column_that_is_never_null_says_so_unless_a_join_makes_it_so() {
     run(async {
         let database = SERVER.fresh_database().unwrap();
