@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use aquifer_driver::{
     BoxFuture, Canceller, Command, Connection, Counters, Description, Error, ErrorKind, Outcome,
@@ -15,6 +15,7 @@ use mysql_common::constants::Command as Code;
 
 use crate::config::Config;
 use crate::io_timeout::IoTimeout;
+use crate::load::{self, Loading};
 use crate::pipeline::Pipeline;
 use crate::protocol::command;
 use crate::setup::Setup;
@@ -27,6 +28,8 @@ pub struct MysqlConnection {
     wire: Wire,
     pipeline: Pipeline,
     stop: Arc<Stop>,
+    /// The file that the server is getting.
+    loading: Option<Loading>,
     /// A command's last step, while a stop that was asked for during it is still on its way or its mark on the
     /// session.
     held: Option<Result<Step>>,
@@ -54,6 +57,7 @@ impl MysqlConnection {
             wire: Wire::new(stream),
             pipeline,
             stop,
+            loading: None,
             held: None,
             sweeping: false,
             scratch: RowBatch::new(),
@@ -90,6 +94,33 @@ impl MysqlConnection {
 
     pub(crate) fn contents(&mut self, piece: &[u8]) {
         self.pipeline.contents(piece);
+    }
+
+    /// Most bytes of a piece of contents.
+    pub(crate) fn piece_max(&self) -> usize {
+        self.pipeline.piece_max()
+    }
+
+    /// Gives the server the next piece of the file that it waits for. True if there is no file, and the owner has what
+    /// it waits for.
+    fn poll_load(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool>> {
+        if let Some(path) = self.pipeline.take_file() {
+            self.loading = Some(Loading::open(path));
+        }
+        let Some(loading) = &mut self.loading else { return Poll::Ready(Ok(true)) };
+        match ready!(loading.poll_piece(cx, self.pipeline.piece_max())) {
+            Ok(piece) => {
+                self.pipeline.contents(piece);
+                if piece.is_empty() {
+                    self.loading = None;
+                }
+            }
+            Err(error) => {
+                self.loading = None;
+                self.pipeline.no_contents(load::unreadable(error))?;
+            }
+        }
+        Poll::Ready(Ok(false))
     }
 
     /// Closes the session in the middle of a command, for this reason.
@@ -169,7 +200,10 @@ impl MysqlConnection {
                 self.writing.progress();
             }
             if !blocked && self.pipeline.wants_contents() {
-                return Poll::Ready(Ok(Step::Rows));
+                if ready!(self.poll_load(cx))? {
+                    return Poll::Ready(Ok(Step::Rows));
+                }
+                continue;
             }
             if self.pipeline.may_advance() {
                 match self.pipeline.advance(batch) {
@@ -239,6 +273,7 @@ impl Connection for MysqlConnection {
         if self.held.is_some() || self.sweeping {
             return Err(useless());
         }
+        self.loading = None;
         self.pipeline.start(command)?;
         if self.pipeline.owes() && !self.stop.command_begins() {
             self.pipeline.abandon();

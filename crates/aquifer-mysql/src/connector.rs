@@ -154,9 +154,13 @@ impl MysqlConnector {
                 zone: Zone::parse(&config.time_zone),
                 no_day: config.zero_dates.no_day(),
                 dates_as_text: config.zero_dates == ZeroDates::Text,
+                full_names: config.columns_with_alias,
             },
             setup: first.clone(),
             packet_max: PACKET_MAX_AT_FIRST,
+            grain: config.grain(),
+            several: config.multi_statements,
+            files: config.files(),
             interpolates: config.interpolate_params,
             reject_read_only: config.reject_read_only,
         };

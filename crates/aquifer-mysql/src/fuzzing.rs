@@ -15,10 +15,12 @@ use crate::protocol::Agreed;
 use crate::protocol::answer::{Definition, ServerStatus};
 use crate::protocol::greeting::{self, Greeting};
 use crate::setup::{Server, Setup};
-use crate::types::{Cells, NoDay, Reading, Shape, Zone, binary, bind, literal, text};
+use crate::types::{Cells, Clock, NoDay, Reading, Shape, Zone, binary, bind, literal, text};
 
 const READING: Reading =
-    Reading { zone: Zone::Fixed(0), no_day: NoDay::Empty, dates_as_text: false };
+    Reading { zone: Zone::Fixed(0), no_day: NoDay::Empty, dates_as_text: false, full_names: false };
+
+const CLOCK: Clock = Clock { zone: Zone::Fixed(0), grain: 1 };
 
 /// A server's greeting.
 pub fn greeting(packet: &[u8]) -> Result<()> {
@@ -62,6 +64,7 @@ impl Login {
 pub fn row(kind: u8, flags: u16, charset: u16, as_text: bool, row: &[u8]) -> Result<Value> {
     let definition = Definition {
         name: "c".to_owned(),
+        alias: String::new(),
         table: String::new(),
         charset,
         length: 0,
@@ -90,7 +93,7 @@ pub fn row(kind: u8, flags: u16, charset: u16, as_text: bool, row: &[u8]) -> Res
 /// The type and the flags of an argument, and its bytes in an Execute.
 pub fn argument(value: ValueRef<'_>) -> Result<(u8, u16, Vec<u8>)> {
     let mut out = Vec::new();
-    bind::put(&mut out, &(value.to_owned()?,), READING.zone)?;
+    bind::put(&mut out, &(value.to_owned()?,), CLOCK)?;
     // A byte of NULLs and one that says that types follow.
     let bytes = out.split_off(4);
     let unsigned = if out[3] & 0x80 == 0 { 0 } else { 32 };
@@ -99,7 +102,7 @@ pub fn argument(value: ValueRef<'_>) -> Result<(u8, u16, Vec<u8>)> {
 
 /// A text with its arguments written in.
 pub fn interpolate(sql: &str, params: &dyn Params, escapes: bool) -> Result<String> {
-    literal::interpolate(sql, params, READING.zone, escapes)
+    literal::interpolate(sql, params, CLOCK, escapes, true)
 }
 
 /// The places of a text's placeholders, if they are certain.
@@ -125,6 +128,9 @@ pub fn replay(command: u8, bytes: &[u8], piece: usize) -> (Vec<String>, bool) {
         reading: READING,
         setup: Setup::new(&Config::default(), server, "utf8mb4"),
         packet_max: 1000,
+        grain: 1,
+        several: true,
+        files: Default::default(),
         interpolates: false,
         reject_read_only: false,
     };

@@ -7,13 +7,21 @@
 /// The places of the placeholders; `None` if they are not certain. `escapes`: a backslash in a string escapes (the
 /// server says so in its status).
 pub(crate) fn find(sql: &str, escapes: bool) -> Option<Vec<usize>> {
+    match search(sql, escapes)? {
+        (_, true) => None,
+        (places, false) => Some(places),
+    }
+}
+
+/// As [`find`], also in a text of several statements, and whether it is one.
+pub(crate) fn search(sql: &str, escapes: bool) -> Option<(Vec<usize>, bool)> {
     let (mut places, mut several) = (Vec::new(), false);
     scan(sql, escapes, |at, byte| match byte {
         b'?' => places.push(at),
         b';' => several |= !sql[at + 1..].trim().is_empty(),
         _ => {}
     })?;
-    (!several).then_some(places)
+    Some((places, several))
 }
 
 /// The statements of a text, each from its first word on; `None` if they are not certain. What is between the parts of

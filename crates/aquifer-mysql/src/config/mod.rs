@@ -26,6 +26,7 @@ pub use aquifer_net::Secret;
 pub use self::modes::{TlsMode, ZeroDates};
 
 use self::parameters::{PARAMETERS, Parameter};
+use crate::pipeline::local::Files;
 use crate::types::Zone;
 
 /// Where to connect, as whom, and how.
@@ -90,6 +91,16 @@ pub struct Config {
     pub parse_time: bool,
     /// Whether arguments are written into the text, and nothing is prepared.
     pub interpolate_params: bool,
+    /// Whether every call takes texts of several statements.
+    pub multi_statements: bool,
+    /// Whether columns of tables are named `table.column`, by what the statement calls the table.
+    pub columns_with_alias: bool,
+    /// What dates with times are cut to a multiple of when they are sent.
+    pub time_truncate: Option<Duration>,
+    /// The files that a statement may load (LOAD DATA LOCAL), by the names that it gives them.
+    pub allow_files: Vec<PathBuf>,
+    /// Whether a statement may load any file that it names.
+    pub allow_all_files: bool,
     /// What a zero date (`0000-00-00`) is read as.
     pub zero_dates: ZeroDates,
     /// Most bytes of a command; 0 for what the server takes.
@@ -135,6 +146,11 @@ impl Default for Config {
             loc: None,
             parse_time: false,
             interpolate_params: false,
+            multi_statements: false,
+            columns_with_alias: false,
+            time_truncate: None,
+            allow_files: Vec::new(),
+            allow_all_files: false,
             zero_dates: ZeroDates::Error,
             max_allowed_packet: 0,
             statement_cache_capacity: 256,
@@ -142,6 +158,18 @@ impl Default for Config {
             system_variables: Vec::new(),
             ignored_file: None,
         }
+    }
+}
+
+impl Config {
+    /// Dates with times are sent in whole multiples of so many microseconds.
+    pub(crate) fn grain(&self) -> i64 {
+        self.time_truncate.map_or(1, |grain| i64::try_from(grain.as_micros()).unwrap_or(i64::MAX))
+    }
+
+    /// Which files of this machine statements may load.
+    pub(crate) fn files(&self) -> Files {
+        Files { all: self.allow_all_files, names: self.allow_files.clone() }
     }
 }
 

@@ -136,7 +136,7 @@ macro_rules! only {
     };
 }
 
-const COUNT: usize = 39;
+const COUNT: usize = 40;
 
 pub(crate) static PARAMETERS: [Parameter; COUNT] = [
     define(
@@ -440,17 +440,34 @@ pub(crate) static PARAMETERS: [Parameter; COUNT] = [
             },
         ),
     ),
-    only!(
+    flag!(
         "allowAllFiles",
         "false",
-        "only `false`: LOAD DATA LOCAL is not there yet",
-        "Only the default: LOAD DATA LOCAL is not there yet."
+        allow_all_files,
+        "Whether a statement may load any file of this machine that its text names (LOAD DATA LOCAL). Whoever can write such a statement can then read every file that this program can."
     ),
-    only!(
+    define(
+        ("allowFiles", &[], ""),
+        "",
+        "paths, separated by commas",
+        "The files of this machine that a statement may load (LOAD DATA LOCAL), by exactly the names that its text gives them; separated by commas.",
+        (
+            |config, text| {
+                let paths = text.split(',').filter(|path| !path.is_empty());
+                config.allow_files = paths.map(PathBuf::from).collect();
+                Some(())
+            },
+            |config| {
+                let paths = config.allow_files.iter().map(|path| path.display().to_string());
+                paths.collect::<Vec<_>>().join(",")
+            },
+        ),
+    ),
+    flag!(
         "columnsWithAlias",
         "false",
-        "only `false`: columns have their own names",
-        "Only the default: a column has its own name, and its table's beside it."
+        columns_with_alias,
+        "Whether a column of a table is named `table.column`, by what the statement calls the table. Otherwise it has its own name, and its table's beside it."
     ),
     only!(
         "compress",
@@ -464,17 +481,17 @@ pub(crate) static PARAMETERS: [Parameter; COUNT] = [
         interpolate_params,
         "Whether arguments are written into the text, by the quoting rules of the session, and nothing is prepared: one round trip, and proxies that know no prepared statements. A text into which they cannot be written with certainty is an error."
     ),
-    only!(
+    flag!(
         "multiStatements",
         "false",
-        "only `false`: scripts have a call of their own",
-        "Only the default: texts of several statements have a call of their own, `run_script`, and no other call takes them."
+        multi_statements,
+        "Whether every call of the driver takes texts of several statements, with arguments only by `interpolateParams`. Otherwise the server refuses them, but in a call for scripts. An argument that is not bound but pasted into a text can then begin a statement of its own."
     ),
-    only!(
+    time!(
         "timeTruncate",
         "0",
-        "only `0`: times are sent as they are",
-        "Only the default: times are sent as they are, to the microsecond."
+        time_truncate,
+        "What dates with times are cut to a multiple of when they are sent, counted from the year 1: `1s` sends no fractions. 0 for as they are, to the microsecond."
     ),
     only!(
         "strict",

@@ -172,6 +172,7 @@ fn every_parameter_of_go_s_driver_is_known_with_its_default() {
         ("allowNativePasswords", "true"),
         ("allowOldPasswords", "false"),
         ("charset", "utf8mb4"),
+        ("allowFiles", ""),
         ("checkConnLiveness", "true"),
         ("clientFoundRows", "true"),
         ("collation", ""),
@@ -195,7 +196,7 @@ fn every_parameter_of_go_s_driver_is_known_with_its_default() {
         let config = url(&format!("mysql://a@h/?{name}={default}")).unwrap();
         assert_eq!(config, url("mysql://a@h/").unwrap(), "{name}");
     }
-    for text in ["compress=true", "allowAllFiles=1", "multiStatements=true", "timeTruncate=1s"] {
+    for text in ["compress=true", "allowAllFiles=si", "multiStatements=2", "timeTruncate=1"] {
         assert!(url(&format!("mysql://a@h/?{text}")).is_err(), "{text}");
     }
 }

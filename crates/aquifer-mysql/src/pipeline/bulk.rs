@@ -137,7 +137,7 @@ impl Pipeline {
             if let Some(statement) = &statement {
                 statement.check_count(item.count())?;
             }
-            bulk::check(&item, self.reading.zone, &mut scratch)?;
+            bulk::check(&item, self.clock(), &mut scratch)?;
         }
         let Some(item) = batch.get(first) else { return Ok(()) };
         let mut job = sibling(Action::Bulk);
@@ -201,7 +201,8 @@ impl Pipeline {
         let arguments = usize::from(statement.parameters);
         let max = BYTES_MAX.min(self.settings.packet_max);
         let start = command::begin_bulk(&mut self.out, statement.id);
-        let mut put = bulk::Rows::begin(&mut self.out, arguments, self.reading.zone);
+        let clock = self.clock();
+        let mut put = bulk::Rows::begin(&mut self.out, arguments, clock);
         let mut count = 0;
         while count < rows.count.min(ROWS_MAX)
             && let Some(row) = rows.batch.get(rows.first + count)
@@ -250,7 +251,7 @@ impl Pipeline {
         let rows = rows.head(count, statement);
         let mut held = Vec::new();
         // What cannot be taken says so when it is alone.
-        bind::put(&mut held, &rows, self.reading.zone).ok()?;
+        bind::put(&mut held, &rows, self.clock()).ok()?;
         let text: Arc<str> = rows.form.repeated(&statement.text, count).into();
         let mut job = sibling(Action::Execute);
         // It goes right behind what is before it.

@@ -113,6 +113,9 @@ impl Pipeline {
     fn execute(&mut self, sql: &str, params: &dyn Params, want: Want) -> Result<()> {
         let mut job = Job::new(Action::Execute, Role::Statement);
         job.want = want;
+        if self.settings.several && self.is_several(sql) {
+            return self.run_several(job, sql, params);
+        }
         if self.settings.interpolates && self.write_in(&mut job, sql, params)? {
             self.add(job);
             return Ok(());
@@ -140,6 +143,30 @@ impl Pipeline {
         }
     }
 
+    fn is_several(&self, sql: &str) -> bool {
+        let found = placeholders::search(sql, !self.server.takes_backslashes());
+        found.is_some_and(|(_, several)| several)
+    }
+
+    /// A text of several statements, which cannot be prepared.
+    fn run_several(&mut self, mut job: Job, sql: &str, params: &dyn Params) -> Result<()> {
+        check_sql(sql)?;
+        if params.count() == 0 {
+            job.action = Action::Query;
+            job.text = Some(sql.into());
+            job.want = unpaged(job.want);
+        } else if !self.settings.interpolates || !self.write_in(&mut job, sql, params)? {
+            return Err(Error::new(
+                ErrorKind::ArgumentMismatch,
+                "a text of several statements has no arguments, unless they are written into it",
+            )
+            .with_hint("set `interpolateParams=true`, or run its statements one by one"));
+        }
+        job.role = Role::Script;
+        self.add(job);
+        Ok(())
+    }
+
     /// Makes the job one that sends a text with its arguments written in. False for a text without arguments that
     /// may be several statements or one that has others in it: what it is, the server finds out by preparing it.
     fn write_in(&self, job: &mut Job, sql: &str, params: &dyn Params) -> Result<bool> {
@@ -148,15 +175,13 @@ impl Pipeline {
         if params.count() == 0 && placeholders::find(sql, escapes).is_none() {
             return Ok(false);
         }
-        let written = literal::interpolate(sql, params, self.reading.zone, escapes)?;
+        let several = self.settings.several;
+        let written = literal::interpolate(sql, params, self.clock(), escapes, several)?;
         job.action = Action::Query;
         job.given = params.count();
         job.text = Some(sql.into());
         job.arguments = Arguments::Written(written);
-        // Cursors are of prepared statements.
-        if job.has_cursor() {
-            job.want = Want::All;
-        }
+        job.want = unpaged(job.want);
         Ok(true)
     }
 
@@ -236,15 +261,15 @@ impl Pipeline {
     /// The arguments, for a command that is sent later. If it were longer than the server takes, those go before it
     /// that have more than their share of bytes, so that the rest fits.
     pub(super) fn hold(&self, params: &dyn Params) -> Result<Arguments> {
-        let (zone, max) = (self.reading.zone, self.settings.packet_max);
+        let (clock, max) = (self.clock(), self.settings.packet_max);
         let mut held = Vec::new();
-        bind::put(&mut held, params, zone)?;
+        bind::put(&mut held, params, clock)?;
         if held.len() + command::EXECUTE_HEAD <= max {
             return Ok(Arguments::Held(held));
         }
         held.clear();
         let mut long = Box::new(bind::Long::new(max / (params.count() + 1), max));
-        bind::put_short(&mut held, params, zone, &mut long)?;
+        bind::put_short(&mut held, params, clock, &mut long)?;
         Ok(Arguments::Long(held, long))
     }
 
@@ -262,7 +287,8 @@ impl Pipeline {
         self.flight_head();
         let start = command::begin_execute(&mut self.out, statement.id, job.has_cursor());
         let from = self.out.len();
-        bind::put(&mut self.out, params, self.reading.zone)?;
+        let clock = self.clock();
+        bind::put(&mut self.out, params, clock)?;
         let range = from..self.out.len();
         if range.end - start - frame::HEADER > self.settings.packet_max {
             self.out.truncate(start);
@@ -660,6 +686,14 @@ impl Pipeline {
     /// Whether running this text may change the session without the server's saying so.
     pub(super) fn hints_at_change(&self, sql: &str) -> bool {
         session_change::in_text(sql, self.settings.agreed.tracks_session())
+    }
+}
+
+/// Cursors are of prepared statements.
+fn unpaged(want: Want) -> Want {
+    match want {
+        Want::Paged(_) => Want::All,
+        want => want,
     }
 }
 

@@ -119,8 +119,8 @@ pub(super) struct Job {
     pub(super) blind: bool,
     /// The Prepare that it was sent behind was refused: what becomes of it when it is refused, too.
     pub(super) unprepared: Option<Unprepared>,
-    /// The server asked for a file that was not offered.
-    pub(super) refused_file: bool,
+    /// Why the server was given nothing when it asked for a file.
+    pub(super) unloaded: Option<Error>,
     /// Why it will not be sent.
     pub(super) failed: Option<Error>,
     /// What a probe comes before.
@@ -164,7 +164,7 @@ impl Job {
             given: 0,
             retried: false,
             blind: false,
-            refused_file: false,
+            unloaded: None,
             unprepared: None,
             failed: None,
             then: None,

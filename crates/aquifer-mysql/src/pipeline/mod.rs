@@ -11,7 +11,7 @@ mod bulk;
 mod command;
 mod cursor;
 mod job;
-mod local;
+pub(crate) mod local;
 mod receive;
 mod rows;
 #[cfg(test)]
@@ -32,7 +32,7 @@ use crate::protocol::answer::ServerStatus;
 use crate::session_change::Changed;
 use crate::setup::Setup;
 use crate::statement::Statement;
-use crate::types::Reading;
+use crate::types::{Clock, Reading};
 use job::{Job, Role, Settled};
 
 /// What a pipeline is made with.
@@ -47,6 +47,12 @@ pub(crate) struct Settings {
     pub(crate) setup: Setup,
     /// Most bytes of a command.
     pub(crate) packet_max: usize,
+    /// Dates with times are told in whole multiples of so many microseconds.
+    pub(crate) grain: i64,
+    /// Texts of several statements are taken by all calls.
+    pub(crate) several: bool,
+    /// Which files of this machine a statement may load.
+    pub(crate) files: local::Files,
     /// Arguments are written into texts, and nothing is prepared.
     pub(crate) interpolates: bool,
     /// A server that refuses a write because it only reads loses the connection.
@@ -239,6 +245,12 @@ impl Pipeline {
     /// Most bytes of a command, as the server says after the log-in.
     pub(crate) fn set_packet_max(&mut self, bytes: usize) {
         self.settings.packet_max = bytes;
+    }
+
+    /// How times are told to the session.
+    #[inline]
+    fn clock(&self) -> Clock {
+        Clock { zone: self.reading.zone, grain: self.settings.grain }
     }
 
     /// How a fresh session is made.

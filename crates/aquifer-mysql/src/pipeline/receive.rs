@@ -5,7 +5,7 @@ use std::sync::Arc;
 use aquifer_driver::{Error, ErrorKind, Outcome, Result, Retry, RowBatch, Step, Want};
 
 use super::job::{Action, Arguments, Job, Role, Settled, Unprepared};
-use super::{Pipeline, Stage, bulk, local};
+use super::{Pipeline, Stage, bulk};
 use crate::protocol::answer::{self, Ok as Done, Prepared};
 use crate::protocol::frame::{PAYLOAD_MAX, Packet};
 use crate::protocol::reader::{Reader, malformed};
@@ -445,8 +445,8 @@ impl Pipeline {
             return Ok(());
         }
         let Some(mut job) = self.pop() else { return Ok(()) };
-        if job.refused_file {
-            self.settle_failure_unless_discarded(&job, local::not_offered());
+        if let Some(error) = job.unloaded.take() {
+            self.settle_failure_unless_discarded(&job, error);
             return Ok(());
         }
         let columns = match job.ended.take() {

@@ -34,6 +34,9 @@ impl Talk {
                 "utf8mb4",
             ),
             packet_max: 1000,
+            grain: 1,
+            several: false,
+            files: local::Files::default(),
             interpolates: false,
             reject_read_only: false,
         };

@@ -144,6 +144,8 @@ impl<'a> Ok<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Definition {
     pub(crate) name: String,
+    /// What the statement calls the table, empty for expressions.
+    pub(crate) alias: String,
     /// The table's own name, empty for expressions.
     pub(crate) table: String,
     pub(crate) charset: u16,
@@ -160,10 +162,10 @@ pub(crate) struct Definition {
 impl Definition {
     pub(crate) fn parse(packet: &[u8], agreed: Agreed) -> Result<Self> {
         let mut reader = Reader::new(packet);
-        // Catalogue, database and the table's alias.
+        // Catalogue and database.
         reader.bytes()?;
         reader.bytes()?;
-        reader.bytes()?;
+        let alias = reader.text()?;
         let table = reader.text()?;
         let name = reader.text()?;
         // The column's name in the table.
@@ -184,6 +186,7 @@ impl Definition {
         let mut fixed = Reader::new(reader.bytes()?);
         Result::Ok(Self {
             name,
+            alias,
             table,
             charset: fixed.u16()?,
             length: fixed.u32()?,

@@ -8,7 +8,7 @@ use aquifer_driver::civil::{DAY_MICROS, year_month_day};
 use aquifer_driver::{Error, ErrorKind, ParamSink, Params, Result, ValueRef};
 use mysql_common::constants::ColumnType as Type;
 
-use super::Zone;
+use super::{Clock, Zone};
 use crate::protocol::reader::put_bytes;
 
 /// Most arguments of one statement: their number has 16 bits.
@@ -36,8 +36,8 @@ pub(super) const NO_NUMBER: &str = "MySQL has no such number: neither infinities
 /// # Errors
 ///
 /// If there are too many, or the engine cannot take one; what was appended is then of no use.
-pub(crate) fn put(out: &mut Vec<u8>, params: &dyn Params, zone: Zone) -> Result<()> {
-    put_all(out, params, zone, None)
+pub(crate) fn put(out: &mut Vec<u8>, params: &dyn Params, clock: Clock) -> Result<()> {
+    put_all(out, params, clock, None)
 }
 
 /// Text and bytes that are sent before the others, piece by piece.
@@ -90,17 +90,17 @@ impl Long {
 pub(crate) fn put_short(
     out: &mut Vec<u8>,
     params: &dyn Params,
-    zone: Zone,
+    clock: Clock,
     long: &mut Long,
 ) -> Result<()> {
-    put_all(out, params, zone, Some(long))
+    put_all(out, params, clock, Some(long))
 }
 
 #[inline]
 fn put_all(
     out: &mut Vec<u8>,
     params: &dyn Params,
-    zone: Zone,
+    clock: Clock,
     long: Option<&mut Long>,
 ) -> Result<()> {
     let count = params.count();
@@ -118,7 +118,7 @@ fn put_all(
     let types = nulls + count.div_ceil(8) + 1;
     out.resize(types + 2 * count, 0);
     out[types - 1] = TYPES_FOLLOW;
-    let mut arguments = Arguments { out, nulls, types, count, zone, index: 0, long };
+    let mut arguments = Arguments { out, nulls, types, count, clock, index: 0, long };
     params.bind(&mut arguments)?;
     let given = arguments.index;
     if given == count {
@@ -135,7 +135,7 @@ struct Arguments<'a> {
     nulls: usize,
     types: usize,
     count: usize,
-    zone: Zone,
+    clock: Clock,
     index: usize,
     long: Option<&'a mut Long>,
 }
@@ -155,7 +155,7 @@ impl ParamSink for Arguments<'_> {
         };
         let (kind, flags) = match long {
             Some(kind) => (kind, 0),
-            None => put_value(self.out, value, self.zone, self.index)?,
+            None => put_value(self.out, value, self.clock, self.index)?,
         };
         let at = self.types + 2 * self.index;
         self.out[at] = kind as u8;
@@ -177,7 +177,7 @@ impl ParamSink for Arguments<'_> {
 pub(super) fn put_value(
     out: &mut Vec<u8>,
     value: ValueRef<'_>,
-    zone: Zone,
+    clock: Clock,
     index: usize,
 ) -> Result<(Type, u8)> {
     let kind = match value {
@@ -225,7 +225,7 @@ pub(super) fn put_value(
             Type::MYSQL_TYPE_DATE
         }
         ValueRef::Timestamp(_) | ValueRef::TimestampTz(_) => {
-            let v = in_zone(value, zone).map_err(|why| refuse(index, why))?;
+            let v = in_zone(value, clock).map_err(|why| refuse(index, why))?;
             let day = i32::try_from(v.div_euclid(DAY_MICROS)).ok();
             let date = day.and_then(packed_date).ok_or_else(|| refuse(index, YEARS))?;
             out.push(11);
@@ -261,12 +261,12 @@ fn refuse(index: usize, why: &str) -> Error {
     Error::new(ErrorKind::Argument, format!("argument {}: {why}", index + 1))
 }
 
-/// Microseconds since 1970 on the clocks of the session's time zone.
-pub(super) fn in_zone(value: ValueRef<'_>, zone: Zone) -> Result<i64, &'static str> {
-    match (value, zone) {
-        (ValueRef::Timestamp(v), _) => Ok(v),
+/// Microseconds since 1970 on the clocks of the session's time zone, in whole grains.
+pub(super) fn in_zone(value: ValueRef<'_>, clock: Clock) -> Result<i64, &'static str> {
+    match (value, clock.zone) {
+        (ValueRef::Timestamp(v), _) => clock.truncate(v).ok_or(YEARS),
         (ValueRef::TimestampTz(v), Zone::Fixed(east)) => {
-            v.checked_add(i64::from(east) * 1_000_000).ok_or(YEARS)
+            clock.truncate(v).and_then(|v| v.checked_add(i64::from(east) * 1_000_000)).ok_or(YEARS)
         }
         _ => Err(NO_OFFSET),
     }
@@ -307,7 +307,7 @@ mod tests {
 
     fn bound(params: &dyn Params) -> Result<Vec<u8>> {
         let mut out = Vec::new();
-        put(&mut out, params, Zone::Fixed(0)).map(|()| out)
+        put(&mut out, params, Clock::of(Zone::Fixed(0))).map(|()| out)
     }
 
     #[test]
@@ -344,12 +344,12 @@ mod tests {
     fn an_instant_is_told_on_the_sessions_clocks_or_refused() {
         let instant = || (Value::TimestampTz(0),);
         let mut east = Vec::new();
-        put(&mut east, &instant(), Zone::Fixed(19_800)).unwrap();
+        put(&mut east, &instant(), Clock::of(Zone::Fixed(19_800))).unwrap();
         assert_eq!(east[4..], [11, 0xb2, 7, 1, 1, 5, 30, 0, 0, 0, 0, 0]);
-        let error = put(&mut Vec::new(), &instant(), Zone::Named).unwrap_err();
+        let error = put(&mut Vec::new(), &instant(), Clock::of(Zone::Named)).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Argument);
         assert!(error.to_string().contains("time_zone"), "{error}");
-        put(&mut Vec::new(), &(Value::Timestamp(0),), Zone::Named).unwrap();
+        put(&mut Vec::new(), &(Value::Timestamp(0),), Clock::of(Zone::Named)).unwrap();
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use aquifer_driver::{BatchItem, Error, ErrorKind, Result, ValueRef};
 use mysql_common::constants::{ColumnType as Type, MariadbBulkIndicator as Indicator};
 
-use super::{Zone, bind};
+use super::{Clock, bind};
 
 /// Rows that are being appended.
 #[derive(Debug)]
@@ -13,15 +13,15 @@ pub(crate) struct Rows {
     types: usize,
     /// The type of each argument, as soon as one of its values is no NULL.
     kinds: Vec<Option<[u8; 2]>>,
-    zone: Zone,
+    clock: Clock,
 }
 
 impl Rows {
     /// Leaves room for the types of so many arguments; the rows are appended behind it.
-    pub(crate) fn begin(out: &mut Vec<u8>, arguments: usize, zone: Zone) -> Self {
+    pub(crate) fn begin(out: &mut Vec<u8>, arguments: usize, clock: Clock) -> Self {
         let types = out.len();
         out.resize(types + 2 * arguments, 0);
-        Self { types, kinds: vec![None; arguments], zone }
+        Self { types, kinds: vec![None; arguments], clock }
     }
 
     /// Appends a row. False, with nothing appended, if an argument has another type than in the rows before it.
@@ -49,7 +49,7 @@ impl Rows {
                 None => return Err(no_array(index)),
             };
             out.push(Indicator::BULK_INDICATOR_NONE as u8);
-            let (kind, flags) = bind::put_value(out, value, self.zone, index)?;
+            let (kind, flags) = bind::put_value(out, value, self.clock, index)?;
             if *self.kinds[index].get_or_insert([kind as u8, flags]) != [kind as u8, flags] {
                 return Ok(false);
             }
@@ -72,7 +72,7 @@ impl Rows {
 /// # Errors
 ///
 /// If it cannot take one.
-pub(crate) fn check(row: &BatchItem<'_>, zone: Zone, scratch: &mut Vec<u8>) -> Result<()> {
+pub(crate) fn check(row: &BatchItem<'_>, clock: Clock, scratch: &mut Vec<u8>) -> Result<()> {
     for (index, value) in row.values().enumerate() {
         match value {
             None => return Err(no_array(index)),
@@ -89,7 +89,7 @@ pub(crate) fn check(row: &BatchItem<'_>, zone: Zone, scratch: &mut Vec<u8>) -> R
             ) => {}
             Some(value) => {
                 scratch.clear();
-                bind::put_value(scratch, value, zone, index)?;
+                bind::put_value(scratch, value, clock, index)?;
             }
         }
     }
@@ -109,6 +109,7 @@ mod tests {
     use aquifer_driver::{Batch, Params, Value, Want};
 
     use super::*;
+    use crate::types::Zone;
 
     fn batch(rows: &[&dyn Params]) -> Batch {
         let (mut batch, sql) = (Batch::new(), Arc::from("INSERT"));
@@ -120,7 +121,7 @@ mod tests {
     fn rows_follow_their_types_and_another_type_ends_them() {
         let batch = batch(&[&(None::<i64>, "ab"), &(7_i64, "c"), &(true, "d")]);
         let mut out = Vec::new();
-        let mut rows = Rows::begin(&mut out, 2, Zone::Fixed(0));
+        let mut rows = Rows::begin(&mut out, 2, Clock::of(Zone::Fixed(0)));
         let added: Vec<_> = batch.iter().map(|row| rows.add(&mut out, &row).unwrap()).collect();
         assert_eq!(added, [true, true, false]);
         rows.finish(&mut out);
@@ -133,7 +134,7 @@ mod tests {
     fn an_argument_that_is_always_null_has_a_type_all_the_same() {
         let batch = batch(&[&(None::<i64>,), &(None::<i64>,)]);
         let mut out = Vec::new();
-        let mut rows = Rows::begin(&mut out, 1, Zone::Fixed(0));
+        let mut rows = Rows::begin(&mut out, 1, Clock::of(Zone::Fixed(0)));
         assert!(batch.iter().all(|row| rows.add(&mut out, &row).unwrap()));
         rows.finish(&mut out);
         assert_eq!(out, [253, 0, 1, 1]);
@@ -145,11 +146,11 @@ mod tests {
             let batch = batch(&[&vec![Value::Int(1), value]]);
             let row = batch.get(0).unwrap();
             let mut out = Vec::new();
-            let mut rows = Rows::begin(&mut out, 2, Zone::Fixed(0));
+            let mut rows = Rows::begin(&mut out, 2, Clock::of(Zone::Fixed(0)));
             let error = rows.add(&mut out, &row).unwrap_err();
             assert!(error.to_string().contains("argument 2"), "{error}");
             assert_eq!(out.len(), 4);
-            let error = check(&row, Zone::Fixed(0), &mut Vec::new()).unwrap_err();
+            let error = check(&row, Clock::of(Zone::Fixed(0)), &mut Vec::new()).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Argument);
         }
     }

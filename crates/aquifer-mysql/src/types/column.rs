@@ -95,7 +95,13 @@ impl Shape {
             let zero_dates =
                 matches!(kind, Kind::Date | Kind::DateTime(_)) && reading.no_day == NoDay::Null;
             let never_null = definition.flags & ColumnFlags::NOT_NULL_FLAG.bits() != 0;
-            let mut column = Column::new(definition.name.clone(), encoding)
+            let name = match definition.alias.as_str() {
+                alias if reading.full_names && !alias.is_empty() => {
+                    format!("{alias}.{}", definition.name)
+                }
+                _ => definition.name.clone(),
+            };
+            let mut column = Column::new(name, encoding)
                 .with_nullable(!never_null || zero_dates)
                 .with_type_name(type_name(definition))
                 .with_type_id(definition.kind.into());
@@ -243,6 +249,7 @@ mod tests {
     fn definition(kind: Type, flags: ColumnFlags, charset: u16) -> Definition {
         Definition {
             name: "c".into(),
+            alias: String::new(),
             table: String::new(),
             charset,
             length: 12,

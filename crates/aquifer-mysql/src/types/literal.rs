@@ -8,10 +8,11 @@ use std::fmt::Write;
 use aquifer_driver::civil::{DAY_MICROS, year_month_day};
 use aquifer_driver::{Error, ErrorKind, ParamSink, Params, Result, ValueRef};
 
-use super::{Zone, bind};
+use super::{Clock, bind};
 use crate::placeholders;
 
-/// The text with its arguments written in. `escapes`: a backslash in a string escapes.
+/// The text with its arguments written in. `escapes`: a backslash in a string escapes. `several`: it may be several
+/// statements.
 ///
 /// # Errors
 ///
@@ -20,10 +21,12 @@ use crate::placeholders;
 pub(crate) fn interpolate(
     sql: &str,
     params: &dyn Params,
-    zone: Zone,
+    clock: Clock,
     escapes: bool,
+    several: bool,
 ) -> Result<String> {
-    let places = placeholders::find(sql, escapes).ok_or_else(uncertain)?;
+    let found = placeholders::search(sql, escapes).filter(|(_, are)| several || !are);
+    let (places, _) = found.ok_or_else(uncertain)?;
     if places.len() != params.count() {
         return Err(Error::new(
             ErrorKind::ArgumentMismatch,
@@ -40,7 +43,7 @@ pub(crate) fn interpolate(
         places,
         from: 0,
         next: 0,
-        zone,
+        clock,
         escapes,
     };
     params.bind(&mut literals)?;
@@ -72,7 +75,7 @@ struct Literals<'a> {
     /// How much of the text is written.
     from: usize,
     next: usize,
-    zone: Zone,
+    clock: Clock,
     escapes: bool,
 }
 
@@ -89,7 +92,7 @@ impl ParamSink for Literals<'_> {
         if !self.out.ends_with('-') {
             self.out.push(' ');
         }
-        put(&mut self.out, value, self.zone, self.escapes).map_err(|why| {
+        put(&mut self.out, value, self.clock, self.escapes).map_err(|why| {
             Error::new(ErrorKind::Argument, format!("argument {}: {why}", self.next + 1))
         })?;
         self.out.push(' ');
@@ -101,7 +104,7 @@ impl ParamSink for Literals<'_> {
 fn put(
     out: &mut String,
     value: ValueRef<'_>,
-    zone: Zone,
+    clock: Clock,
     escapes: bool,
 ) -> Result<(), &'static str> {
     match value {
@@ -129,11 +132,11 @@ fn put(
             out.push('\'');
         }
         ValueRef::Timestamp(_) | ValueRef::TimestampTz(_) => {
-            let micros = bind::in_zone(value, zone)?;
+            let micros = bind::in_zone(value, clock)?;
             out.push_str("TIMESTAMP'");
             date(out, i32::try_from(micros.div_euclid(DAY_MICROS)).map_err(|_| bind::YEARS)?)?;
             out.push(' ');
-            clock(out, micros.rem_euclid(DAY_MICROS) as u64);
+            time_of_day(out, micros.rem_euclid(DAY_MICROS) as u64);
             out.push('\'');
         }
         ValueRef::Time(v) => time(out, v),
@@ -188,11 +191,11 @@ fn date(out: &mut String, day: i32) -> Result<(), &'static str> {
 
 fn time(out: &mut String, micros: i64) {
     out.push_str(if micros < 0 { "TIME'-" } else { "TIME'" });
-    clock(out, micros.unsigned_abs());
+    time_of_day(out, micros.unsigned_abs());
     out.push('\'');
 }
 
-fn clock(out: &mut String, micros: u64) {
+fn time_of_day(out: &mut String, micros: u64) {
     let (seconds, fraction) = (micros / 1_000_000, micros % 1_000_000);
     let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
     write(out, format_args!("{hours:02}:{minutes:02}:{seconds:02}"));
@@ -206,9 +209,10 @@ mod tests {
     use aquifer_driver::{Date, Value};
 
     use super::*;
+    use crate::types::Zone;
 
     fn written(sql: &str, params: &dyn Params, escapes: bool) -> Result<String> {
-        interpolate(sql, params, Zone::Fixed(3600), escapes)
+        interpolate(sql, params, Clock::of(Zone::Fixed(3600)), escapes, false)
     }
 
     #[test]

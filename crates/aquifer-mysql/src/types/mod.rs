@@ -15,7 +15,7 @@ mod zone;
 
 pub(crate) use column::{Kind, Shape};
 pub(crate) use reading::{NoDay, Reading};
-pub(crate) use zone::Zone;
+pub(crate) use zone::{Clock, Zone};
 
 use aquifer_driver::{CellSlots, Error, ErrorKind};
 

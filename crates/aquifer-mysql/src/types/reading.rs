@@ -18,10 +18,16 @@ pub(crate) struct Reading {
     pub(crate) no_day: NoDay,
     /// DATE, DATETIME and TIMESTAMP are texts.
     pub(crate) dates_as_text: bool,
+    /// Columns of tables are named `table.column`.
+    pub(crate) full_names: bool,
 }
 
 #[cfg(test)]
 impl Reading {
-    pub(crate) const UTC: Self =
-        Self { zone: Zone::Fixed(0), no_day: NoDay::Empty, dates_as_text: false };
+    pub(crate) const UTC: Self = Self {
+        zone: Zone::Fixed(0),
+        no_day: NoDay::Empty,
+        dates_as_text: false,
+        full_names: false,
+    };
 }

@@ -1,4 +1,6 @@
-//! [`Zone`]: a session's time zone, as far as the driver can count with it.
+//! [`Zone`]: a session's time zone, as far as the driver can count with it; [`Clock`]: how times are told to it.
+
+use aquifer_driver::civil::DAY_MICROS;
 
 /// A session's time zone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -7,6 +9,36 @@ pub(crate) enum Zone {
     Fixed(i32),
     /// Only the server knows its rules.
     Named,
+}
+
+/// How times are told to a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Clock {
+    pub(crate) zone: Zone,
+    /// Dates with times are told in whole multiples of so many microseconds; 1 for as they are.
+    pub(crate) grain: i64,
+}
+
+impl Clock {
+    /// The moment at or before this one that is a multiple of the grain, counted from the year 1.
+    pub(crate) fn truncate(self, micros: i64) -> Option<i64> {
+        /// From the year 1 to 1970.
+        const DAYS: i64 = 719_162;
+        if self.grain <= 1 {
+            return Some(micros);
+        }
+        let since = i128::from(micros) + i128::from(DAYS) * i128::from(DAY_MICROS);
+        let over = since.rem_euclid(self.grain.into());
+        i64::try_from(i128::from(micros) - over).ok()
+    }
+}
+
+#[cfg(test)]
+impl Clock {
+    /// A session in that zone that tells times as they are.
+    pub(crate) const fn of(zone: Zone) -> Self {
+        Self { zone, grain: 1 }
+    }
 }
 
 impl Zone {
@@ -53,5 +85,16 @@ mod tests {
         ] {
             assert_eq!(Zone::parse(text), zone, "{text}");
         }
+    }
+
+    #[test]
+    fn times_are_cut_to_whole_grains_and_never_rounded_up() {
+        let cut = |grain, micros| Clock { zone: Zone::Fixed(0), grain }.truncate(micros);
+        assert_eq!(cut(1, -1), Some(-1));
+        assert_eq!(cut(1_000_000, 1_999_999), Some(1_000_000));
+        assert_eq!(cut(1_000_000, -1), Some(-1_000_000));
+        assert_eq!(cut(3_600_000_000, -1), Some(-3_600_000_000));
+        assert_eq!(cut(1000, i64::MAX), Some(i64::MAX / 1000 * 1000));
+        assert_eq!(cut(1000, i64::MIN), None);
     }
 }
