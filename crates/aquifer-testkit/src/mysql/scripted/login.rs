@@ -2,6 +2,7 @@
 
 use std::io;
 
+use super::compression::Algorithm;
 use super::method::{Account, Method};
 use super::packet::{self, AUTOCOMMIT, Reader};
 use super::release::capability as has;
@@ -80,6 +81,10 @@ impl Hello {
                 attributes.push((text(pairs.bytes()?), text(pairs.bytes()?)));
             }
         }
+        if flags & has::ZSTD_COMPRESSION_ALGORITHM != 0 {
+            // How hard the client compresses; 1 to 22.
+            reader.u8().filter(|level| (1..=22).contains(level))?;
+        }
         let answer = answer.to_vec();
         reader.0.is_empty().then_some(Self {
             flags,
@@ -123,6 +128,7 @@ pub(super) async fn log_in(shared: &Shared, wire: &mut Wire, number: u32) -> io:
     }
     refuse_at(shared, wire, Stage::End).await?;
     wire.write(shared, &packet::ok(0, (0, 0), AUTOCOMMIT, 0, &[], hello.flags)).await?;
+    wire.compress(Algorithm::agreed(hello.flags));
     Ok(hello)
 }
 

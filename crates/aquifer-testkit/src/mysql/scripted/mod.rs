@@ -25,6 +25,7 @@
 
 mod answer;
 mod commands;
+mod compression;
 mod login;
 mod method;
 mod packet;

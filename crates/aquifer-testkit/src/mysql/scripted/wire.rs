@@ -11,6 +11,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
 use super::Shared;
+use super::compression::{self, Algorithm};
 use crate::postgres::Certificates;
 
 /// Most bytes of one packet's payload.
@@ -41,6 +42,17 @@ pub(super) struct Wire {
     sequence: u8,
     said: usize,
     fault: Fault,
+    /// Once it is agreed on, from the end of the log-in on.
+    compressed: Option<Compressed>,
+}
+
+/// The state of a session that is compressed.
+struct Compressed {
+    algorithm: Algorithm,
+    /// The number of the next packet around packets.
+    sequence: u8,
+    /// What was taken apart and not read yet.
+    inside: Vec<u8>,
 }
 
 fn gone() -> io::Error {
@@ -50,7 +62,14 @@ fn gone() -> io::Error {
 impl Wire {
     pub(super) fn new(stream: TcpStream, fault: Fault) -> io::Result<Self> {
         stream.set_nodelay(true)?;
-        Ok(Self { stream: None, plain: Some(stream), sequence: 0, said: 0, fault })
+        Ok(Self {
+            stream: None,
+            plain: Some(stream),
+            sequence: 0,
+            said: 0,
+            fault,
+            compressed: None,
+        })
     }
 
     fn stream(&mut self) -> io::Result<&mut dyn Bytes> {
@@ -73,12 +92,48 @@ impl Wire {
         Ok(())
     }
 
+    /// From now on everything is compressed.
+    pub(super) fn compress(&mut self, algorithm: Option<Algorithm>) {
+        self.compressed =
+            algorithm.map(|algorithm| Compressed { algorithm, sequence: 0, inside: Vec::new() });
+    }
+
+    /// Reads so many bytes, of what was compressed if it was.
+    async fn read_exact(&mut self, bytes: &mut [u8]) -> io::Result<()> {
+        let Some(mut compressed) = self.compressed.take() else {
+            self.stream()?.read_exact(bytes).await?;
+            return Ok(());
+        };
+        while compressed.inside.len() < bytes.len() {
+            let mut head = [0; 7];
+            self.stream()?.read_exact(&mut head).await?;
+            let [a, b, c, number, d, e, f] = head;
+            let mut body = vec![0; u32::from_le_bytes([a, b, c, 0]) as usize];
+            self.stream()?.read_exact(&mut body).await?;
+            if number == 0 {
+                compressed.sequence = 0;
+            }
+            if number != compressed.sequence {
+                return Err(io::Error::other("the client's compressed packets are out of order"));
+            }
+            compressed.sequence = number.wrapping_add(1);
+            let whole = u32::from_le_bytes([d, e, f, 0]) as usize;
+            let body = compression::expand(compressed.algorithm, body, whole)?;
+            compressed.inside.extend_from_slice(&body);
+        }
+        let rest = compressed.inside.split_off(bytes.len());
+        bytes.copy_from_slice(&compressed.inside);
+        compressed.inside = rest;
+        self.compressed = Some(compressed);
+        Ok(())
+    }
+
     /// The next payload, put together of its packets.
     pub(super) async fn read(&mut self) -> io::Result<Vec<u8>> {
         let mut whole = Vec::new();
         loop {
             let mut head = [0; 4];
-            self.stream()?.read_exact(&mut head).await?;
+            self.read_exact(&mut head).await?;
             let [a, b, c, number] = head;
             let len = u32::from_le_bytes([a, b, c, 0]) as usize;
             if whole.is_empty() && number == 0 {
@@ -90,7 +145,7 @@ impl Wire {
             self.sequence = number.wrapping_add(1);
             let start = whole.len();
             whole.resize(start + len, 0);
-            self.stream()?.read_exact(&mut whole[start..]).await?;
+            self.read_exact(&mut whole[start..]).await?;
             if len < PAYLOAD_MAX {
                 return Ok(whole);
             }
@@ -111,6 +166,10 @@ impl Wire {
             if part.len() < PAYLOAD_MAX {
                 break;
             }
+        }
+        if let Some(compressed) = &mut self.compressed {
+            let (algorithm, sequence) = (compressed.algorithm, &mut compressed.sequence);
+            packets = compression::wrap(algorithm, &packets, sequence)?;
         }
         self.write_raw(shared, packets).await
     }
