@@ -5,7 +5,6 @@ use std::io;
 use std::sync::Arc;
 
 use tokio::net::TcpStream;
-use tokio::sync::Notify;
 
 use super::answer::{binary_row, head, text_row};
 use super::packet::{
@@ -13,7 +12,7 @@ use super::packet::{
 };
 use super::release::capability as has;
 use super::wire::Wire;
-use super::{Answer, Cell, Column, Done, Failure, Hello, Rows, Shared, Stage, login};
+use super::{Answer, Cell, Column, Done, Ears, Failure, Hello, Rows, Shared, Stage, login};
 
 /// How long a command may be that the server takes.
 const PACKET_MAX: i64 = 64 << 20;
@@ -27,8 +26,7 @@ struct Session<'a> {
     /// Texts by number.
     statements: HashMap<u32, String>,
     prepared: u32,
-    /// Somebody tells the session to stop.
-    stop: Arc<Notify>,
+    ears: Ears,
 }
 
 /// Serves a connection to its end.
@@ -36,11 +34,11 @@ pub(super) async fn serve(shared: &Shared, stream: TcpStream, number: u32) -> io
     let fault = shared.lock().fault;
     let mut wire = Wire::new(stream, fault)?;
     let hello = login::log_in(shared, &mut wire, number).await?;
-    let stop = Arc::new(Notify::new());
-    shared.lock().sessions.insert(number, Arc::clone(&stop));
+    let ears = Ears::default();
+    shared.lock().sessions.insert(number, ears.clone());
     let statements = HashMap::new();
     let mut session =
-        Session { shared, wire, hello, status: AUTOCOMMIT, statements, prepared: 0, stop };
+        Session { shared, wire, hello, status: AUTOCOMMIT, statements, prepared: 0, ears };
     let ended = session.run().await;
     shared.lock().sessions.remove(&number);
     ended
@@ -49,7 +47,11 @@ pub(super) async fn serve(shared: &Shared, stream: TcpStream, number: u32) -> io
 impl Session<'_> {
     async fn run(&mut self) -> io::Result<()> {
         loop {
-            let command = self.wire.read().await?;
+            let leave = Arc::clone(&self.ears.leave);
+            let command = tokio::select! {
+                command = self.wire.read() => command?,
+                () = leave.notified() => return self.leave().await,
+            };
             let Some((kind, rest)) = command.split_first() else {
                 return self.refuse(1047, "08S01", "Unknown command").await;
             };
@@ -90,6 +92,16 @@ impl Session<'_> {
         }
     }
 
+    /// Says why the session is over, and ends it.
+    async fn leave(&mut self) -> io::Result<()> {
+        self.wire.begins_anew();
+        let farewell = self.shared.lock().farewell.clone();
+        if let Some(farewell) = farewell {
+            self.fail(&farewell).await?;
+        }
+        self.wire.close().await
+    }
+
     fn heard(&self, command: String) {
         self.shared.lock().commands.push(command);
     }
@@ -116,7 +128,9 @@ impl Session<'_> {
 
     /// Runs the statements of a text in turn, until one fails.
     async fn query(&mut self, sql: &str) -> io::Result<()> {
-        if let Some((Stage::Setup, failure)) = &self.shared.settings.refusal {
+        if let Some((Stage::Setup, failure)) = &self.shared.settings.refusal
+            && !self.shared.lock().admits
+        {
             let failure = failure.clone();
             self.fail(&failure).await?;
             return self.wire.close().await;
@@ -156,7 +170,7 @@ impl Session<'_> {
                 let Some(session) = session else {
                     return Answer::failed(1094, "HY000", "Unknown thread id");
                 };
-                session.notify_one();
+                session.stop.notify_one();
             }
             "BEGIN" | "START" | "COMMIT" | "ROLLBACK" | "KILL" | "DO" | "SAVEPOINT" => {}
             "USE" => return Answer::tracked(TRACK_SCHEMA, b"\x04shop"),
@@ -201,7 +215,7 @@ impl Session<'_> {
             }
             Answer::Raw(bytes) => self.wire.write_raw(self.shared, bytes).await?,
             Answer::Waits => {
-                let stop = Arc::clone(&self.stop);
+                let stop = Arc::clone(&self.ears.stop);
                 tokio::select! {
                     () = stop.notified() => {}
                     gone = self.wire.until_client_moves() => gone?,

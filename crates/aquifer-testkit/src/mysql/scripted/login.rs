@@ -160,7 +160,7 @@ fn greeting(shared: &Shared, offered: u32, number: u32) -> Vec<u8> {
 
 async fn refuse_at(shared: &Shared, wire: &mut Wire, at: Stage) -> io::Result<()> {
     match &shared.settings.refusal {
-        Some((stage, failure)) if *stage == at => {
+        Some((stage, failure)) if *stage == at && !shared.lock().admits => {
             let state = (at != Stage::Greeting).then_some(failure.state.as_str());
             let packet = packet::error(failure.number, state, &failure.message);
             wire.write(shared, &packet).await?;

@@ -92,13 +92,24 @@ struct State {
     runs: HashMap<String, u32>,
     fault: Fault,
     /// Sessions that can be told to stop, by number.
-    sessions: HashMap<u32, Arc<Notify>>,
+    sessions: HashMap<u32, Ears>,
     /// Bytes that the latest connection was sent, before encryption.
     said: usize,
     tasks: Vec<JoinHandle<()>>,
     /// Plugins that let somebody in.
     proved: HashSet<String>,
     opened: u32,
+    /// Nobody is refused any more.
+    admits: bool,
+    /// What sessions are told that wait for a command.
+    farewell: Option<Failure>,
+}
+
+/// What a session hears while it runs a command, and while it waits for one.
+#[derive(Debug, Clone, Default)]
+struct Ears {
+    stop: Arc<Notify>,
+    leave: Arc<Notify>,
 }
 
 impl Scripted {
@@ -228,6 +239,25 @@ impl Running {
     /// Forgets what `caching_sha2_password` remembers, as a restart would.
     pub fn forget_passwords(&self) {
         self.shared.lock().remembered.clear();
+    }
+
+    /// From now on refuses nobody.
+    pub fn admit(&self) {
+        self.shared.lock().admits = true;
+    }
+
+    /// Ends every session that waits for a command, with this error, as MySQL 8 does after `wait_timeout`. How many
+    /// those were; that they are told is a matter of a moment.
+    pub fn end_sessions(&self, farewell: Failure) -> usize {
+        let mut state = self.shared.lock();
+        state.farewell = Some(farewell);
+        state.sessions.values().for_each(|ears| ears.leave.notify_one());
+        state.sessions.len()
+    }
+
+    /// How many sessions there are.
+    pub fn sessions(&self) -> usize {
+        self.shared.lock().sessions.len()
     }
 
     /// How many connections were accepted.

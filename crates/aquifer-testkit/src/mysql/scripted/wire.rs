@@ -92,6 +92,14 @@ impl Wire {
         Ok(())
     }
 
+    /// What is said next is no answer.
+    pub(super) fn begins_anew(&mut self) {
+        self.sequence = 0;
+        if let Some(compressed) = &mut self.compressed {
+            compressed.sequence = 0;
+        }
+    }
+
     /// From now on everything is compressed.
     pub(super) fn compress(&mut self, algorithm: Option<Algorithm>) {
         self.compressed =
