@@ -520,7 +520,9 @@ impl<'r> Cell<'r> {
         let bytes = self.bytes?;
         match self.encoding {
             Encoding::I64Be => Some(i64::from_be_bytes(bytes.try_into().ok()?)),
+            Encoding::I64Le => Some(i64::from_le_bytes(bytes.try_into().ok()?)),
             Encoding::I32Be => Some(i32::from_be_bytes(bytes.try_into().ok()?).into()),
+            Encoding::I32Le => Some(i32::from_le_bytes(bytes.try_into().ok()?).into()),
             Encoding::Tagged => match bytes.split_first() {
                 Some((&INT, rest)) => Some(i64::from_le_bytes(rest.try_into().ok()?)),
                 _ => None,
@@ -535,6 +537,7 @@ impl<'r> Cell<'r> {
         let bytes = self.bytes?;
         match self.encoding {
             Encoding::F64Be => Some(f64::from_be_bytes(bytes.try_into().ok()?)),
+            Encoding::F64Le => Some(f64::from_le_bytes(bytes.try_into().ok()?)),
             Encoding::Tagged => match bytes.split_first() {
                 Some((&FLOAT, rest)) => Some(f64::from_le_bytes(rest.try_into().ok()?)),
                 _ => None,

@@ -43,6 +43,8 @@ pub struct MysqlConnection {
     check_liveness: bool,
     reading: IoTimeout,
     writing: IoTimeout,
+    /// That is so, and waiting has no bounds: the defaults.
+    patient: bool,
 }
 
 impl MysqlConnection {
@@ -66,6 +68,7 @@ impl MysqlConnection {
             check_liveness: true,
             reading: IoTimeout::new(None),
             writing: IoTimeout::new(None),
+            patient: true,
         }
     }
 
@@ -74,6 +77,8 @@ impl MysqlConnection {
         self.check_liveness = config.check_conn_liveness;
         self.reading = IoTimeout::new(config.read_timeout);
         self.writing = IoTimeout::new(config.write_timeout);
+        let unbounded = config.read_timeout.is_none() && config.write_timeout.is_none();
+        self.patient = self.check_liveness && unbounded;
     }
 
     /// The session is set up like this; commands of so many bytes are taken.
@@ -176,6 +181,31 @@ impl MysqlConnection {
             return polled;
         };
         self.poll_flow(cx, batch)
+    }
+
+    /// As [`poll_step`](Self::poll_step), for a statement alone in its flight: writes it, or takes its answer. Where
+    /// that is not all there is to do, `poll_step` goes on.
+    #[inline]
+    fn poll_lone(&mut self, cx: &mut Context<'_>, batch: &mut RowBatch) -> Poll<Result<Step>> {
+        if self.pipeline.untouched() {
+            self.wire.poll_liveness(cx, &mut self.pipeline)?;
+            if !self.stop.may_send() {
+                self.pipeline.abandon();
+                return Poll::Ready(Err(stopped()));
+            }
+            // The answer cannot be there yet, and the task is woken when it comes.
+            let _ = self.wire.poll_write(cx, &mut self.pipeline)?;
+            return Poll::Pending;
+        }
+        if self.pipeline.output().is_empty() && !self.wire.is_unflushed() {
+            if self.wire.poll_fill(cx, &mut self.pipeline)?.is_pending() {
+                return Poll::Pending;
+            }
+            if let Some(step) = self.pipeline.take_lone(batch)? {
+                return Poll::Ready(Ok(step));
+            }
+        }
+        self.poll_step(cx, Some(batch))
     }
 
     #[inline]
@@ -283,13 +313,12 @@ impl Connection for MysqlConnection {
     }
 
     fn poll_next(&mut self, cx: &mut Context<'_>, batch: &mut RowBatch) -> Poll<Result<Step>> {
-        let step = match self.held.take() {
-            Some(step) => step,
-            None => match self.poll_step(cx, Some(batch)) {
-                Poll::Ready(step) => step,
-                Poll::Pending => return Poll::Pending,
-            },
+        let polled = match self.held.take() {
+            Some(step) => Poll::Ready(step),
+            None if self.patient && self.pipeline.is_lone() => self.poll_lone(cx, batch),
+            None => self.poll_step(cx, Some(batch)),
         };
+        let Poll::Ready(step) = polled else { return Poll::Pending };
         let over = matches!(step, Ok(Step::End(_)) | Err(_));
         // A stop must have hit this command, or nothing, before another one may follow.
         if over && self.poll_quiet(cx).is_pending() {

@@ -14,6 +14,8 @@ pub(crate) struct Statement {
     pub(crate) id: u32,
     pub(crate) text: Arc<str>,
     pub(crate) parameters: u16,
+    /// Running it may change the session without the server's saying so.
+    pub(crate) changes_session: bool,
     /// How its rows lie, as the server described them last, and the bytes of that description.
     described: Mutex<Described>,
 }
@@ -29,10 +31,12 @@ impl Statement {
         id: u32,
         text: Arc<str>,
         parameters: u16,
+        changes_session: bool,
         raw: Box<[u8]>,
         shape: Arc<Shape>,
     ) -> Self {
-        Self { id, text, parameters, described: Mutex::new(Described { raw, shape }) }
+        let described = Mutex::new(Described { raw, shape });
+        Self { id, text, parameters, changes_session, described }
     }
 
     /// How its rows lie.
@@ -54,6 +58,13 @@ impl Statement {
             described.shape = Arc::new(Shape::parse(&described.raw, agreed, reading)?);
         }
         Ok(Arc::clone(&described.shape))
+    }
+
+    /// How its rows lie, if it was described for a session that reads them so.
+    #[inline]
+    pub(crate) fn shape_if(&self, reading: Reading) -> Option<Arc<Shape>> {
+        let described = self.described.lock().unwrap_or_else(PoisonError::into_inner);
+        (described.shape.reading == reading).then(|| Arc::clone(&described.shape))
     }
 
     /// The shape, if the server has just described the columns by the same bytes as before.

@@ -27,7 +27,20 @@ impl Pipeline {
     pub(crate) fn start(&mut self, command: Command<'_>) -> Result<()> {
         self.check_free()?;
         self.begin_flight();
-        if let Err(error) = self.arrange(command) {
+        let arranged = match &command {
+            Command::Execute { sql, params, want } => self.start_lone(sql, *params, *want),
+            _ => Ok(false),
+        };
+        let arranged = match arranged {
+            Ok(true) => {
+                self.running = true;
+                self.counters.rounds += 1;
+                return Ok(());
+            }
+            Ok(false) => self.arrange(command),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = arranged {
             self.take_back();
             return Err(error.with_nothing_sent(true));
         }
@@ -58,6 +71,19 @@ impl Pipeline {
     }
 
     fn begin_flight(&mut self) {
+        // A lone statement whose answer came whole has touched nothing else.
+        if !std::mem::take(&mut self.fresh) {
+            self.begin_other();
+        }
+        self.out.clear();
+        if self.out.capacity() > KEPT_BYTES {
+            self.out.shrink_to(KEPT_BYTES);
+        }
+        self.sent = 0;
+        self.touched = false;
+    }
+
+    fn begin_other(&mut self) {
         if self.touched {
             let closed = self.closing.drain(..self.closing_encoded);
             let last = self.last_prepared.as_ref().map(|last| last.id);
@@ -66,10 +92,6 @@ impl Pipeline {
             }
         }
         self.closing_encoded = 0;
-        self.out.clear();
-        self.out.shrink_to(KEPT_BYTES);
-        self.sent = 0;
-        self.touched = false;
         self.encoded = 0;
         self.stage = Stage::Head;
         self.holding_first = false;
@@ -683,8 +705,16 @@ impl Pipeline {
         self.jobs.push_front(learn);
     }
 
-    /// Whether running this text may change the session without the server's saying so.
-    pub(super) fn hints_at_change(&self, sql: &str) -> bool {
+    /// Whether running this may change the session without the server's saying so.
+    pub(super) fn hints_at_change(&self, job: &Job) -> bool {
+        match &job.statement {
+            Some(statement) => statement.changes_session,
+            None => self.text_hints_at_change(job.sql()),
+        }
+    }
+
+    /// The same of a text: worked out once for each statement.
+    pub(super) fn text_hints_at_change(&self, sql: &str) -> bool {
         session_change::in_text(sql, self.settings.agreed.tracks_session())
     }
 }

@@ -12,6 +12,7 @@ mod command;
 mod cursor;
 mod job;
 pub(crate) mod local;
+mod lone;
 mod receive;
 mod rows;
 #[cfg(test)]
@@ -34,6 +35,7 @@ use crate::setup::Setup;
 use crate::statement::Statement;
 use crate::types::{Clock, Reading};
 use job::{Job, Role, Settled};
+use lone::Lone;
 
 /// What a pipeline is made with.
 #[derive(Debug)]
@@ -90,6 +92,10 @@ pub(crate) struct Pipeline {
     /// Whether any of the command under way was written.
     touched: bool,
     jobs: VecDeque<Job>,
+    /// The command under way, if it is a kept statement alone in its flight: instead of a job.
+    lone: Option<Lone>,
+    /// The command before was such a statement, and its answer came whole.
+    fresh: bool,
     /// How many of the first jobs are encoded.
     encoded: usize,
     stage: Stage,
@@ -178,6 +184,8 @@ impl Pipeline {
             sent: 0,
             touched: false,
             jobs: VecDeque::new(),
+            lone: None,
+            fresh: false,
             encoded: 0,
             stage: Stage::Head,
             raw: Vec::new(),
@@ -217,17 +225,20 @@ impl Pipeline {
     /// False if there is nothing to do before more bytes come.
     #[inline]
     pub(crate) fn may_advance(&self) -> bool {
-        !self.input.is_drained()
-            || !self.steps.is_empty()
-            || self.fetch_due
-            || self.jobs.is_empty()
-            || self.encoded == 0
+        !self.input.is_drained() || self.waits_for_no_bytes()
+    }
+
+    fn waits_for_no_bytes(&self) -> bool {
+        if self.is_lone() {
+            return false;
+        }
+        !self.steps.is_empty() || self.fetch_due || self.jobs.is_empty() || self.encoded == 0
     }
 
     /// True while replies are owed.
     #[inline]
     pub(crate) fn owes(&self) -> bool {
-        !self.jobs.is_empty()
+        self.is_lone() || !self.jobs.is_empty()
     }
 
     pub(crate) fn status(&self) -> Status {
@@ -318,6 +329,7 @@ impl Pipeline {
 
     /// The owner wants no more rows. A flight of which nothing was written is taken back.
     pub(crate) fn abandon(&mut self) -> Status {
+        self.unfold();
         if self.wants_contents() {
             // An end of the contents would have the server keep what it has got so far.
             self.broken = true;
@@ -342,6 +354,8 @@ impl Pipeline {
 
     /// Forgets the flight that was encoded and not sent; the orders to close statements go with the next one.
     fn take_back(&mut self) {
+        self.lone = None;
+        self.fresh = false;
         self.jobs.clear();
         self.encoded = 0;
         self.out.clear();
@@ -361,6 +375,7 @@ impl Pipeline {
         self.steps.clear();
         self.fetch_due = false;
         let untouched = !self.touched;
+        self.unfold();
         let mut encoded = self.jobs.iter().take(self.encoded);
         let committing = !untouched && encoded.any(|job| job.role == Role::Commit);
         let undone = self.is_undone_by_a_break();

@@ -29,6 +29,12 @@ impl Pipeline {
         if !std::mem::take(&mut self.holding_first) {
             batch.clear();
         }
+        if self.is_lone() {
+            if let Some(step) = self.take_lone(batch)? {
+                return Ok(Some(step));
+            }
+            self.unfold();
+        }
         loop {
             if let Some(settled) = self.steps.pop_front() {
                 if let Some(columns) = &settled.columns {
@@ -142,7 +148,7 @@ impl Pipeline {
         self.jobs.front().is_some_and(|job| job.want == Want::First && job.gave_rows)
     }
 
-    fn finish_command(&mut self) {
+    pub(super) fn finish_command(&mut self) {
         self.running = false;
         self.discarding = false;
         self.input.settle();
@@ -352,9 +358,15 @@ impl Pipeline {
         let Some(job) = self.pop() else { return };
         let text = job.text.unwrap_or_else(|| "".into());
         let raw = self.raw.as_slice().into();
-        let statement =
-            Statement::new(prepared.id, Arc::clone(&text), prepared.parameters, raw, shape);
-        let statement = Arc::new(statement);
+        let changes = self.text_hints_at_change(&text);
+        let statement = Arc::new(Statement::new(
+            prepared.id,
+            Arc::clone(&text),
+            prepared.parameters,
+            changes,
+            raw,
+            shape,
+        ));
         if job.role == Role::Vacate {
             // A proxy may not know the number that it was closed by; one order too many does no harm.
             self.close_later(&statement);
@@ -470,7 +482,7 @@ impl Pipeline {
         columns: Option<Arc<aquifer_driver::Columns>>,
     ) {
         let users = matches!(job.role, Role::Statement | Role::Script);
-        if users && (job.changed || self.hints_at_change(job.sql())) {
+        if users && (job.changed || self.hints_at_change(&job)) {
             self.session_changed = true;
             self.changed.add(Changed::by(job.sql()));
             let text = (job.given == 0).then(|| Arc::from(job.sql()));
@@ -750,7 +762,7 @@ impl Pipeline {
         let users = matches!(job.role, Role::Statement | Role::Script);
         let sql = job.sql();
         let sets = sql.trim_start().get(..3).is_some_and(|word| word.eq_ignore_ascii_case("set"));
-        if users && (sets || may_begin(job) || self.hints_at_change(sql)) {
+        if users && (sets || may_begin(job) || self.hints_at_change(job)) {
             self.session_changed = true;
             self.changed.anything = true;
         }

@@ -42,28 +42,27 @@ impl Pipeline {
         let is_text = job.action == Action::Query;
         job.gave_rows = true;
         batch.set_columns(&shape.columns);
-        batch.clear();
-        self.scratch.clear();
         if split {
             job.rows += 1;
+            self.scratch.clear();
             let payload = &self.input.bytes[first.body..first.end];
             batch.bytes_mut().extend_from_slice(payload);
             self.take(first);
             return locate(batch, &shape, is_text, &mut self.scratch, false);
         }
         let start = first.body - frame::HEADER;
-        let mut last = first;
-        job.rows += 1;
-        if job.want != Want::First {
-            let most = if is_text { TEXT_BATCH_BYTES } else { BATCH_BYTES };
-            while last.end - start < most
-                && let Found::Whole(next) = frame::find(&self.input.bytes, last.end, last.next)?
-                && is_row(&self.input.bytes[next.body..next.end])
-            {
-                job.rows += 1;
-                last = next;
-            }
-        }
+        let most = match (job.want, is_text) {
+            (Want::First, _) => 0,
+            (_, true) => TEXT_BATCH_BYTES,
+            (_, false) => BATCH_BYTES,
+        };
+        let plain = shape.plain.as_ref().filter(|_| !is_text);
+        let mut slots = batch.slots();
+        let bytes = &self.input.bytes;
+        let last = run(bytes, first, most, |row, at| {
+            job.rows += 1;
+            plain.map_or(Ok(()), |plain| plain.row(row, at, &mut slots))
+        })?;
         let tail = self.input.bytes.len() - last.end;
         if last.end - start >= SWAP_BYTES.max(tail) {
             self.sequence = last.next;
@@ -74,19 +73,47 @@ impl Pipeline {
             batch.bytes_mut().extend_from_slice(&self.input.bytes[start..last.end]);
             self.take(last);
         }
+        if plain.is_some() {
+            return Ok(());
+        }
+        self.scratch.clear();
         locate(batch, &shape, is_text, &mut self.scratch, true)
     }
+}
+
+/// Looks at rows until they pass `most` bytes, `first` included; gives the last one's packet. Of each, `take` gets
+/// the payload and how far from the first packet's head it is.
+#[inline]
+pub(super) fn run(
+    bytes: &[u8],
+    first: Packet,
+    most: usize,
+    mut take: impl FnMut(&[u8], usize) -> Result<()>,
+) -> Result<Packet> {
+    let start = first.body - frame::HEADER;
+    let mut last = first;
+    take(&bytes[first.body..first.end], frame::HEADER)?;
+    while last.end - start < most
+        && let Found::Whole(next) = frame::find(bytes, last.end, last.next)?
+        && let payload = &bytes[next.body..next.end]
+        && is_row(payload)
+    {
+        take(payload, next.body - start)?;
+        last = next;
+    }
+    Ok(last)
 }
 
 /// Whether a packet among rows is one: 0xfe ends them, 0xff is an error. (A row that begins with 0xfe is at least
 /// 16 MiB long, and comes in several packets.)
 #[inline]
-fn is_row(payload: &[u8]) -> bool {
+pub(super) fn is_row(payload: &[u8]) -> bool {
     payload.first().is_some_and(|first| *first < 0xfe)
 }
 
 /// Finds the cells. `framed`: the rows are packets behind one another; else there is one row, the whole buffer.
-fn locate(
+#[inline]
+pub(super) fn locate(
     batch: &mut RowBatch,
     shape: &Shape,
     is_text: bool,

@@ -22,6 +22,7 @@ impl Talk {
         Self::with(0)
     }
 
+    /// With these flags of MariaDB's.
     fn with(mariadb: u32) -> Self {
         let flags = CapabilityFlags::CLIENT_DEPRECATE_EOF | CapabilityFlags::CLIENT_SESSION_TRACK;
         let settings = Settings {
@@ -645,4 +646,112 @@ fn what_a_break_undoes_may_be_run_again_as_a_whole() {
         assert_eq!(lost.retry(), retry, "{sql}");
         assert!(!lost.nothing_sent());
     }
+}
+
+const ROW_7: &[u8] = b"\0\0\x07\0\0\0\0\0\0\0\x02ab";
+const ROW_NULL: &[u8] = b"\0\x04\x01c";
+
+/// A session that keeps `SELECT ?`, whose two columns the server describes once.
+fn selecting() -> Talk {
+    let mut talk = Talk::with(crate::protocol::greeting::MARIADB_CACHE_METADATA);
+    talk.execute("SELECT ?", 1).unwrap();
+    talk.sent();
+    let columns = [column("n", 8), column("t", 253)];
+    talk.answer(&[&[0, 9, 0, 0, 0, 2, 0, 1, 0, 0, 0, 0], PARAMETER, &columns[0], &columns[1]]);
+    assert!(talk.step().unwrap().is_none());
+    talk.sent();
+    talk.answer(&[&[2, 0], &end_of_rows(AUTOCOMMIT)]);
+    assert_eq!(talk.end().rows_affected, 0);
+    talk
+}
+
+impl Talk {
+    /// Takes steps until there are none, or the command has ended.
+    fn steps(&mut self, rows: &mut Vec<(Option<i64>, String)>) -> Option<aquifer_driver::Outcome> {
+        while let Some(step) = self.step().unwrap() {
+            rows.extend(self.batch.rows().map(|row| (row.get(0).unwrap(), row.get(1).unwrap())));
+            if let Step::End(outcome) = step {
+                return Some(outcome);
+            }
+        }
+        None
+    }
+}
+
+#[test]
+fn a_lone_statement_gives_the_same_whether_its_answer_comes_whole_or_cut_anywhere() {
+    let packets: [&[u8]; 4] = [&[2, 0], ROW_7, ROW_NULL, &end_of_rows(AUTOCOMMIT | 1)];
+    let len: usize = packets.iter().map(|packet| packet.len() + frame::HEADER).sum();
+    for cut in 0..=len {
+        let mut talk = selecting();
+        talk.execute("SELECT ?", 5).unwrap();
+        assert!(talk.pipeline.is_lone());
+        let sent = talk.sent();
+        assert_eq!(sent[0][..10], [0x17, 9, 0, 0, 0, 0, 1, 0, 0, 0]);
+        talk.answer(&packets);
+        let rest = talk.pipeline.input().bytes.split_off(cut);
+        let mut rows = Vec::new();
+        let mut outcome = match cut {
+            0 => None,
+            _ => talk.steps(&mut rows),
+        };
+        if outcome.is_none() {
+            talk.pipeline.input().room().extend_from_slice(&rest);
+            outcome = talk.steps(&mut rows);
+        }
+        assert_eq!(rows, [(Some(7), "ab".to_owned()), (None, "c".to_owned())]);
+        assert_eq!(outcome.unwrap().rows_affected, 2);
+        assert_eq!(talk.pipeline.status(), Status::Transaction);
+        // And the next one goes its way.
+        talk.execute("SELECT ?", 5).unwrap();
+        assert_eq!(talk.sent(), sent);
+        talk.answer(&[&[2, 0], &end_of_rows(AUTOCOMMIT)]);
+        assert_eq!(talk.end().rows_affected, 0);
+        assert_eq!(talk.batch.columns().len(), 2);
+    }
+}
+
+#[test]
+fn a_lone_statement_s_answer_with_more_to_it_is_read_in_full() {
+    let changed = [&[0xfe, 0, 0, 2, 0x40, 0, 0, 0, 4][..], b"\x02\x02\x01\x31"].concat();
+    let mut talk = selecting();
+    talk.execute("SELECT ?", 5).unwrap();
+    talk.sent();
+    talk.answer(&[&[2, 0], ROW_7, &changed]);
+    talk.end();
+    assert!(talk.pipeline.session_changed());
+
+    let mut talk = selecting();
+    talk.execute("SELECT ?", 5).unwrap();
+    talk.sent();
+    talk.answer(&[&refusal(1064)]);
+    assert_eq!(talk.step().unwrap_err().code(), Some("1064"));
+    assert_eq!(talk.pipeline.status(), Status::Idle);
+
+    // One that is described anew, and one whose row is none.
+    talk.execute("SELECT ?", 5).unwrap();
+    talk.sent();
+    talk.answer(&[&[1, 1], &column("n", 8), &ROW_7[..10], &end_of_rows(AUTOCOMMIT)]);
+    assert!(matches!(talk.step().unwrap(), Some(Step::End(_))));
+    assert_eq!(talk.batch.columns().len(), 1);
+    talk.execute("SELECT ?", 5).unwrap();
+    talk.sent();
+    talk.answer(&[&[1, 0], ROW_7, &end_of_rows(AUTOCOMMIT)]);
+    assert_eq!(talk.step().unwrap_err().kind(), ErrorKind::Protocol);
+    assert_eq!(talk.pipeline.status(), Status::Broken);
+}
+
+#[test]
+fn a_lone_statement_that_is_given_up_is_taken_back_or_read_off() {
+    let mut talk = selecting();
+    talk.execute("SELECT ?", 5).unwrap();
+    assert_eq!(talk.pipeline.abandon(), Status::Idle);
+    assert!(talk.sent().is_empty(), "nothing had been sent");
+    talk.execute("SELECT ?", 5).unwrap();
+    talk.sent();
+    assert_eq!(talk.pipeline.abandon(), Status::Busy);
+    talk.answer(&[&[2, 0], ROW_7, &end_of_rows(AUTOCOMMIT)]);
+    assert_eq!(talk.end().rows_affected, 0);
+    assert!(talk.batch.is_empty());
+    assert_eq!(talk.pipeline.status(), Status::Idle);
 }

@@ -4,7 +4,7 @@ use aquifer_driver::Result;
 use mysql_common::constants::{SessionStateType, StatusFlags};
 
 use super::Agreed;
-use super::reader::{Reader, malformed};
+use super::reader::{Reader, int_at, malformed};
 use crate::types::Zone;
 
 /// First bytes of answers.
@@ -86,6 +86,20 @@ impl<'a> Ok<'a> {
             }
         }
         Result::Ok(ok)
+    }
+
+    /// The same, if it says nothing but how many rows there were and where the transaction stands: no warnings, no
+    /// changes of the session, nothing that follows.
+    #[inline]
+    pub(crate) fn parse_plain(packet: &[u8]) -> Option<Self> {
+        const MORE: u16 = StatusFlags::SERVER_MORE_RESULTS_EXISTS.bits()
+            | StatusFlags::SERVER_SESSION_STATE_CHANGED.bits()
+            | StatusFlags::SERVER_STATUS_CURSOR_EXISTS.bits();
+        let (affected, at) = int_at(packet, 1)?;
+        let (insert_id, at) = int_at(packet, at)?;
+        let [a, b, 0, 0] = *packet.get(at..)?.first_chunk()? else { return None };
+        let status = ServerStatus(u16::from_le_bytes([a, b]));
+        (status.0 & MORE == 0).then_some(Self { affected, insert_id, status, ..Self::default() })
     }
 
     /// Reads an EOF packet, its first byte included: the end of rows on servers that do not use OK for it.

@@ -35,10 +35,14 @@ pub(crate) const EXECUTE_HEAD: usize = 10;
 /// `cursor`: the server keeps the rows until they are fetched.
 #[inline]
 pub(crate) fn begin_execute(out: &mut Vec<u8>, statement: u32, cursor: bool) -> usize {
-    let start = frame::begin(out);
+    let start = out.len();
     let [a, b, c, d] = statement.to_le_bytes();
-    // `CURSOR_TYPE_READ_ONLY` is 1; once.
+    // The packet's head; then `CURSOR_TYPE_READ_ONLY` is 1; once.
     out.extend_from_slice(&[
+        0,
+        0,
+        0,
+        0,
         Command::COM_STMT_EXECUTE as u8,
         a,
         b,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use aquifer_driver::{Column, Columns, Encoding, Result};
 use mysql_common::constants::{ColumnFlags, ColumnType as Type};
 
+use super::plain::Plain;
 use super::{NoDay, Reading, Zone};
 use crate::protocol::Agreed;
 use crate::protocol::answer::Definition;
@@ -67,6 +68,8 @@ impl Kind {
 pub(crate) struct Shape {
     pub(crate) columns: Arc<Columns>,
     pub(crate) kinds: Box<[Kind]>,
+    /// How rows of the binary protocol lie, if all their cells are read where they lie.
+    pub(crate) plain: Option<Plain>,
     /// What it was made with.
     pub(crate) reading: Reading,
 }
@@ -124,7 +127,8 @@ impl Shape {
             columns.push(column);
             kinds.push(kind);
         }
-        Self { columns: Arc::new(Columns::new(columns)), kinds: kinds.into(), reading }
+        let plain = Plain::of(&kinds);
+        Self { columns: Arc::new(Columns::new(columns)), kinds: kinds.into(), plain, reading }
     }
 }
 

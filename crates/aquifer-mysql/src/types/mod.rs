@@ -8,6 +8,7 @@ pub(crate) mod bind;
 pub(crate) mod bulk;
 pub(crate) mod column;
 pub(crate) mod literal;
+pub(crate) mod plain;
 mod reading;
 mod temporal;
 pub(crate) mod text;
