@@ -11,6 +11,7 @@ use aquifer_testkit::{Yielding, mysql, postgres};
 
 use crate::books::Books;
 use crate::engine::{Engine, MYSQL, POSTGRES};
+use crate::server::Server;
 
 /// An empty database with the table `marks`, in which [operations](crate::operations) leave what they did.
 #[derive(Debug)]
@@ -26,20 +27,39 @@ enum Place {
     Mysql(mysql::Database, SocketAddr),
 }
 
+impl Place {
+    fn postgres(server: &postgres::Server) -> Self {
+        Self::Postgres(server.fresh_database().expect("a database"), server.address())
+    }
+
+    fn mysql(server: &mysql::Server) -> Self {
+        Self::Mysql(server.fresh_database().expect("a database"), server.address())
+    }
+}
+
 impl Arena {
     /// A database on the server that tests share.
     pub async fn new(engine: Engine) -> Self {
         let place = match engine {
             Engine::Sqlite => Place::File(tempfile::tempdir().expect("a directory")),
-            Engine::Postgres => {
-                let database = POSTGRES.fresh_database().expect("a database");
-                Place::Postgres(database, POSTGRES.address())
-            }
-            Engine::Mysql => {
-                Place::Mysql(MYSQL.fresh_database().expect("a database"), MYSQL.address())
-            }
+            Engine::Postgres => Place::postgres(&POSTGRES),
+            Engine::Mysql => Place::mysql(&MYSQL),
         };
-        let arena = Self { engine, place };
+        Self { engine, place }.furnished().await
+    }
+
+    /// A database on a server of the test's own.
+    pub async fn on(server: &Server) -> Self {
+        let (engine, place) = match server {
+            Server::Postgres(server) => (Engine::Postgres, Place::postgres(server)),
+            Server::Mysql(server) => (Engine::Mysql, Place::mysql(server)),
+        };
+        Self { engine, place }.furnished().await
+    }
+
+    /// With its tables.
+    async fn furnished(self) -> Self {
+        let arena = self;
         let db = arena.direct().open().expect("it opens");
         let created = db.exec("CREATE TABLE marks (tag BIGINT NOT NULL, part INT NOT NULL)", ());
         created.await.expect("a table");

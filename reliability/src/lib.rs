@@ -4,6 +4,7 @@
 //! | part | what it is |
 //! |---|---|
 //! | [`Engine`], [`Arena`] | an engine; a database of it for one test, reached directly or through a proxy that fails |
+//! | [`Server`] | a server of a test's own, which it may kill |
 //! | [`Books`] | what the server itself knows of the sessions under test, read over a session of its own |
 //! | [`Operation`], [`operations`] | every public operation, with what it leaves behind |
 //! | [`Random`], [`Soak`] | randomness from a seed; how long to go on |
@@ -15,6 +16,7 @@ mod books;
 mod engine;
 mod operation;
 mod random;
+mod server;
 mod soak;
 
 pub use arena::Arena;
@@ -22,4 +24,5 @@ pub use books::{Books, Session};
 pub use engine::Engine;
 pub use operation::{Effect, Operation, operations};
 pub use random::Random;
+pub use server::Server;
 pub use soak::Soak;

@@ -194,6 +194,18 @@ impl Server {
         Ok(())
     }
 
+    /// Has the system refuse it to make any file longer than that, as a full disk would; `None` lifts it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Failed`] if the system refuses that.
+    #[cfg(target_os = "linux")]
+    pub fn limit_file_size(&self, bytes: Option<u64>) -> Result<(), Error> {
+        let running = self.running();
+        let Some(pid) = running.pid else { return Ok(()) };
+        running.keeper.limit_file_size(pid, bytes)
+    }
+
     /// Stops the process where it is (SIGSTOP): connections stay open and nothing answers.
     pub fn pause(&self) {
         if let Some(pid) = self.running().pid {

@@ -9,6 +9,8 @@
 
 use super::account::Account;
 use super::error::Error;
+#[cfg(target_os = "linux")]
+use super::template::run;
 use rustix::process::{Pid, Signal, kill_process};
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Write};
@@ -25,9 +27,10 @@ use std::time::{Duration, Instant};
 /// another process.
 ///
 /// HUP is ignored because the system sends it to the keeper's process group when the test process ends while
-/// the server is stopped by SIGSTOP; PIPE because nobody may be left to hear its reports.
+/// the server is stopped by SIGSTOP; PIPE because nobody may be left to hear its reports; XFSZ because a server
+/// that may not make its files longer is to be told so, as by a full disk, and not to die.
 const SCRIPT: &str = r#"
-trap '' HUP PIPE
+trap '' HUP PIPE XFSZ
 dir=$1
 signal=$2
 shift 2
@@ -80,6 +83,7 @@ pub(crate) struct Keeper {
     orders: Option<ChildStdin>,
     reports: Receiver<Report>,
     directory: PathBuf,
+    account: Account,
 }
 
 #[derive(Debug)]
@@ -142,7 +146,7 @@ impl Keeper {
                 }
             }
         });
-        let keeper = Self { child, orders, reports, directory };
+        let keeper = Self { child, orders, reports, directory, account: *account };
         match keeper.reports.recv_timeout(Duration::from_secs(KEEPER_SECONDS_MAX)) {
             Ok(Report::Made) => Ok(keeper),
             _ => {
@@ -150,6 +154,17 @@ impl Keeper {
                 Err(Error::io("making a temporary directory")(std::io::Error::other(why)))
             }
         }
+    }
+
+    /// Has the system refuse a process of the server's, and those that it will start, to make any file longer than
+    /// that.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn limit_file_size(&self, pid: Pid, bytes: Option<u64>) -> Result<(), Error> {
+        // By a program of the server's account: it takes a privilege to limit other people's processes.
+        let mut prlimit = self.account.command(Path::new("prlimit"), &self.directory);
+        let limit = bytes.map_or_else(|| "unlimited".to_owned(), |bytes| bytes.to_string());
+        prlimit.args(["--pid", &pid.as_raw_nonzero().to_string()]).arg(format!("--fsize={limit}:"));
+        run(&mut prlimit)
     }
 
     pub(crate) fn path(&self) -> &Path {

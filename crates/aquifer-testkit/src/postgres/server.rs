@@ -271,6 +271,22 @@ impl Server {
         Ok(())
     }
 
+    /// Has the system refuse it to make any file longer than that, as a full disk would; `None` lifts it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Failed`] if the system refuses that.
+    #[cfg(target_os = "linux")]
+    pub fn limit_file_size(&self, bytes: Option<u64>) -> Result<(), Error> {
+        let running = self.running();
+        let Some(pid) = running.pid else { return Ok(()) };
+        for child in keeper::children(pid) {
+            // One that has ended meanwhile writes nothing.
+            let _ = running.keeper.limit_file_size(child, bytes);
+        }
+        running.keeper.limit_file_size(pid, bytes)
+    }
+
     /// Stops all of its processes where they are (SIGSTOP): connections stay open and nothing answers, not
     /// even new connections, which the system still accepts.
     pub fn pause(&self) {
