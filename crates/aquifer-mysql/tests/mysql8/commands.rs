@@ -51,6 +51,27 @@ fn the_log_in_asks_for_what_mysql_tells_of_a_session() {
 }
 
 #[test]
+fn of_several_character_sets_the_first_is_taken_that_the_server_has() {
+    run(async {
+        let names = |charset: &str| {
+            format!(
+                "SET NAMES {charset}, time_zone = '+00:00', session_track_state_change = ON, \
+                 session_track_gtids = 'OWN_GTID'"
+            )
+        };
+        let unknown = |_| Answer::failed(1115, "42000", "Unknown character set");
+        let server = server(Release::Mysql80).on(names("utf8mb4"), unknown);
+        let server = server.start().await.unwrap();
+        let url = |charsets: &str| server.url("app:secret", &format!("charset={charsets}"));
+        connect(&url("utf8mb4,utf8mb3")).await.unwrap();
+        let taken = format!("Query {}", names("utf8mb3"));
+        assert!(server.commands().iter().any(|command| command.starts_with(&taken)));
+        let error = connect(&url("utf8mb4")).await.err().unwrap();
+        assert_eq!(error.code(), Some("1115"), "{error}");
+    });
+}
+
+#[test]
 fn the_number_of_the_last_write_comes_with_its_ok() {
     run(async {
         let gtid = |set: &str| [&[0, set.len() as u8], set.as_bytes()].concat();

@@ -253,3 +253,29 @@ fn a_client_takes_of_what_is_offered_what_it_knows_and_nothing_else() {
         }
     });
 }
+
+#[test]
+fn a_unix_socket_is_private_to_caching_sha2_and_to_nothing_else() {
+    run(async {
+        let (guard, key) = key_file();
+        let path = guard.path().join("mysql.sock");
+        for method in [Method::CachingSha2(secret()), Method::Sha256(secret())] {
+            let private = matches!(method, Method::CachingSha2(_));
+            let server = of(Release::Mysql84, method).tls(certificates()).socket(&path);
+            let server = server.start().await.unwrap();
+            let url = |more: &str| {
+                format!("mysql://app:secret@/shop?socket={}&tls=true&{more}", path.display())
+            };
+            match connect(&url("")).await {
+                Ok(_) => assert!(private),
+                Err(error) => {
+                    assert!(!private && error.kind() == ErrorKind::Authentication, "{error}");
+                }
+            }
+            server.forget_passwords();
+            connect(&url(&format!("serverPubKey={}", key.display()))).await.unwrap();
+            assert!(server.hellos().iter().all(|hello| !hello.encrypted));
+            std::fs::remove_file(&path).unwrap();
+        }
+    });
+}

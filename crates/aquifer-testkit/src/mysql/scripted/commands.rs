@@ -4,14 +4,12 @@ use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 
-use tokio::net::TcpStream;
-
 use super::answer::{binary_row, head, text_row};
 use super::packet::{
     self, AUTOCOMMIT, IN_TRANSACTION, MORE_RESULTS, Reader, TRACK_SCHEMA, TRACK_STATE,
 };
 use super::release::capability as has;
-use super::wire::Wire;
+use super::wire::{Bytes, Channel, Wire};
 use super::{Answer, Cell, Column, Done, Ears, Failure, Hello, Rows, Shared, Stage, login};
 
 /// How long a command may be that the server takes.
@@ -30,9 +28,14 @@ struct Session<'a> {
 }
 
 /// Serves a connection to its end.
-pub(super) async fn serve(shared: &Shared, stream: TcpStream, number: u32) -> io::Result<()> {
+pub(super) async fn serve(
+    shared: &Shared,
+    stream: Box<dyn Bytes>,
+    channel: Channel,
+    number: u32,
+) -> io::Result<()> {
     let fault = shared.lock().fault;
-    let mut wire = Wire::new(stream, fault)?;
+    let mut wire = Wire::new(stream, channel, fault);
     let hello = login::log_in(shared, &mut wire, number).await?;
     let ears = Ears::default();
     shared.lock().sessions.insert(number, ears.clone());

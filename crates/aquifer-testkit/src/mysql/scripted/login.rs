@@ -6,7 +6,7 @@ use super::compression::Algorithm;
 use super::method::{Account, Method};
 use super::packet::{self, AUTOCOMMIT, Reader};
 use super::release::capability as has;
-use super::wire::Wire;
+use super::wire::{Channel, Wire};
 use super::{Failure, PUBLIC_KEY, Shared, proof};
 
 /// The greeting's challenge; that of the n-th question has n in its first byte.
@@ -110,7 +110,7 @@ pub(super) async fn log_in(shared: &Shared, wire: &mut Wire, number: u32) -> io:
         wire.encrypt(acceptor).await?;
         packet = wire.read().await?;
     }
-    let Some(hello) = Hello::read(&packet, wire.is_private()) else {
+    let Some(hello) = Hello::read(&packet, wire.channel() == Channel::Encrypted) else {
         let malformed = Failure::new(1043, "08S01", "Bad handshake");
         return refuse(shared, wire, &malformed).await;
     };
@@ -253,7 +253,8 @@ async fn succeeds(
             }
             wire.write(shared, &[1, 4]).await?;
             let answer = wire.read().await?;
-            let right = itself(shared, wire, password, nonce, answer, 2).await?;
+            let private = wire.channel() != Channel::Network;
+            let right = itself(shared, wire, password, nonce, answer, (2, private)).await?;
             if right {
                 let digest = proof::remembered(password);
                 shared.lock().remembered.insert(user.to_owned(), digest);
@@ -261,7 +262,11 @@ async fn succeeds(
             right
         }
         Method::Sha256(password) if is_nothing(&answer) => password.is_empty(),
-        Method::Sha256(password) => itself(shared, wire, password, nonce, answer, 1).await?,
+        Method::Sha256(password) => {
+            // A socket does not count here.
+            let private = wire.channel() == Channel::Encrypted;
+            itself(shared, wire, password, nonce, answer, (1, private)).await?
+        }
     })
 }
 
@@ -270,17 +275,17 @@ fn is_nothing(answer: &[u8]) -> bool {
     matches!(answer, [] | [0])
 }
 
-/// Whether the client sends the password itself, encrypted by the server's key where others could read along. A
-/// client that has no key asks for it by the byte `asks`.
+/// Whether the client sends the password itself, encrypted by the server's key unless the channel is private enough.
+/// A client that has no key asks for it by the byte `asks`.
 async fn itself(
     shared: &Shared,
     wire: &mut Wire,
     password: &str,
     nonce: &[u8],
     mut answer: Vec<u8>,
-    asks: u8,
+    (asks, private): (u8, bool),
 ) -> io::Result<bool> {
-    if wire.is_private() {
+    if private {
         return Ok(proof::clear(password, &answer));
     }
     if answer == [asks] {

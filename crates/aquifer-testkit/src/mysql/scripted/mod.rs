@@ -44,15 +44,16 @@ pub use rsa::PUBLIC_KEY;
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
 use crate::postgres::Certificates;
-use wire::Fault;
+use wire::{Bytes, Channel, Fault};
 
 type Rule = Box<dyn Fn(u32) -> Answer + Send + Sync>;
 
@@ -62,6 +63,7 @@ pub struct Scripted {
     without: u32,
     protocol: u8,
     certificates: Option<Certificates>,
+    socket: Option<PathBuf>,
     accounts: Vec<Account>,
     rules: HashMap<String, Rule>,
     refusal: Option<(Stage, Failure)>,
@@ -72,7 +74,7 @@ pub struct Scripted {
 pub struct Running {
     address: SocketAddr,
     shared: Arc<Shared>,
-    accepting: JoinHandle<()>,
+    accepting: Vec<JoinHandle<()>>,
 }
 
 /// What all connections of a server share.
@@ -120,6 +122,7 @@ impl Scripted {
             without: 0,
             protocol: 10,
             certificates: None,
+            socket: None,
             accounts: Vec::new(),
             rules: HashMap::new(),
             refusal: None,
@@ -130,6 +133,13 @@ impl Scripted {
     #[must_use]
     pub fn tls(mut self, certificates: Certificates) -> Self {
         self.certificates = Some(certificates);
+        self
+    }
+
+    /// Listens at a unix socket of this path, too.
+    #[must_use]
+    pub fn socket(mut self, path: impl Into<PathBuf>) -> Self {
+        self.socket = Some(path.into());
         self
     }
 
@@ -183,23 +193,27 @@ impl Scripted {
         let tls = self.certificates.as_ref().map(wire::acceptor).transpose()?;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
+        let socket = self.socket.as_ref().map(UnixListener::bind).transpose()?;
         let state = Mutex::new(State::default());
         let shared = Arc::new(Shared { settings: self, tls, state });
         let accepted = Arc::clone(&shared);
         let accepting = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let connection = Arc::clone(&accepted);
-                let mut state = accepted.lock();
-                state.opened += 1;
-                let number = state.opened;
-                // A client that goes away in the middle ends its connection, and nothing else.
-                let task = tokio::spawn(async move {
-                    let _ = commands::serve(&connection, stream, number).await;
-                });
-                state.tasks.retain(|task| !task.is_finished());
-                state.tasks.push(task);
+                // Segments of their own for what is said in pieces.
+                if stream.set_nodelay(true).is_ok() {
+                    accepted.serve(Box::new(stream), Channel::Network);
+                }
             }
         });
+        let accepted = Arc::clone(&shared);
+        let local = socket.map(|socket| {
+            tokio::spawn(async move {
+                while let Ok((stream, _)) = socket.accept().await {
+                    accepted.serve(Box::new(stream), Channel::Socket);
+                }
+            })
+        });
+        let accepting = std::iter::once(accepting).chain(local).collect();
         Ok(Running { address, shared, accepting })
     }
 }
@@ -288,12 +302,26 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.accepting.abort();
+        self.accepting.iter().for_each(JoinHandle::abort);
         self.shared.lock().tasks.iter().for_each(JoinHandle::abort);
     }
 }
 
 impl Shared {
+    /// Serves a connection in a task of its own.
+    fn serve(self: &Arc<Self>, stream: Box<dyn Bytes>, channel: Channel) {
+        let connection = Arc::clone(self);
+        let mut state = self.lock();
+        state.opened += 1;
+        let number = state.opened;
+        // A client that goes away in the middle ends its connection, and nothing else.
+        let task = tokio::spawn(async move {
+            let _ = commands::serve(&connection, stream, channel, number).await;
+        });
+        state.tasks.retain(|task| !task.is_finished());
+        state.tasks.push(task);
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -7,7 +7,6 @@ use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
 use super::Shared;
@@ -31,14 +30,24 @@ pub(super) enum Fault {
     Damage(usize),
 }
 
-trait Bytes: AsyncRead + AsyncWrite + Unpin + Send {}
+pub(super) trait Bytes: AsyncRead + AsyncWrite + Unpin + Send {}
 
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Bytes for T {}
 
+/// Who can read along.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Channel {
+    Network,
+    Encrypted,
+    /// It does not leave the machine.
+    Socket,
+}
+
 /// One connection, as the server sees it.
 pub(super) struct Wire {
+    /// None while it is being encrypted.
     stream: Option<Box<dyn Bytes>>,
-    plain: Option<TcpStream>,
+    channel: Channel,
     sequence: u8,
     said: usize,
     fault: Fault,
@@ -60,35 +69,25 @@ fn gone() -> io::Error {
 }
 
 impl Wire {
-    pub(super) fn new(stream: TcpStream, fault: Fault) -> io::Result<Self> {
-        stream.set_nodelay(true)?;
-        Ok(Self {
-            stream: None,
-            plain: Some(stream),
-            sequence: 0,
-            said: 0,
-            fault,
-            compressed: None,
-        })
+    pub(super) fn new(stream: Box<dyn Bytes>, channel: Channel, fault: Fault) -> Self {
+        let stream = Some(stream);
+        Self { stream, channel, sequence: 0, said: 0, fault, compressed: None }
     }
 
-    fn stream(&mut self) -> io::Result<&mut dyn Bytes> {
-        match (&mut self.stream, &mut self.plain) {
-            (Some(stream), _) => Ok(stream),
-            (None, Some(plain)) => Ok(plain),
-            (None, None) => Err(gone()),
-        }
+    fn stream(&mut self) -> io::Result<&mut Box<dyn Bytes>> {
+        self.stream.as_mut().ok_or_else(gone)
     }
 
-    /// Whether nobody else can read along.
-    pub(super) fn is_private(&self) -> bool {
-        self.stream.is_some()
+    /// Who can read along.
+    pub(super) fn channel(&self) -> Channel {
+        self.channel
     }
 
     /// The client has asked to go on encrypted.
     pub(super) async fn encrypt(&mut self, acceptor: &TlsAcceptor) -> io::Result<()> {
-        let plain = self.plain.take().ok_or_else(gone)?;
+        let plain = self.stream.take().ok_or_else(gone)?;
         self.stream = Some(Box::new(acceptor.accept(plain).await?));
+        self.channel = Channel::Encrypted;
         Ok(())
     }
 
