@@ -41,7 +41,7 @@ async fn a_session_that_the_server_ended_for_its_idleness_is_replaced_unseen() -
 async fn a_call_waits_for_a_place_at_a_server_that_is_full() -> Result<()> {
     let full = Failure::new(1040, "08004", "Too many connections");
     let server = server().refuse(Stage::Greeting, full).start().await.unwrap();
-    let db = open(&server, "pool_acquire_timeout=200ms")?;
+    let db = open(&server, "pool_acquire_timeout=1s")?;
     let sql = "SELECT n FROM t WHERE n > ?";
     let error = db.get::<i64>(sql, (1,)).await.unwrap_err();
     assert_eq!(error.retry(), Retry::Safe, "{error}");

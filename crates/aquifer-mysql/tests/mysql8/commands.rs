@@ -328,7 +328,10 @@ fn a_statement_is_stopped_by_a_kill_over_a_second_connection() {
         let mut session = session(&server).await;
         let cancel = session.connection.canceller();
         let stopped = async {
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            // Before it has begun there is nothing to stop.
+            while !server.commands().iter().any(|command| command.starts_with("Execute")) {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
             cancel.cancel().await
         };
         let (ended, ()) = tokio::join!(session.query("SELECT SLEEP(?)", &(60,)), stopped);
