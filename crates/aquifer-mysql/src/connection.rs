@@ -347,7 +347,10 @@ impl Connection for MysqlConnection {
                 match self.poll_step(cx, None) {
                     Poll::Ready(Ok(_)) => {}
                     Poll::Ready(Err(error)) => {
-                        if self.pipeline.status() == Status::Broken {
+                        // The ROLLBACK of a transaction that does not end so (XA), or one that has, as far as
+                        // engines have transactions.
+                        let ended = error.code() == Some("1196");
+                        if !ended || self.pipeline.status() == Status::Broken {
                             return Poll::Ready(Err(error));
                         }
                     }

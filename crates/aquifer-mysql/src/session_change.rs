@@ -4,11 +4,19 @@
 //! statements, the current database. What they do not report is known by words in the text; a word inside a string
 //! counts too: a reset too many does no harm. What exactly has changed is known only for statements so simple that
 //! nothing else can have: the rest counts as anything.
+//!
+//! What no text shows is a lock by name that a stored function or a trigger takes.
 
-/// What servers do not report, or not always: locks by name, locked tables, open handlers, and variables that a query
-/// sets along the way.
-const UNTRACKED: [&str; 7] =
-    ["get_lock", "lock table", "lock instance", "handler", "flush table", ":=", "into @"];
+/// First words of statements after which servers may be silent: locks, open handlers, what holds for the next
+/// transaction only (`SET TRANSACTION`), variables that something fills along the way, and whatever else a procedure
+/// or a block of statements may do.
+const UNTRACKED: [&str; 17] = [
+    "backup", "begin", "call", "case", "execute", "flush", "for", "get", "handler", "if", "load",
+    "lock", "loop", "repeat", "set", "while", "xa",
+];
+/// Those of them that are first words of nothing else, and so tell of a text of several statements as well.
+const WITHIN: [&str; 9] =
+    ["backup", "call", "execute", "flush", "get", "handler", "load", "lock", "xa"];
 
 /// What servers report that track the session.
 const TRACKED: [&str; 6] = ["set ", "use ", "temporary", "prepare ", "@", "call "];
@@ -180,13 +188,84 @@ fn split(text: &str) -> Option<Vec<&str>> {
 
 /// True if the text may change the session unreported.
 pub(crate) fn in_text(sql: &str, tracks: bool) -> bool {
-    let sql = sql.as_bytes();
-    let has = |hints: &[&str]| {
-        hints.iter().any(|hint| {
-            sql.windows(hint.len()).any(|window| window.eq_ignore_ascii_case(hint.as_bytes()))
-        })
+    let bytes = sql.as_bytes();
+    let has = |hint: &str| {
+        bytes.windows(hint.len()).any(|window| window.eq_ignore_ascii_case(hint.as_bytes()))
     };
-    has(&UNTRACKED) || (!tracks && has(&TRACKED))
+    begins_with_change(sql)
+        || has("get_lock")
+        || has(":=")
+        || fills_variables(bytes)
+        || (!tracks && TRACKED.iter().any(|hint| has(hint)))
+}
+
+/// Whether the first word of a statement says so.
+fn begins_with_change(sql: &str) -> bool {
+    let several = sql.trim_end().trim_end_matches(';').contains(';');
+    let is = |word: &str, known: &str| word.eq_ignore_ascii_case(known);
+    if !several {
+        let word = first_word(sql);
+        // `BEGIN` alone is the server's to report.
+        return UNTRACKED.iter().any(|known| is(word, known))
+            && (!is(word, "begin") || has_word(sql, "not"));
+    }
+    // Statements of a body and words in strings among them: where each begins is not certain.
+    let mut set = false;
+    words(sql).any(|word| {
+        set |= is(word, "set");
+        WITHIN.iter().any(|known| is(word, known)) || (set && is(word, "transaction"))
+    })
+}
+
+fn words(sql: &str) -> impl Iterator<Item = &str> {
+    sql.split(|letter: char| !letter.is_alphanumeric() && letter != '_')
+        .filter(|word| !word.is_empty())
+}
+
+fn has_word(sql: &str, known: &str) -> bool {
+    words(sql).any(|word| word.eq_ignore_ascii_case(known))
+}
+
+/// The first word that is in no comment; a comment that servers run is none.
+fn first_word(mut sql: &str) -> &str {
+    loop {
+        sql = sql.trim_start_matches(|letter: char| letter.is_whitespace() || letter == '(');
+        let rest = if let Some(comment) = sql.strip_prefix("/*") {
+            match comment.strip_prefix("M!").or_else(|| comment.strip_prefix('!')) {
+                Some(run) => Some(run.trim_start_matches(|letter: char| letter.is_ascii_digit())),
+                None => comment.split_once("*/").map(|(_, rest)| rest),
+            }
+        } else if sql.starts_with("--") || sql.starts_with('#') {
+            sql.split_once('\n').map(|(_, rest)| rest)
+        } else {
+            return words(sql).next().unwrap_or_default();
+        };
+        let Some(rest) = rest else { return "" };
+        sql = rest.strip_prefix("*/").unwrap_or(rest);
+    }
+}
+
+/// `INTO @a`, whatever is between the two.
+fn fills_variables(sql: &[u8]) -> bool {
+    let into = |at: &usize| sql[*at..*at + 4].eq_ignore_ascii_case(b"into");
+    (0..sql.len().saturating_sub(4)).filter(into).any(|at| {
+        let mut rest = &sql[at + 4..];
+        loop {
+            rest = rest.trim_ascii_start();
+            let Some(comment) = rest.strip_prefix(b"/*") else { return rest.starts_with(b"@") };
+            let Some(end) = comment.windows(2).position(|end| end == b"*/") else { return true };
+            rest = &comment[end + 2..];
+        }
+    })
+}
+
+/// Whether a text sets the session's character set to one that is not UTF-8, for servers that do not tell what they
+/// were told.
+pub(crate) fn sets_charset(sql: &str) -> bool {
+    let names = ["names", "charset", "character", "character_set_client", "character_set_results"];
+    let sets = has_word(sql, "set") && names.iter().any(|name| has_word(sql, name));
+    sets && !words(sql)
+        .any(|word| word.get(..4).is_some_and(|utf| utf.eq_ignore_ascii_case("utf8")))
 }
 
 #[cfg(test)]
@@ -197,8 +276,71 @@ mod tests {
     fn locks_are_noticed_always_and_settings_where_nobody_tracks() {
         assert!(in_text("SELECT Get_Lock('a', 1)", true));
         assert!(in_text("LOCK TABLES t READ", true));
-        assert!(!in_text("SET @a = 1", true) && in_text("SET @a = 1", false));
+        assert!(!in_text("SELECT @a", true) && in_text("SELECT @a", false));
         assert!(!in_text("SELECT id FROM rivers WHERE id = ?", false));
+    }
+
+    #[test]
+    fn what_servers_do_not_tell_is_noticed_however_it_is_written() {
+        for sql in [
+            "SET TRANSACTION READ ONLY",
+            "/* x */ -- y\n # z\n set\ttransaction isolation level read committed",
+            "lock\ttables t write",
+            "LOCK/**/TABLES t READ",
+            "/*!50000 LOCK TABLES t READ */",
+            "/*M!100500 BACKUP LOCK t */",
+            "/*!*/ FLUSH TABLES WITH READ LOCK",
+            "SELECT 1 INTO\n@a",
+            "SELECT 1 INTO/* x *//**/ @a",
+            "SELECT 1 /*! INTO @a */",
+            "SELECT @a/**/:=1",
+            "do GET_LOCK/**/ ('a', 1)",
+            "XA START 'x'",
+            "CALL p()",
+            "EXECUTE IMMEDIATE 'LOCK TABLES t READ'",
+            "HANDLER t OPEN",
+            "GET DIAGNOSTICS @p = NUMBER",
+            "LOAD DATA LOCAL INFILE 'x' INTO TABLE t (@a)",
+            "BEGIN NOT ATOMIC DECLARE a INT; CALL p(); END",
+            "BEGIN NOT ATOMIC\nEND",
+            "IF 1 THEN CALL p(); END IF",
+            "SELECT 1; LOCK TABLES t READ",
+            "/* ; */ SET TRANSACTION READ ONLY",
+            "SELECT ';'; SET /* x */ TRANSACTION READ ONLY",
+        ] {
+            assert!(in_text(sql, true), "{sql}");
+        }
+        for sql in [
+            "BEGIN",
+            "SELECT id FROM locks WHERE handler = 'x' AND call_id IN (SELECT 1)",
+            "INSERT INTO t VALUES ('a@b')",
+            "SELECT * FROM t FOR UPDATE",
+            "SELECT * FROM t LOCK IN SHARE MODE;",
+            "WITH a AS (SELECT 1) SELECT * FROM a",
+            "UPDATE t SET a = 1; SELECT 1",
+            "(SELECT 1)",
+            "START TRANSACTION; UPDATE t SET a = 1; COMMIT",
+            "REPLACE INTO t SELECT 1",
+            "",
+            "/*",
+            "--",
+        ] {
+            assert!(!in_text(sql, true), "{sql}");
+        }
+    }
+
+    #[test]
+    fn character_sets_are_told_from_utf_8() {
+        for (sql, sets) in [
+            ("SET NAMES gbk", true),
+            ("set character set 'latin1'", true),
+            ("SET @@character_set_client = big5", true),
+            ("SET NAMES utf8mb4", false),
+            ("SET sql_mode = ''", false),
+            ("SELECT names FROM t", false),
+        ] {
+            assert_eq!(sets_charset(sql), sets, "{sql}");
+        }
     }
 
     #[test]

@@ -55,7 +55,7 @@ fn known_changes_are_undone_one_by_one_and_the_statements_stay() {
         for sql in [
             "SET sort_buffer_size = 65536, sql_mode = ''",
             "SET time_zone = '+02:00'",
-            "SET NAMES latin1",
+            "SET NAMES utf8mb3",
             "USE mysql",
             "SET SESSION autocommit = 0",
             "SET foreign_key_checks = OFF",

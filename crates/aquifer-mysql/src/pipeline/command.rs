@@ -97,6 +97,7 @@ impl Pipeline {
         self.holding_first = false;
         self.fetch_due = false;
         self.local = Default::default();
+        self.level_pending = false;
         self.steps.clear();
         self.discarding = false;
         self.description = None;
@@ -107,6 +108,7 @@ impl Pipeline {
             Command::Execute { sql, params, want } => self.execute(sql, params, want),
             Command::Script { sql } => {
                 check_sql(sql)?;
+                self.check_charset(sql)?;
                 let mut job = Job::new(Action::Query, Role::Script);
                 job.text = Some(sql.into());
                 self.add(job);
@@ -149,6 +151,7 @@ impl Pipeline {
             }
             None => {
                 check_sql(sql)?;
+                self.check_charset(sql)?;
                 let text: Arc<str> = sql.into();
                 job.blind = self.settings.agreed.runs_last_prepared() && {
                     let escapes = !self.server.takes_backslashes();
@@ -577,6 +580,7 @@ impl Pipeline {
                 Job::own(&format!("SET TRANSACTION ISOLATION LEVEL {}", level_text(level)));
             job.quiet = true;
             self.add(job);
+            self.level_pending = true;
         }
         self.reads_only = options.read_only;
         let text =
@@ -717,6 +721,15 @@ impl Pipeline {
     pub(super) fn text_hints_at_change(&self, sql: &str) -> bool {
         session_change::in_text(sql, self.settings.agreed.tracks_session())
     }
+
+    /// Refuses what would have the server read or send another character set; where it tracks its sessions, it says so
+    /// itself.
+    fn check_charset(&self, sql: &str) -> Result<()> {
+        if self.settings.agreed.tracks_session() || !session_change::sets_charset(sql) {
+            return Ok(());
+        }
+        Err(not_utf_8())
+    }
 }
 
 /// Cursors are of prepared statements.
@@ -733,6 +746,16 @@ fn check_sql(sql: &str) -> Result<()> {
         return Err(Error::new(ErrorKind::Argument, "the statement's text has a NUL in it"));
     }
     Ok(())
+}
+
+/// All text of this driver is UTF-8: any other would be read wrong, and in some a quote hides in a letter.
+#[cold]
+pub(super) fn not_utf_8() -> Error {
+    Error::new(
+        ErrorKind::Unsupported,
+        "the session was to use a character set that is not UTF-8, and this driver's text is",
+    )
+    .with_hint("use `utf8mb4`; columns and tables may have any character set")
 }
 
 fn level_text(level: Isolation) -> &'static str {

@@ -134,6 +134,8 @@ pub(crate) struct Pipeline {
     adopted: Changes,
     /// Hears the server's warnings.
     observer: Option<Arc<dyn ServerObserver>>,
+    /// The next transaction's level was set, or may have been, and the transaction is not known to have begun.
+    level_pending: bool,
     /// The transaction was begun as one that only reads.
     reads_only: bool,
     /// The global number of the session's last write.
@@ -208,6 +210,7 @@ impl Pipeline {
             changes: Changes::default(),
             adopted: Changes::default(),
             observer: None,
+            level_pending: false,
             reads_only: false,
             last_gtid: None,
             fitness: bulk::Fitness::default(),
@@ -321,6 +324,12 @@ impl Pipeline {
         self.is_fresh();
     }
 
+    /// Nothing short of a reset makes the session fresh.
+    fn anything_changed(&mut self) {
+        self.session_changed = true;
+        self.changed.anything = true;
+    }
+
     fn is_fresh(&mut self) {
         self.changes = Changes::default();
         self.changed = Changed::default();
@@ -344,6 +353,9 @@ impl Pipeline {
             if !self.touched && !self.broken {
                 self.take_back();
             } else {
+                if self.level_pending {
+                    self.anything_changed();
+                }
                 // What is not encoded is not sent.
                 self.jobs.truncate(self.encoded);
                 self.discarding = !self.jobs.is_empty();

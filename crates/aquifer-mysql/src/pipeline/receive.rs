@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use aquifer_driver::{Error, ErrorKind, Outcome, Result, Retry, RowBatch, Step, Want};
 
+use super::command::not_utf_8;
 use super::job::{Action, Arguments, Job, Role, Settled, Unprepared};
 use super::{Pipeline, Stage, bulk};
 use crate::protocol::answer::{self, Ok as Done, Prepared};
@@ -423,6 +424,9 @@ impl Pipeline {
             return Ok(());
         }
         job.changed |= done.session_changed;
+        if done.other_charset {
+            return Err(not_utf_8().with_retry(Retry::Never));
+        }
         if let Some(zone) = done.zone {
             self.reading.zone = zone;
         }
@@ -501,6 +505,8 @@ impl Pipeline {
             self.reading.zone = self.settings.reading.zone;
         }
         self.learn_keys(&job, outcome);
+        // Behind it the level is the transaction's, and ends with it.
+        self.level_pending &= job.quiet;
         if self.discarding {
             return;
         }
@@ -616,6 +622,9 @@ impl Pipeline {
             _ => {}
         }
         self.may_have_changed(&job);
+        if std::mem::take(&mut self.level_pending) {
+            self.anything_changed();
+        }
         if self.settings.reject_read_only && server.is_read_only() && self.rejects(&job) {
             self.reject(&job, server);
             return Ok(());
@@ -763,8 +772,7 @@ impl Pipeline {
         let sql = job.sql();
         let sets = sql.trim_start().get(..3).is_some_and(|word| word.eq_ignore_ascii_case("set"));
         if users && (sets || may_begin(job) || self.hints_at_change(job)) {
-            self.session_changed = true;
-            self.changed.anything = true;
+            self.anything_changed();
         }
     }
 

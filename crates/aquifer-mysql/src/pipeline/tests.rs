@@ -493,6 +493,53 @@ fn a_first_use_is_one_flight_in_which_nothing_but_itself_can_run() {
 }
 
 #[test]
+fn a_level_that_no_transaction_has_taken_is_a_change_of_the_session() {
+    let serializable = || Command::Begin(TxOptions::serializable());
+    let mut talk = Talk::new();
+    talk.pipeline.start(serializable()).unwrap();
+    assert_eq!(talk.sent().len(), 1);
+    talk.pipeline.abandon();
+    assert!(talk.pipeline.session_changed(), "the answer is on its way");
+    // Begun, it ends with its transaction.
+    let mut talk = Talk::new();
+    talk.pipeline.start(serializable()).unwrap();
+    talk.sent();
+    talk.answer(&[&ok(0, AUTOCOMMIT)]);
+    assert!(talk.step().unwrap().is_none());
+    assert_eq!(talk.sent(), [b"\x03START TRANSACTION".to_vec()]);
+    talk.answer(&[&ok(0, AUTOCOMMIT | 1)]);
+    talk.end();
+    assert!(!talk.pipeline.session_changed());
+    talk.pipeline.abandon();
+    assert!(!talk.pipeline.session_changed());
+    // Not begun after all.
+    let mut talk = Talk::new();
+    talk.pipeline.start(serializable()).unwrap();
+    talk.sent();
+    talk.answer(&[&ok(0, AUTOCOMMIT)]);
+    assert!(talk.step().unwrap().is_none());
+    talk.sent();
+    talk.answer(&[&refusal(1568)]);
+    talk.step().unwrap_err();
+    assert!(talk.pipeline.session_changed());
+}
+
+#[test]
+fn a_character_set_that_is_not_utf_8_ends_the_session() {
+    let mut talk = Talk::new();
+    talk.pipeline.start(Command::Script { sql: "CALL p()" }).unwrap();
+    talk.sent();
+    let tracked = b"\x14character_set_client\x03gbk";
+    let mut packet = ok(0, AUTOCOMMIT | 0x4000).to_vec();
+    packet.extend_from_slice(&[0, tracked.len() as u8 + 2, 0, tracked.len() as u8]);
+    packet.extend_from_slice(tracked);
+    talk.answer(&[&packet]);
+    let error = talk.step().unwrap_err();
+    assert_eq!((error.kind(), error.nothing_sent()), (ErrorKind::Unsupported, false));
+    assert_eq!(talk.pipeline.status(), Status::Broken);
+}
+
+#[test]
 fn a_refused_show_warnings_leaves_its_statement_as_it_ended() {
     struct Deaf;
     impl aquifer_driver::ServerObserver for Deaf {}

@@ -63,6 +63,8 @@ pub(crate) struct Ok<'a> {
     pub(crate) warnings: u16,
     /// A setting, the current database or anything else of the session has changed.
     pub(crate) session_changed: bool,
+    /// The session's text is not UTF-8 any more.
+    pub(crate) other_charset: bool,
     /// The session's new time zone.
     pub(crate) zone: Option<Zone>,
     /// The global transaction's number that this command has written, as the server writes it.
@@ -131,6 +133,11 @@ impl<'a> Ok<'a> {
                         if name == b"time_zone" {
                             self.zone = Some(Zone::parse(&String::from_utf8_lossy(value)));
                         }
+                        // What the server reads, and what it sends; nothing for "as it is stored".
+                        let text = [b"character_set_client".as_slice(), b"character_set_results"];
+                        let utf =
+                            value.get(..4).is_some_and(|utf| utf.eq_ignore_ascii_case(b"utf8"));
+                        self.other_charset |= text.contains(&name) && !utf;
                         changed = true;
                     }
                     changed

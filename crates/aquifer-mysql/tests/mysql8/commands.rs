@@ -114,12 +114,14 @@ fn what_the_server_says_has_changed_is_undone_or_reset() {
         let unchanged = ["Execute SELECT 7"].as_slice();
         for (sql, answer, expected) in [
             ("CALL changes()", Answer::tracked(TRACK_STATE, b"\x011"), reset),
-            ("CALL changes()", Answer::tracked(TRACK_STATE, b"\x010"), unchanged),
+            ("DO changes()", Answer::tracked(TRACK_STATE, b"\x010"), unchanged),
             ("CALL changes()", Answer::tracked(TRACK_SCHEMA, b"\x05other"), reset),
             ("CALL changes()", Answer::tracked(TRACK_VARIABLES, variable), reset),
             ("CALL changes()", Answer::tracked(77, b"what nobody knows yet"), reset),
             ("SET sql_mode = 'ANSI'", Answer::tracked(TRACK_VARIABLES, variable), undone),
-            ("CALL changes()", Answer::done(), unchanged),
+            ("DO changes()", Answer::done(), unchanged),
+            // What a procedure does beyond that, no server tells.
+            ("CALL changes()", Answer::done(), reset),
         ] {
             let server = server(Release::Mysql84)
                 .on(sql, move |_| answer.clone())
