@@ -13,6 +13,8 @@ use crate::pipeline::{Pipeline, Settings};
 use crate::placeholders;
 use crate::protocol::Agreed;
 use crate::protocol::answer::{Definition, ServerStatus};
+use crate::protocol::compressed::{Codec, Packer, Unpacker};
+use crate::protocol::frame;
 use crate::protocol::greeting::{self, Greeting};
 use crate::setup::{Server, Setup};
 use crate::types::{Cells, Clock, NoDay, Reading, Shape, Zone, binary, bind, literal, text};
@@ -108,6 +110,36 @@ pub fn interpolate(sql: &str, params: &dyn Params, escapes: bool) -> Result<Stri
 /// The places of a text's placeholders, if they are certain.
 pub fn places(sql: &str, escapes: bool) -> Option<Vec<usize>> {
     placeholders::find(sql, escapes)
+}
+
+fn codec(zstd: bool) -> Codec {
+    #[cfg(feature = "zstd")]
+    if zstd {
+        return Codec::Zstd(1);
+    }
+    let _ = zstd;
+    Codec::Zlib(1)
+}
+
+/// What a server's compressed packets hold, given in pieces of that length, and whether all of them could be read.
+pub fn unpack(zstd: bool, bytes: &[u8], piece: usize) -> (Vec<u8>, bool) {
+    let (mut unpacker, mut out) = (Unpacker::new(codec(zstd)), Vec::new());
+    let mut pieces = bytes.chunks(piece.max(1));
+    let all = pieces.all(|piece| unpacker.unpack(piece, &mut out).is_ok());
+    (out, all)
+}
+
+/// A packet of this payload, and the compressed packets that it goes in, given in pieces of that length.
+pub fn pack(zstd: bool, payload: &[u8], piece: usize) -> (Vec<u8>, Vec<u8>) {
+    let mut plain = Vec::new();
+    let start = frame::begin(&mut plain);
+    plain.extend_from_slice(payload);
+    frame::finish(&mut plain, start, 0);
+    let (mut packer, mut out) = (Packer::new(codec(zstd)), Vec::new());
+    for piece in plain.chunks(piece.max(1)) {
+        packer.pack(piece, &mut out).expect("memory takes what is written");
+    }
+    (plain, out)
 }
 
 /// A session that is asked for what `command` chooses, and answered by these bytes in pieces: what it made of them,

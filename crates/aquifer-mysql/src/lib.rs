@@ -8,6 +8,7 @@
 
 mod access;
 mod auth;
+mod compression;
 mod config;
 mod connection;
 mod connector;
@@ -30,7 +31,7 @@ mod statement;
 mod tls;
 mod types;
 
-pub use config::{Config, Secret, TlsMode, ZeroDates};
+pub use config::{Compression, Config, Secret, TlsMode, ZeroDates};
 pub use connection::MysqlConnection;
 pub use connector::MysqlConnector;
 pub use driver::MysqlDriver;

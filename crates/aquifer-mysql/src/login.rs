@@ -8,10 +8,12 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use crate::access::Access;
 use crate::auth::{Authenticator, Channel, Policy, Progress};
-use crate::config::{Config, TlsMode};
+use crate::compression::Compressed;
+use crate::config::{Compression, Config, TlsMode};
 use crate::dial;
 use crate::protocol::answer::{self, Ok as Done, ServerStatus};
-use crate::protocol::greeting::{self, Greeting, Response};
+use crate::protocol::compressed::Codec;
+use crate::protocol::greeting::{self, Greeting, Response, Wanted};
 use crate::protocol::{Agreed, command, frame};
 use crate::server_error::ServerError;
 
@@ -61,8 +63,13 @@ impl Wire<Stream> {
         let greeting = Greeting::parse(&packet)?;
         let tls = self.wants_tls(config, &greeting)?;
         let database = config.database.as_deref().unwrap_or_default();
-        let agreed =
-            greeting::agree(&greeting, tls, config.client_found_rows, !database.is_empty());
+        let wanted = Wanted {
+            tls,
+            found_rows: config.client_found_rows,
+            database: !database.is_empty(),
+            compression: config.compress,
+        };
+        let agreed = greeting::agree(&greeting, wanted);
         if tls {
             self.write(|out| greeting::put_ssl_request(out, agreed, COLLATION)).await?;
             self.stream = access.tls.encrypt(self.stream, &config.host).await?;
@@ -91,6 +98,10 @@ impl Wire<Stream> {
                 database,
                 plugin: &plugin,
                 attributes: &attributes,
+                zstd_level: match config.compress {
+                    Compression::Zstd(level) => level,
+                    _ => 0,
+                },
             }
             .put(out);
         })
@@ -107,7 +118,13 @@ impl Wire<Stream> {
                 Progress::Wait => {}
                 Progress::Done => {
                     let status = Done::parse(&packet, agreed)?.status;
-                    return Ok(Login { stream: self.stream, agreed, status, greeting });
+                    let stream = match codec(config.compress).filter(|_| agreed.compresses()) {
+                        Some(codec) => {
+                            Stream::Layered(Box::new(Compressed::new(self.stream, codec)))
+                        }
+                        None => self.stream,
+                    };
+                    return Ok(Login { stream, agreed, status, greeting });
                 }
             }
         }
@@ -181,6 +198,19 @@ impl Login {
             Some(&answer::ERR) => Ok(Some(ServerError::parse(&packet)?)),
             _ => Ok(None),
         }
+    }
+}
+
+/// What compresses as configured.
+fn codec(compression: Compression) -> Option<Codec> {
+    match compression {
+        Compression::None => None,
+        Compression::Zlib(level) => Some(Codec::Zlib(level.into())),
+        #[cfg(feature = "zstd")]
+        Compression::Zstd(level) => Some(Codec::Zstd(level)),
+        // The connector has refused it.
+        #[cfg(not(feature = "zstd"))]
+        Compression::Zstd(_) => None,
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! | part | is |
 //! |---|---|
-//! | [`Stream`] | a session's bytes: TCP, a unix socket, or TLS over TCP |
+//! | [`Stream`] | a session's bytes: TCP, a unix socket, or TLS over TCP, and a [`Layer`] over any of them |
 //! | [`Input`] | bytes that were read and are not understood yet |
 //! | [`Statements`] | the prepared statements of one connection, by their text, bounded |
 //! | [`stop`] | asks the server to stop a session's command, and never the next one |
@@ -33,5 +33,5 @@ pub use input::Input;
 pub use runtime::runtime;
 pub use secret::Secret;
 pub use statements::{ByText, Statements};
-pub use stream::Stream;
+pub use stream::{Layer, Stream};
 pub use wire::{Flow, Wire};

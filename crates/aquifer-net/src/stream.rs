@@ -1,5 +1,6 @@
 //! [`Stream`]: a socket, encrypted or not.
 
+use std::fmt;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -20,7 +21,12 @@ pub enum Stream {
     Unix(UnixStream),
     /// Encrypted, over TCP. Boxed: its buffers make it 1 kB larger than a socket.
     Tls(Box<TlsStream<TcpStream>>),
+    /// Over another one of these, rewritten: compressed, say.
+    Layered(Box<dyn Layer>),
 }
+
+/// What rewrites a session's bytes, over a [`Stream`] of its own. It may keep what is written until it is flushed.
+pub trait Layer: AsyncRead + AsyncWrite + fmt::Debug + Send + Sync + Unpin {}
 
 impl Stream {
     /// True if the bytes do not leave the machine.
@@ -29,7 +35,7 @@ impl Stream {
         match self {
             #[cfg(unix)]
             Self::Unix(_) => true,
-            Self::Tcp(_) | Self::Tls(_) => false,
+            Self::Tcp(_) | Self::Tls(_) | Self::Layered(_) => false,
         }
     }
 
@@ -42,7 +48,7 @@ impl Stream {
             #[cfg(unix)]
             Self::Unix(stream) => stream.poll_read_ready(cx).is_pending(),
             // Bytes may have been deciphered already.
-            Self::Tls(_) => false,
+            Self::Tls(_) | Self::Layered(_) => false,
         }
     }
 
@@ -58,7 +64,7 @@ impl Stream {
             Self::Tcp(stream) => stream.try_write(bytes),
             #[cfg(unix)]
             Self::Unix(stream) => stream.try_write(bytes),
-            Self::Tls(_) => Err(io::ErrorKind::WouldBlock.into()),
+            Self::Tls(_) | Self::Layered(_) => Err(io::ErrorKind::WouldBlock.into()),
         };
         match tried {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -72,7 +78,7 @@ impl Stream {
     #[inline]
     #[must_use]
     pub fn is_layered(&self) -> bool {
-        matches!(self, Self::Tls(_))
+        matches!(self, Self::Tls(_) | Self::Layered(_))
     }
 }
 
@@ -84,6 +90,7 @@ macro_rules! each {
             #[cfg(unix)]
             Stream::Unix($stream) => $call,
             Stream::Tls($stream) => $call,
+            Stream::Layered($stream) => $call,
         }
     };
 }
@@ -123,6 +130,7 @@ impl AsyncWrite for Stream {
             #[cfg(unix)]
             Self::Unix(stream) => stream.is_write_vectored(),
             Self::Tls(stream) => stream.is_write_vectored(),
+            Self::Layered(stream) => stream.is_write_vectored(),
         }
     }
 

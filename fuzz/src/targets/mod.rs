@@ -47,6 +47,12 @@ pub const TARGETS: &[Target] = &[
         words: mysql::AUTH_WORDS,
     },
     Target {
+        name: "mysql_compressed",
+        promise: "compressed packets mean the same however they are cut, hold what they say, and what is packed is unpacked",
+        run: mysql::compressed,
+        words: mysql::COMPRESSED_WORDS,
+    },
+    Target {
         name: "mysql_literals",
         promise: "an argument in a text is one literal, and changes nothing else of it",
         run: mysql::literals,

@@ -116,6 +116,26 @@ pub(super) fn packets(bytes: &[u8]) {
     }
 }
 
+pub(super) const COMPRESSED_WORDS: &[&str] = &[
+    "\u{5}\u{0}\u{0}\u{1}\u{0}\u{0}\u{0}",
+    "\u{0}\u{0}\u{0}\u{0}\u{0}\u{0}\u{0}",
+    "\u{10}\u{0}\u{0}\u{1}d\u{0}\u{0}x",
+    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+];
+
+/// An input is a byte (odd: Zstandard), and what a server says in compressed packets.
+pub(super) fn compressed(bytes: &[u8]) {
+    let Some((choice, said)) = bytes.split_first() else { return };
+    let zstd = choice % 2 == 1;
+    let whole = fuzzing::unpack(zstd, said, said.len());
+    for piece in [1, 7] {
+        assert!(fuzzing::unpack(zstd, said, piece) == whole, "in pieces of {piece}");
+        let (plain, packed) = fuzzing::pack(zstd, said, piece);
+        let (found, all) = fuzzing::unpack(zstd, &packed, piece);
+        assert!(all && found == plain, "packed in pieces of {piece}");
+    }
+}
+
 pub(super) const TYPE_WORDS: &[&str] = &[
     "\u{13}2026-11-20 08:15:00",
     "\u{a}0000-00-00",

@@ -23,7 +23,7 @@ use aquifer_driver::{Dsn, Environment, Error, ErrorKind, Result, Retry, suggest}
 
 pub use aquifer_net::Secret;
 
-pub use self::modes::{TlsMode, ZeroDates};
+pub use self::modes::{Compression, TlsMode, ZeroDates};
 
 use self::parameters::{PARAMETERS, Parameter};
 use crate::pipeline::local::Files;
@@ -91,6 +91,8 @@ pub struct Config {
     pub parse_time: bool,
     /// Whether arguments are written into the text, and nothing is prepared.
     pub interpolate_params: bool,
+    /// How what goes over the network is compressed, if the server can.
+    pub compress: Compression,
     /// Whether every call takes texts of several statements.
     pub multi_statements: bool,
     /// Whether columns of tables are named `table.column`, by what the statement calls the table.
@@ -146,6 +148,7 @@ impl Default for Config {
             loc: None,
             parse_time: false,
             interpolate_params: false,
+            compress: Compression::None,
             multi_statements: false,
             columns_with_alias: false,
             time_truncate: None,
@@ -165,6 +168,20 @@ impl Config {
     /// Dates with times are sent in whole multiples of so many microseconds.
     pub(crate) fn grain(&self) -> i64 {
         self.time_truncate.map_or(1, |grain| i64::try_from(grain.as_micros()).unwrap_or(i64::MAX))
+    }
+
+    /// # Errors
+    ///
+    /// `Configuration` if this program was built without the compression that is asked for.
+    pub(crate) fn check_compression(&self) -> Result<()> {
+        if self.compress.is_there() {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorKind::Configuration,
+            "`compress=zstd` needs a program that is built with Zstandard",
+        )
+        .with_hint("add the feature `mysql-zstd` of `aquifer`, or set `compress=zlib`"))
     }
 
     /// Which files of this machine statements may load.
@@ -256,6 +273,7 @@ impl Config {
     /// `Configuration`, naming the parameter.
     pub(crate) fn check(&self) -> Result<()> {
         let wrong = |message: String| Err(Error::new(ErrorKind::Configuration, message));
+        self.check_compression()?;
         if self.user.is_empty() {
             return Err(Error::new(ErrorKind::Configuration, "nobody is named to log in as")
                 .with_hint("write `mysql://user@host/database`"));

@@ -82,3 +82,57 @@ impl ZeroDates {
         }
     }
 }
+
+/// How what goes over the network is compressed, if the server can.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Compression {
+    /// Not at all.
+    #[default]
+    None,
+    /// By zlib, with this level, of 1 (fast) to 9 (small). All servers can.
+    Zlib(u8),
+    /// By Zstandard, with this level, of 1 (fast) to 22 (small). MySQL can since 8.0.18; MariaDB cannot. Needs the feature
+    /// `zstd` of this crate, `mysql-zstd` of `aquifer`.
+    Zstd(u8),
+}
+
+impl Compression {
+    /// A faster level than zlib's own: bytes are to be spared, not time to be lost.
+    const ZLIB: u8 = 2;
+    /// Zstandard's own.
+    const ZSTD: u8 = 3;
+
+    /// Reads Go's words and those of MySQL's clients, with a level behind a colon.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let (word, level) = match text.split_once(':') {
+            Some((word, level)) => (word, Some(level.parse::<u8>().ok()?)),
+            None => (text, None),
+        };
+        let of = |default, most| {
+            let level = level.unwrap_or(default);
+            (1..=most).contains(&level).then_some(level)
+        };
+        match (word, level) {
+            ("false" | "0" | "FALSE" | "False" | "uncompressed", None) => Some(Self::None),
+            ("true" | "1" | "TRUE" | "True", None) | ("zlib", _) => {
+                of(Self::ZLIB, 9).map(Self::Zlib)
+            }
+            ("zstd", _) => of(Self::ZSTD, 22).map(Self::Zstd),
+            _ => None,
+        }
+    }
+
+    pub(super) fn word(self) -> String {
+        match self {
+            Self::None => "false".to_owned(),
+            Self::Zlib(level) => format!("zlib:{level}"),
+            Self::Zstd(level) => format!("zstd:{level}"),
+        }
+    }
+
+    /// False if this program was built without it.
+    pub(super) fn is_there(self) -> bool {
+        !matches!(self, Self::Zstd(_)) || cfg!(feature = "zstd")
+    }
+}

@@ -6,7 +6,7 @@ use std::time::Duration;
 use aquifer_driver::{DriverOption, duration};
 
 use super::charset;
-use super::modes::{TlsMode, ZeroDates};
+use super::modes::{Compression, TlsMode, ZeroDates};
 use super::{Config, Secret};
 
 /// A parameter, and how its text becomes a part of the configuration and is made of it again.
@@ -469,11 +469,18 @@ pub(crate) static PARAMETERS: [Parameter; COUNT] = [
         columns_with_alias,
         "Whether a column of a table is named `table.column`, by what the statement calls the table. Otherwise it has its own name, and its table's beside it."
     ),
-    only!(
-        "compress",
+    define(
+        ("compress", &[], ""),
         "false",
-        "only `false`: compression is not there yet",
-        "Only the default: compression is not there yet."
+        "`false`, `zlib` or `zstd`, with a level behind a colon",
+        "How what goes over the network is compressed, if the server can, from the end of the log-in on; over TLS, too. `zlib` (`true`) with a level of 1 to 9, 2 if nothing is said: all servers can. `zstd` with one of 1 to 22, else 3: MySQL can since 8.0.18, MariaDB cannot; it needs the feature `mysql-zstd`.",
+        (
+            |config, text| {
+                config.compress = Compression::parse(text)?;
+                Some(())
+            },
+            |config| config.compress.word(),
+        ),
     ),
     flag!(
         "interpolateParams",

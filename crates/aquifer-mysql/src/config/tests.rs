@@ -196,7 +196,14 @@ fn every_parameter_of_go_s_driver_is_known_with_its_default() {
         let config = url(&format!("mysql://a@h/?{name}={default}")).unwrap();
         assert_eq!(config, url("mysql://a@h/").unwrap(), "{name}");
     }
-    for text in ["compress=true", "allowAllFiles=si", "multiStatements=2", "timeTruncate=1"] {
+    for text in [
+        "compress=lz4",
+        "compress=zlib:10",
+        "compress=true:3",
+        "allowAllFiles=si",
+        "multiStatements=2",
+        "timeTruncate=1",
+    ] {
         assert!(url(&format!("mysql://a@h/?{text}")).is_err(), "{text}");
     }
 }

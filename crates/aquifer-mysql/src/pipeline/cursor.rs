@@ -13,6 +13,9 @@ impl Pipeline {
     /// If the packet's number is not the one that is due.
     #[inline]
     pub(super) fn peek(&mut self) -> Result<Option<(Packet, bool)>> {
+        if self.settings.agreed.compresses() {
+            self.sequence = number_at(&self.input.bytes, self.input.at);
+        }
         let input = &mut self.input;
         let mut found = frame::find(&input.bytes, input.at, self.sequence)?;
         let split = found == Found::Split;
@@ -35,4 +38,9 @@ impl Pipeline {
         self.input.at = packet.end;
         self.sequence = packet.next;
     }
+}
+
+/// The number of the packet at this place, for those of which none is due.
+pub(super) fn number_at(bytes: &[u8], at: usize) -> u8 {
+    bytes.get(at + frame::HEADER - 1).copied().unwrap_or_default()
 }

@@ -58,7 +58,7 @@ impl Whole {
         let rows = &answer[self.rows_at..self.rows_end];
         if let Some(plain) = &shape.plain {
             let mut slots = batch.slots();
-            rows::run(answer, first, rows.len(), |row, at| plain.row(row, at, &mut slots))?;
+            rows::run(answer, first, rows.len(), false, |row, at| plain.row(row, at, &mut slots))?;
             batch.bytes_mut().extend_from_slice(rows);
             return Ok(());
         }

@@ -3,6 +3,7 @@
 use aquifer_driver::{Error, ErrorKind, Result, RowBatch, Want};
 
 use super::Pipeline;
+use super::cursor::number_at;
 use super::job::Action;
 use crate::protocol::frame::{self, Found, Packet};
 use crate::types::{Cells, Shape, binary, text};
@@ -59,7 +60,8 @@ impl Pipeline {
         let plain = shape.plain.as_ref().filter(|_| !is_text);
         let mut slots = batch.slots();
         let bytes = &self.input.bytes;
-        let last = run(bytes, first, most, |row, at| {
+        let any_number = self.settings.agreed.compresses();
+        let last = run(bytes, first, most, any_number, |row, at| {
             job.rows += 1;
             plain.map_or(Ok(()), |plain| plain.row(row, at, &mut slots))
         })?;
@@ -82,19 +84,21 @@ impl Pipeline {
 }
 
 /// Looks at rows until they pass `most` bytes, `first` included; gives the last one's packet. Of each, `take` gets
-/// the payload and how far from the first packet's head it is.
+/// the payload and how far from the first packet's head it is. `any_number`: those of the packets tell nothing.
 #[inline]
 pub(super) fn run(
     bytes: &[u8],
     first: Packet,
     most: usize,
+    any_number: bool,
     mut take: impl FnMut(&[u8], usize) -> Result<()>,
 ) -> Result<Packet> {
     let start = first.body - frame::HEADER;
     let mut last = first;
     take(&bytes[first.body..first.end], frame::HEADER)?;
     while last.end - start < most
-        && let Found::Whole(next) = frame::find(bytes, last.end, last.next)?
+        && let due = if any_number { number_at(bytes, last.end) } else { last.next }
+        && let Found::Whole(next) = frame::find(bytes, last.end, due)?
         && let payload = &bytes[next.body..next.end]
         && is_row(payload)
     {

@@ -5,6 +5,7 @@ use mysql_common::constants::CapabilityFlags as Flags;
 
 use super::Agreed;
 use super::reader::{Reader, malformed, put_bytes, put_int};
+use crate::config::Compression;
 
 /// `MARIADB_CLIENT_STMT_BULK_OPERATIONS`, bit 34 of the whole.
 pub(crate) const MARIADB_BULK_OPERATIONS: u32 = 1 << 2;
@@ -110,10 +111,22 @@ pub(crate) struct Response<'a> {
     pub(crate) database: &'a str,
     pub(crate) plugin: &'a [u8],
     pub(crate) attributes: &'a [(String, String)],
+    /// By which the server is to compress, if that is agreed.
+    pub(crate) zstd_level: u8,
+}
+
+/// What depends on the configuration.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wanted {
+    pub(crate) tls: bool,
+    pub(crate) found_rows: bool,
+    pub(crate) database: bool,
+    pub(crate) compression: Compression,
 }
 
 /// What this client uses of what the server offers.
-pub(crate) fn agree(greeting: &Greeting, tls: bool, found_rows: bool, database: bool) -> Agreed {
+pub(crate) fn agree(greeting: &Greeting, wanted: Wanted) -> Agreed {
+    let Wanted { tls, found_rows, database, compression } = wanted;
     let wanted = Flags::CLIENT_LONG_FLAG
         | Flags::CLIENT_PROTOCOL_41
         | Flags::CLIENT_SECURE_CONNECTION
@@ -132,6 +145,14 @@ pub(crate) fn agree(greeting: &Greeting, tls: bool, found_rows: bool, database: 
     add(tls, Flags::CLIENT_SSL);
     add(found_rows, Flags::CLIENT_FOUND_ROWS);
     add(database, Flags::CLIENT_CONNECT_WITH_DB);
+    let offers = |flag: Flags| greeting.flags & flag.bits() != 0;
+    let zlib = matches!(compression, Compression::Zlib(_)) && offers(Flags::CLIENT_COMPRESS);
+    add(zlib, Flags::CLIENT_COMPRESS);
+    // On servers of MariaDB the bit has another meaning, or none.
+    let zstd = matches!(compression, Compression::Zstd(_))
+        && !greeting.is_mariadb()
+        && offers(Flags::CLIENT_ZSTD_COMPRESSION_ALGORITHM);
+    add(zstd, Flags::CLIENT_ZSTD_COMPRESSION_ALGORITHM);
     // To MariaDB the flag would say that its own flags are not spoken.
     let mysql = greeting.flags & Flags::CLIENT_LONG_PASSWORD.bits() != 0;
     add(mysql, Flags::CLIENT_LONG_PASSWORD);
@@ -184,12 +205,18 @@ impl Response<'_> {
             put_int(out, pairs.len() as u64);
             out.extend_from_slice(&pairs);
         }
+        if has(Flags::CLIENT_ZSTD_COMPRESSION_ALGORITHM) {
+            out.push(self.zstd_level);
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const WANTED: Wanted =
+        Wanted { tls: false, found_rows: true, database: true, compression: Compression::None };
 
     /// As MariaDB 10.11 greets, with made-up numbers.
     fn greeting() -> Vec<u8> {
@@ -215,7 +242,7 @@ mod tests {
         assert_eq!(greeting.nonce, b"1234567890abcdefghij");
         assert_eq!(greeting.plugin, b"mysql_native_password");
         assert!(greeting.is_mariadb());
-        let agreed = agree(&greeting, false, true, true);
+        let agreed = agree(&greeting, WANTED);
         assert!(agreed.caches_metadata() && agreed.extends_metadata() && agreed.deprecates_eof());
     }
 
@@ -231,7 +258,7 @@ mod tests {
     #[test]
     fn a_response_has_its_parts_in_the_order_of_the_protocol() {
         let greeting = Greeting::parse(&greeting()).unwrap();
-        let agreed = agree(&greeting, false, true, true);
+        let agreed = agree(&greeting, WANTED);
         let attributes = [("_pid".to_owned(), "1".to_owned())];
         let mut out = Vec::new();
         let response = Response {
@@ -242,6 +269,7 @@ mod tests {
             database: "shop",
             plugin: b"p",
             attributes: &attributes,
+            zstd_level: 3,
         };
         response.put(&mut out);
         assert_eq!(&out[32..], b"app\0\x03xyzshop\0p\0\x07\x04_pid\x011");

@@ -6,6 +6,7 @@
 
 pub(crate) mod answer;
 pub(crate) mod command;
+pub(crate) mod compressed;
 pub(crate) mod frame;
 pub(crate) mod greeting;
 pub(crate) mod reader;
@@ -23,6 +24,12 @@ pub(crate) struct Agreed {
 impl Agreed {
     fn has(self, flag: Flags) -> bool {
         self.flags & flag.bits() != 0
+    }
+
+    /// Packets go over compressed ones, and their own numbers tell nothing.
+    #[inline]
+    pub(crate) fn compresses(self) -> bool {
+        self.has(Flags::CLIENT_COMPRESS) || self.has(Flags::CLIENT_ZSTD_COMPRESSION_ALGORITHM)
     }
 
     /// Result sets end with an OK packet, and descriptions with nothing.
