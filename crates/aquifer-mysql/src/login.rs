@@ -68,6 +68,7 @@ impl Wire<Stream> {
             found_rows: config.client_found_rows,
             database: !database.is_empty(),
             compression: config.compress,
+            factors: config.password2.is_some(),
         };
         let agreed = greeting::agree(&greeting, wanted);
         if tls {
@@ -86,7 +87,8 @@ impl Wire<Stream> {
             key_retrieval: config.allow_public_key_retrieval,
         };
         let key = access.server_key.clone();
-        let mut auth = Authenticator::new(config.password.clone(), policy, channel, key);
+        let mut auth = Authenticator::new(config.password.clone(), policy, channel, key)
+            .with_factors(config.password2.iter().chain(&config.password3).cloned());
         let (plugin, answer) = auth.begin(&greeting.plugin, &greeting.nonce)?;
         let attributes = attributes(config);
         self.write(|out| {

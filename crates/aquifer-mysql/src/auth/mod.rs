@@ -72,6 +72,8 @@ pub(crate) enum Progress {
 #[derive(Debug)]
 pub(crate) struct Authenticator {
     password: Option<Secret>,
+    /// Those of further factors, the next one last.
+    further: Vec<Secret>,
     policy: Policy,
     channel: Channel,
     /// The server's public key, in PEM form.
@@ -95,6 +97,7 @@ impl Authenticator {
     ) -> Self {
         Self {
             password,
+            further: Vec::new(),
             policy,
             channel,
             server_key,
@@ -105,6 +108,13 @@ impl Authenticator {
             nonce: Vec::new(),
             switches: 0,
         }
+    }
+
+    /// The passwords of further factors, in their order.
+    pub(crate) fn with_factors(mut self, passwords: impl IntoIterator<Item = Secret>) -> Self {
+        self.further = passwords.into_iter().collect();
+        self.further.reverse();
+        self
     }
 
     /// The plugin's name and the first answer, for the response to the greeting. A plugin that the greeting
@@ -141,9 +151,11 @@ impl Authenticator {
             }
             Some((&answer::EOF, rest)) => self.switch(rest),
             Some((&answer::MORE_AUTH, data)) => self.more(data),
-            Some((&2, _)) => {
-                Err(refused("the server asks for a further factor, and this driver has one only")
-                    .with_hint("use an account with one factor for programs"))
+            // The factor before was enough for itself.
+            Some((&2, rest)) => {
+                self.password = Some(self.further.pop().ok_or_else(plugin::needs_factor)?);
+                self.switches = 0;
+                self.switch(rest)
             }
             // MariaDB marks a plugin's packets only where they could be taken for others.
             Some(_) if self.plugin == b"parsec" => self.more(packet),

@@ -83,6 +83,15 @@ fn what_to_do(plugin: &str) -> &'static str {
     }
 }
 
+/// A further factor for which there is no password.
+#[cold]
+pub(super) fn needs_factor() -> Error {
+    refused("the server asks for a further factor, and there is no password for it").with_hint(
+        "set password2, and password3 if the account has three factors; what is no password (a security key) \
+         needs an account with one factor for programs",
+    )
+}
+
 /// A password that would have to go where others may listen.
 #[cold]
 pub(super) fn needs_tls(name: &str) -> Error {

@@ -45,6 +45,10 @@ pub struct Config {
     pub user: String,
     /// The password.
     pub password: Option<Secret>,
+    /// The password of the second factor.
+    pub password2: Option<Secret>,
+    /// The password of the third factor.
+    pub password3: Option<Secret>,
     /// The database that the session begins in.
     pub database: Option<String>,
     /// Whether the connection is encrypted and the server checked. Sockets are never encrypted.
@@ -125,6 +129,8 @@ impl Default for Config {
             socket: None,
             user: String::new(),
             password: None,
+            password2: None,
+            password3: None,
             database: None,
             tls: TlsMode::Preferred,
             tls_ca: None,
@@ -445,8 +451,8 @@ impl fmt::Debug for Config {
         for (name, value) in self.changed() {
             match name {
                 "host" | "port" | "socket" => {}
-                "password" => {
-                    shown.field(name, &self.password);
+                "password" | "password2" | "password3" => {
+                    shown.field(name, &format_args!("…"));
                 }
                 name => {
                     shown.field(name, &value);

@@ -83,6 +83,25 @@ macro_rules! path {
     };
 }
 
+/// The password of a further factor.
+macro_rules! password {
+    ($name:literal, $field:ident, $help:literal) => {
+        define(
+            ($name, &[], ""),
+            "",
+            "a text",
+            $help,
+            (
+                |config, text| {
+                    config.$field = (!text.is_empty()).then(|| Secret::new(text));
+                    Some(())
+                },
+                |config| config.$field.as_ref().map_or("", Secret::expose).to_owned(),
+            ),
+        )
+    };
+}
+
 /// A time that need not be bounded.
 macro_rules! time {
     ($name:literal, $default:literal, $field:ident, $help:literal) => {
@@ -136,7 +155,7 @@ macro_rules! only {
     };
 }
 
-const COUNT: usize = 40;
+const COUNT: usize = 42;
 
 pub(crate) static PARAMETERS: [Parameter; COUNT] = [
     define(
@@ -197,6 +216,12 @@ pub(crate) static PARAMETERS: [Parameter; COUNT] = [
             |config| config.password.as_ref().map_or("", Secret::expose).to_owned(),
         ),
     ),
+    password!(
+        "password2",
+        password2,
+        "The password of the second factor, for accounts of MySQL 8 that ask for several. Security keys and the like are not there."
+    ),
+    password!("password3", password3, "The password of the third factor."),
     define(
         ("database", &["dbname"], ""),
         "",

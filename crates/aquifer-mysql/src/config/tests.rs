@@ -28,6 +28,9 @@ fn a_url_says_where_as_whom_and_how() {
     assert!(!config.client_found_rows);
     assert_eq!(config.target(), "[::1]:3307/my shop");
     assert!(!format!("{config:?}").contains("s/x"));
+    let config = url("mysql://app:hunter1@h/?password2=hunter2&password3=hunter3").unwrap();
+    assert_eq!(config.password3, Some(Secret::new("hunter3")));
+    assert!(!format!("{config:?}").contains("hunter"), "{config:?}");
     let socket = url("mysql://app@localhost/shop?socket=/run/m.sock").unwrap();
     assert_eq!(socket.target(), "/run/m.sock/shop");
 }
@@ -258,6 +261,8 @@ const GIVEN: &[(&str, &[&str])] = &[
     ("socket", &["/run/a b?&=#.sock"]),
     ("user", &["app", "us:er@/?#%&=\u{e9}", "'"]),
     ("password", &["hunter2", "p@ss:(w)/?#&=%41+ "]),
+    ("password2", &["hunter3", "p@ss:(w)/?#&=%41+ "]),
+    ("password3", &["hunter4"]),
     ("database", &["shop", "a/b?c=d&e"]),
     ("tls", &["true", "false", "skip-verify", "VERIFY_CA", "preferred"]),
     ("tlsCa", &["/ca.pem"]),

@@ -122,11 +122,13 @@ pub(crate) struct Wanted {
     pub(crate) found_rows: bool,
     pub(crate) database: bool,
     pub(crate) compression: Compression,
+    /// There are passwords for further factors.
+    pub(crate) factors: bool,
 }
 
 /// What this client uses of what the server offers.
 pub(crate) fn agree(greeting: &Greeting, wanted: Wanted) -> Agreed {
-    let Wanted { tls, found_rows, database, compression } = wanted;
+    let Wanted { tls, found_rows, database, compression, factors } = wanted;
     let wanted = Flags::CLIENT_LONG_FLAG
         | Flags::CLIENT_PROTOCOL_41
         | Flags::CLIENT_SECURE_CONNECTION
@@ -141,11 +143,12 @@ pub(crate) fn agree(greeting: &Greeting, wanted: Wanted) -> Agreed {
         | Flags::CLIENT_SESSION_TRACK
         | Flags::CLIENT_DEPRECATE_EOF;
     let mut flags = greeting.flags & wanted.bits();
+    let offers = |flag: Flags| greeting.flags & flag.bits() != 0;
     let mut add = |yes: bool, flag: Flags| flags |= if yes { flag.bits() } else { 0 };
     add(tls, Flags::CLIENT_SSL);
     add(found_rows, Flags::CLIENT_FOUND_ROWS);
     add(database, Flags::CLIENT_CONNECT_WITH_DB);
-    let offers = |flag: Flags| greeting.flags & flag.bits() != 0;
+    add(factors && offers(Flags::MULTI_FACTOR_AUTHENTICATION), Flags::MULTI_FACTOR_AUTHENTICATION);
     let zlib = matches!(compression, Compression::Zlib(_)) && offers(Flags::CLIENT_COMPRESS);
     add(zlib, Flags::CLIENT_COMPRESS);
     // On servers of MariaDB the bit has another meaning, or none.
@@ -215,8 +218,13 @@ impl Response<'_> {
 mod tests {
     use super::*;
 
-    const WANTED: Wanted =
-        Wanted { tls: false, found_rows: true, database: true, compression: Compression::None };
+    const WANTED: Wanted = Wanted {
+        tls: false,
+        found_rows: true,
+        database: true,
+        compression: Compression::None,
+        factors: false,
+    };
 
     /// As MariaDB 10.11 greets, with made-up numbers.
     fn greeting() -> Vec<u8> {

@@ -279,3 +279,36 @@ fn a_unix_socket_is_private_to_caching_sha2_and_to_nothing_else() {
         }
     });
 }
+
+#[test]
+fn every_factor_of_an_account_has_a_password_of_its_own() {
+    run(async {
+        let account = || {
+            Account::new("app")
+                .method(Method::CachingSha2(secret()))
+                .factor(Method::CachingSha2("second".to_owned()))
+                .factor(Method::Clear("third".to_owned()))
+        };
+        let server = Scripted::new(Release::Mysql84).account(account()).tls(certificates()).start();
+        let server = server.await.unwrap();
+        let both = "password2=second&password3=third&allowCleartextPasswords=true";
+        log_in(&server, "app:secret", both).await.unwrap();
+        assert!(server.hellos()[0].flags & capability::MULTI_FACTOR_AUTHENTICATION != 0);
+        for (parameters, code) in [
+            // The server refuses who does not know of factors, and a wrong one.
+            ("", Some("1045")),
+            ("password2=x&password3=third&allowCleartextPasswords=true", Some("1045")),
+            ("password2=second&password3=x&allowCleartextPasswords=true", Some("1045")),
+            // The driver refuses what is not there or not allowed.
+            ("password2=second&allowCleartextPasswords=true", None),
+            ("password2=second&password3=third", None),
+        ] {
+            let error = log_in(&server, "app:secret", parameters).await.unwrap_err();
+            assert_eq!((error.kind(), error.code()), (ErrorKind::Authentication, code), "{error}");
+            for hidden in ["secret", "second", "third"] {
+                // Its own words are of factors, not of passwords.
+                assert!(!error.to_string().contains(hidden), "{error}");
+            }
+        }
+    });
+}

@@ -108,7 +108,7 @@ fn server_of(account: Account) -> Scripted {
 }
 
 #[test]
-fn a_further_factor_is_refused_and_says_so() {
+fn a_further_factor_without_a_password_is_refused_and_says_so() {
     run(async {
         // The packet of `AuthNextFactor`.
         let packet = b"\x02authentication_webauthn_client\0challenge".to_vec();

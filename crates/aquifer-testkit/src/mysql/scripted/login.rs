@@ -201,10 +201,35 @@ async fn prove(
         };
         if succeeds(shared, wire, method, &account.name, &nonce, answer).await? {
             shared.lock().proved.insert(method.plugin().to_owned());
-            return Ok(true);
+            return factors(shared, wire, account, hello).await;
         }
     }
     Ok(false)
+}
+
+/// Whether all further factors are proved, too.
+async fn factors(
+    shared: &Shared,
+    wire: &mut Wire,
+    account: &Account,
+    hello: &Hello,
+) -> io::Result<bool> {
+    if !account.factors.is_empty() && hello.flags & has::MULTI_FACTOR_AUTHENTICATION == 0 {
+        return Ok(false);
+    }
+    for (turn, method) in account.factors.iter().enumerate() {
+        let mut nonce = NONCE.to_vec();
+        nonce[0] = b'A' + turn as u8;
+        let asks = [b"\x02", method.plugin().as_bytes(), b"\0", &nonce, b"\0"].concat();
+        wire.write(shared, &asks).await?;
+        let answer = wire.read().await?;
+        // What is remembered is remembered by factor.
+        let who = format!("{}, factor {}", account.name, turn + 2);
+        if !succeeds(shared, wire, method, &who, &nonce, answer).await? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Asks for the method's plugin.

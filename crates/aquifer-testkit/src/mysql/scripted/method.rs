@@ -5,18 +5,26 @@
 pub struct Account {
     pub(super) name: String,
     pub(super) methods: Vec<Method>,
+    pub(super) factors: Vec<Method>,
 }
 
 impl Account {
     /// An account that has no way in yet.
     pub fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into(), methods: Vec::new() }
+        Self { name: name.into(), methods: Vec::new(), factors: Vec::new() }
     }
 
     /// This way in, too: they are tried in turn until one succeeds, as MariaDB does.
     #[must_use]
     pub fn method(mut self, method: Method) -> Self {
         self.methods.push(method);
+        self
+    }
+
+    /// This factor as well, after the way in, as MySQL 8 does. Clients that do not know of factors are refused.
+    #[must_use]
+    pub fn factor(mut self, method: Method) -> Self {
+        self.factors.push(method);
         self
     }
 }
