@@ -8,7 +8,7 @@ use crate::failure::{Failure, Result, ensure};
 use crate::registry::Setting;
 use crate::server::url;
 use crate::workload::mysql::{
-    CONNECTIONS, EMPTY, INSERT, INSERTS, POINT, SCAN, TASKS, insert_values as values, scanned,
+    CONNECTIONS, GIVEN, INSERTS, MADE, POINT, SCAN, TASKS, insert_values as values, row, scanned,
 };
 use crate::workload::sqlite::{Scan, Station, StationRef, key, reading};
 
@@ -98,34 +98,50 @@ pub fn scan_borrowed(setting: &Setting) -> Result<Box<dyn Subject>> {
     Ok(Box::new(Sequential::new(runtime, Borrower(db), scanned(setting))))
 }
 
-struct Insert(Conn);
+struct Insert {
+    conn: Conn,
+    keys: bool,
+}
 
 impl Client for Insert {
     async fn prepare(&mut self) -> Result<()> {
-        self.0.exec(EMPTY, ()).await?;
+        let target = if self.keys { MADE } else { GIVEN };
+        self.conn.exec(target.empty, ()).await?;
         Ok(())
     }
 
     async fn call(&mut self, request: Request) -> Result<()> {
-        let mut tx = self.0.begin().await?;
+        let mut tx = self.conn.begin().await?;
         let mut batch = tx.batch();
         let mut tickets = Vec::with_capacity(request.count as usize);
         for operation in request.first..request.first + request.count {
-            tickets.push(batch.exec(INSERT, reading(operation)));
+            tickets.push(match self.keys {
+                true => batch.exec(MADE.insert, reading(operation)),
+                false => batch.exec(GIVEN.insert, row(operation)),
+            });
         }
         let mut results = batch.send().await?;
         for ticket in tickets {
             let done = results.take(ticket)?;
-            ensure(done.rows_affected() == 1, "an insert changed another number of rows")?;
+            let right = done.rows_affected() == 1 && done.last_insert_id().is_some() == self.keys;
+            ensure(right, "an insert changed another number of rows, or its key is not told")?;
         }
         tx.commit().await?;
         Ok(())
     }
 }
 
-pub fn insert(setting: &Setting) -> Result<Box<dyn Subject>> {
+fn batch(setting: &Setting, keys: bool) -> Result<Box<dyn Subject>> {
     let (runtime, conn) = conn(setting)?;
-    Ok(Box::new(Sequential::new(runtime, Insert(conn), INSERTS)))
+    Ok(Box::new(Sequential::new(runtime, Insert { conn, keys }, INSERTS)))
+}
+
+pub fn insert(setting: &Setting) -> Result<Box<dyn Subject>> {
+    batch(setting, false)
+}
+
+pub fn insert_keys(setting: &Setting) -> Result<Box<dyn Subject>> {
+    batch(setting, true)
 }
 
 struct Values {
@@ -135,27 +151,27 @@ struct Values {
 
 impl Client for Values {
     async fn prepare(&mut self) -> Result<()> {
-        self.conn.exec(EMPTY, ()).await?;
+        self.conn.exec(GIVEN.empty, ()).await?;
         Ok(())
     }
 
     async fn call(&mut self, request: Request) -> Result<()> {
-        let done = self.conn.exec(&self.sql, Readings(request)).await?;
+        let done = self.conn.exec(&self.sql, Rows(request)).await?;
         ensure(done.rows_affected() == request.count, "another number of rows was inserted")
     }
 }
 
 /// The arguments of a statement for so many rows.
-struct Readings(Request);
+struct Rows(Request);
 
-impl Params for Readings {
+impl Params for Rows {
     fn count(&self) -> usize {
-        3 * self.0.count as usize
+        4 * self.0.count as usize
     }
 
     fn bind(&self, sink: &mut dyn ParamSink) -> ::aquifer::Result<()> {
         let Request { first, count } = self.0;
-        (first..first + count).map(reading).try_for_each(|reading| reading.bind(sink))
+        (first..first + count).map(row).try_for_each(|row| row.bind(sink))
     }
 }
 

@@ -5,20 +5,19 @@ use super::floor::{Async, no_rows};
 use crate::drive::{Client, Request, Sequential, Subject};
 use crate::failure::{Result, ensure};
 use crate::registry::Setting;
-use crate::workload::mysql::{EMPTY, INSERTS, insert_values};
-use crate::workload::sqlite::reading;
+use crate::workload::mysql::{GIVEN, INSERTS, insert_values, row};
 
 struct Values(Async);
 
 impl Client for Values {
     async fn prepare(&mut self) -> Result<()> {
-        self.0.wire.query(EMPTY);
+        self.0.wire.query(GIVEN.empty);
         self.0.exchange(no_rows).await
     }
 
     async fn call(&mut self, request: Request) -> Result<()> {
-        let readings = (request.first..request.first + request.count).map(reading);
-        self.0.wire.execute_readings(request.count as usize, readings);
+        let rows = (request.first..request.first + request.count).map(row);
+        self.0.wire.execute_rows(request.count as usize, rows);
         self.0.exchange(no_rows).await?;
         ensure(self.0.wire.affected == request.count, "another number of rows was inserted")
     }

@@ -13,7 +13,7 @@ use crate::failure::{Failure, Result, ensure};
 use crate::registry::Setting;
 use crate::server::url;
 use crate::workload::mysql::{
-    CONNECTIONS, EMPTY, HELLO, INSERT, INSERTS, POINT, SCAN, TASKS, insert_values as values,
+    CONNECTIONS, GIVEN, HELLO, INSERTS, MADE, POINT, SCAN, TASKS, insert_values as values, row,
     scanned,
 };
 use crate::workload::sqlite::{Scan, Station, StationTuple, key, reading};
@@ -106,14 +106,14 @@ struct Values {
 
 impl Client for Values {
     async fn prepare(&mut self) -> Result<()> {
-        Ok(self.conn.query_drop(EMPTY).await?)
+        Ok(self.conn.query_drop(GIVEN.empty).await?)
     }
 
     async fn call(&mut self, request: Request) -> Result<()> {
-        let mut cells: Vec<Value> = Vec::with_capacity(3 * request.count as usize);
+        let mut cells: Vec<Value> = Vec::with_capacity(4 * request.count as usize);
         for operation in request.first..request.first + request.count {
-            let (station, code, level) = reading(operation);
-            cells.extend([station.into(), code.into(), level.into()]);
+            let (id, station, code, level) = row(operation);
+            cells.extend([id.into(), station.into(), code.into(), level.into()]);
         }
         self.conn.exec_drop(self.sql.as_str(), Params::Positional(cells)).await?;
         ensure(self.conn.affected_rows() == request.count, "another number of rows was inserted")
@@ -127,24 +127,40 @@ pub fn insert_values(setting: &Setting) -> Result<Box<dyn Subject>> {
 }
 
 /// By MariaDB's bulk command, in a transaction.
-struct Batch(Conn);
+struct Batch {
+    conn: Conn,
+    keys: bool,
+}
 
 impl Client for Batch {
     async fn prepare(&mut self) -> Result<()> {
-        Ok(self.0.query_drop(EMPTY).await?)
+        let target = if self.keys { MADE } else { GIVEN };
+        Ok(self.conn.query_drop(target.empty).await?)
     }
 
     async fn call(&mut self, request: Request) -> Result<()> {
-        let mut transaction = self.0.start_transaction(TxOpts::default()).await?;
-        let readings = (request.first..request.first + request.count).map(reading);
-        transaction.exec_batch(INSERT, readings).await?;
+        let operations = request.first..request.first + request.count;
+        let mut transaction = self.conn.start_transaction(TxOpts::default()).await?;
+        if self.keys {
+            transaction.exec_batch(MADE.insert, operations.map(reading)).await?;
+        } else {
+            transaction.exec_batch(GIVEN.insert, operations.map(row)).await?;
+        }
         Ok(transaction.commit().await?)
     }
 }
 
-pub fn insert_batch(setting: &Setting) -> Result<Box<dyn Subject>> {
+fn batch(setting: &Setting, keys: bool) -> Result<Box<dyn Subject>> {
     let (runtime, conn) = connection(setting)?;
-    Ok(Box::new(Sequential::new(runtime, Batch(conn), INSERTS)))
+    Ok(Box::new(Sequential::new(runtime, Batch { conn, keys }, INSERTS)))
+}
+
+pub fn insert(setting: &Setting) -> Result<Box<dyn Subject>> {
+    batch(setting, false)
+}
+
+pub fn insert_keys(setting: &Setting) -> Result<Box<dyn Subject>> {
+    batch(setting, true)
 }
 
 struct Connect(Opts);

@@ -12,8 +12,10 @@ use crate::drive::{Client, Request, Sequential, Subject, Tasks};
 use crate::failure::{Result, ensure};
 use crate::registry::Setting;
 use crate::server::url;
-use crate::workload::mysql::{CONNECTIONS, EMPTY, HELLO, INSERTS, POINT, SCAN, TASKS, scanned};
-use crate::workload::sqlite::{Scan, Station, key, reading};
+use crate::workload::mysql::{
+    CONNECTIONS, GIVEN, HELLO, INSERTS, POINT, SCAN, TASKS, row, scanned,
+};
+use crate::workload::sqlite::{Scan, Station, key};
 
 fn connection(setting: &Setting) -> Result<(Runtime, MySqlConnection)> {
     let runtime = setting.threads.runtime()?;
@@ -87,16 +89,16 @@ struct Insert(MySqlConnection);
 
 impl Client for Insert {
     async fn prepare(&mut self) -> Result<()> {
-        ::sqlx::query(EMPTY).execute(&mut self.0).await?;
+        ::sqlx::query(GIVEN.empty).execute(&mut self.0).await?;
         Ok(())
     }
 
     async fn call(&mut self, request: Request) -> Result<()> {
         let mut builder: QueryBuilder<MySql> =
-            QueryBuilder::new("INSERT INTO readings (station_id, code, level_m) ");
-        let readings = (request.first..request.first + request.count).map(reading);
-        builder.push_values(readings, |mut row, (station, code, level)| {
-            row.push_bind(station).push_bind(code).push_bind(level);
+            QueryBuilder::new("INSERT INTO readings (id, station_id, code, level_m) ");
+        let rows = (request.first..request.first + request.count).map(row);
+        builder.push_values(rows, |mut row, (id, station, code, level)| {
+            row.push_bind(id).push_bind(station).push_bind(code).push_bind(level);
         });
         let done = builder.build().execute(&mut self.0).await?;
         ensure(done.rows_affected() == request.count, "another number of rows was inserted")

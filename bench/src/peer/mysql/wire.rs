@@ -6,6 +6,7 @@
 use sha1::{Digest, Sha1};
 
 use crate::failure::{Failure, Result, ensure};
+use crate::workload::mysql::Row;
 use crate::workload::sqlite::Station;
 
 const ROOM: usize = 128 * 1024;
@@ -140,22 +141,19 @@ impl Wire {
         });
     }
 
-    /// Runs the prepared statement with the values of some readings.
+    /// Runs the prepared statement with the values of some rows.
     #[inline]
-    pub(super) fn execute_readings(
-        &mut self,
-        count: usize,
-        readings: impl Iterator<Item = (i64, &'static str, f64)>,
-    ) {
+    pub(super) fn execute_rows(&mut self, count: usize, rows: impl Iterator<Item = Row>) {
         let statement = self.statement;
         self.packet(0, |out| {
             Self::begin_execute(out, statement);
-            out.resize(out.len() + (3 * count).div_ceil(8), 0);
+            out.resize(out.len() + (4 * count).div_ceil(8), 0);
             out.push(1);
             for _ in 0..count {
-                out.extend_from_slice(&[BIGINT, 0, VAR_STRING, 0, DOUBLE, 0]);
+                out.extend_from_slice(&[BIGINT, 0, BIGINT, 0, VAR_STRING, 0, DOUBLE, 0]);
             }
-            for (station, code, level) in readings {
+            for (id, station, code, level) in rows {
+                out.extend_from_slice(&id.to_le_bytes());
                 out.extend_from_slice(&station.to_le_bytes());
                 out.push(code.len() as u8);
                 out.extend_from_slice(code.as_bytes());

@@ -40,17 +40,28 @@ impl Rows {
 
     fn append(&mut self, out: &mut Vec<u8>, row: &BatchItem<'_>) -> Result<bool> {
         for (index, value) in row.values().enumerate() {
-            let value = match value {
+            let kind = match value {
                 Some(ValueRef::Null) => {
                     out.push(Indicator::BULK_INDICATOR_NULL as u8);
                     continue;
                 }
-                Some(value) => value,
+                // What rows mostly have, as `put_value` writes it.
+                Some(ValueRef::Int(number)) => {
+                    put_word(out, number.to_le_bytes());
+                    [Type::MYSQL_TYPE_LONGLONG as u8, 0]
+                }
+                Some(ValueRef::Float(number)) if number.is_finite() => {
+                    put_word(out, number.to_le_bytes());
+                    [Type::MYSQL_TYPE_DOUBLE as u8, 0]
+                }
+                Some(value) => {
+                    out.push(Indicator::BULK_INDICATOR_NONE as u8);
+                    let (kind, flags) = bind::put_value(out, value, self.clock, index)?;
+                    [kind as u8, flags]
+                }
                 None => return Err(no_array(index)),
             };
-            out.push(Indicator::BULK_INDICATOR_NONE as u8);
-            let (kind, flags) = bind::put_value(out, value, self.clock, index)?;
-            if *self.kinds[index].get_or_insert([kind as u8, flags]) != [kind as u8, flags] {
+            if *self.kinds[index].get_or_insert(kind) != kind {
                 return Ok(false);
             }
         }
@@ -65,6 +76,13 @@ impl Rows {
             out[at..at + 2].copy_from_slice(&kind);
         }
     }
+}
+
+/// Appends a value of eight bytes.
+#[inline]
+fn put_word(out: &mut Vec<u8>, word: [u8; 8]) {
+    let [a, b, c, d, e, f, g, h] = word;
+    out.extend_from_slice(&[Indicator::BULK_INDICATOR_NONE as u8, a, b, c, d, e, f, g, h]);
 }
 
 /// Checks that the engine can take the arguments of a row that is sent later.
@@ -87,6 +105,7 @@ pub(crate) fn check(row: &BatchItem<'_>, clock: Clock, scratch: &mut Vec<u8>) ->
                 | ValueRef::Bytes(_)
                 | ValueRef::Uuid(_),
             ) => {}
+            Some(ValueRef::Float(number)) if number.is_finite() => {}
             Some(value) => {
                 scratch.clear();
                 bind::put_value(scratch, value, clock, index)?;
