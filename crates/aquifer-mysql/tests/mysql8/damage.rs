@@ -1,6 +1,5 @@
 //! Log-ins and answers that end too early, or are damaged: typed errors, no panic, no hang.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use aquifer_driver::{ErrorKind, Value};
@@ -61,6 +60,8 @@ fn a_connection_that_ends_at_any_byte_is_an_error_that_says_so() {
         // Keys are made and used anew for each log-in, which takes long: every few bytes will do there.
         for (method, parameters, tls, step) in [
             (Method::Native(password()), "", false, 1),
+            (Method::Native(password()), "compress=zlib", false, 2),
+            (Method::Native(password()), "compress=zstd", false, 2),
             (Method::CachingSha2(password()), "tls=skip-verify", true, 1),
             (Method::CachingSha2(password()), "allowPublicKeyRetrieval=true", false, 29),
             (Method::Parsec(password()), "", false, 11),
@@ -89,19 +90,21 @@ fn a_connection_that_ends_at_any_byte_is_an_error_that_says_so() {
 fn a_byte_that_was_damaged_is_an_error_or_another_value_and_never_a_panic() {
     run(async {
         let server = server(Method::Native("secret".into())).start().await.unwrap();
-        assert_eq!(all(&server, "").await.unwrap(), rivers());
-        // A length that was damaged makes both sides wait; whether that ends as it should is all that counts.
-        let parameters = "timeout=40ms&readTimeout=40ms";
-        let whole = server.said();
-        let server = Arc::new(server);
-        for at in 0..whole {
-            server.damage(at);
-            // Bounded by the parameters; more than once around, and it hangs.
-            let ended = tokio::time::timeout(Duration::from_secs(5), all(&server, parameters));
-            match ended.await.unwrap_or_else(|_| panic!("byte {at} of {whole}: it hangs")) {
-                Ok(rows) => assert!(rows.len() <= 3, "byte {at}: {rows:?}"),
-                Err(error) => {
-                    assert!(KINDS.contains(&error.kind()), "byte {at} of {whole}: {error:?}")
+        for (compress, step) in [("compress=false", 1), ("compress=zlib", 3), ("compress=zstd", 3)]
+        {
+            server.behave();
+            assert_eq!(all(&server, compress).await.unwrap(), rivers());
+            // A length that was damaged makes both sides wait; whether that ends as it should is all that counts.
+            let parameters = format!("{compress}&timeout=40ms&readTimeout=40ms");
+            let whole = server.said();
+            for at in (0..whole).step_by(step) {
+                server.damage(at);
+                let place = format!("{compress}: byte {at} of {whole}");
+                // Bounded by the parameters; more than once around, and it hangs.
+                let ended = tokio::time::timeout(Duration::from_secs(5), all(&server, &parameters));
+                match ended.await.unwrap_or_else(|_| panic!("{place}: it hangs")) {
+                    Ok(rows) => assert!(rows.len() <= 3, "{place}: {rows:?}"),
+                    Err(error) => assert!(KINDS.contains(&error.kind()), "{place}: {error:?}"),
                 }
             }
         }

@@ -34,8 +34,7 @@ pub(super) async fn serve(
     channel: Channel,
     number: u32,
 ) -> io::Result<()> {
-    let fault = shared.lock().fault;
-    let mut wire = Wire::new(stream, channel, fault);
+    let mut wire = Wire::new(stream, channel);
     let hello = login::log_in(shared, &mut wire, number).await?;
     let ears = Ears::default();
     shared.lock().sessions.insert(number, ears.clone());

@@ -284,12 +284,12 @@ impl Running {
         self.shared.lock().said
     }
 
-    /// From now on closes each connection when it has sent so many bytes.
+    /// From now on closes each connection, old ones too, when it has sent so many bytes.
     pub fn cut_after(&self, bytes: usize) {
         self.shared.lock().fault = Fault::Cut(bytes);
     }
 
-    /// From now on sends the byte at this place of each connection with all its bits changed.
+    /// From now on sends the byte at this place of each connection, of old ones too, with all its bits changed.
     pub fn damage(&self, at: usize) {
         self.shared.lock().fault = Fault::Damage(at);
     }

@@ -50,7 +50,6 @@ pub(super) struct Wire {
     channel: Channel,
     sequence: u8,
     said: usize,
-    fault: Fault,
     /// Once it is agreed on, from the end of the log-in on.
     compressed: Option<Compressed>,
 }
@@ -69,9 +68,8 @@ fn gone() -> io::Error {
 }
 
 impl Wire {
-    pub(super) fn new(stream: Box<dyn Bytes>, channel: Channel, fault: Fault) -> Self {
-        let stream = Some(stream);
-        Self { stream, channel, sequence: 0, said: 0, fault, compressed: None }
+    pub(super) fn new(stream: Box<dyn Bytes>, channel: Channel) -> Self {
+        Self { stream: Some(stream), channel, sequence: 0, said: 0, compressed: None }
     }
 
     fn stream(&mut self) -> io::Result<&mut Box<dyn Bytes>> {
@@ -188,7 +186,8 @@ impl Wire {
         mut bytes: Vec<u8>,
     ) -> io::Result<()> {
         let mut ends = false;
-        match self.fault {
+        let fault = shared.lock().fault;
+        match fault {
             Fault::Cut(at) if at < self.said + bytes.len() => {
                 bytes.truncate(at.saturating_sub(self.said));
                 ends = true;
