@@ -1,8 +1,11 @@
 //! [`Access`]: with which configuration a session is opened; [`Source`]: where that comes from, anew for each.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use aquifer_driver::{BoxFuture, Error, ErrorKind, Result};
+use aquifer_net::SystemFiles;
+use aquifer_net::tls::Reload;
 use zeroize::Zeroizing;
 
 use crate::auth::server_key;
@@ -39,40 +42,73 @@ pub(crate) type BeforeConnect =
 
 /// Gives each connection its configuration.
 pub(crate) struct Source {
-    pub(crate) access: Arc<Access>,
-    pub(crate) before_connect: Option<BeforeConnect>,
+    config: Config,
+    /// What was made of the configuration's files, as they were when they were last looked at.
+    loaded: Arc<Reload<Arc<Access>>>,
+    before_connect: Option<BeforeConnect>,
 }
 
 impl Source {
+    /// Reads the files that the configuration names.
+    ///
+    /// # Errors
+    ///
+    /// `Configuration`, naming the parameter or the file.
+    pub(crate) fn new(config: Config) -> Result<Self> {
+        let source = Self { config, loaded: Arc::default(), before_connect: None };
+        source.ours()?;
+        Ok(source)
+    }
+
+    pub(crate) fn with_hook(&self, hook: BeforeConnect) -> Self {
+        let (config, loaded) = (self.config.clone(), Arc::clone(&self.loaded));
+        Self { config, loaded, before_connect: Some(hook) }
+    }
+
+    pub(crate) fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The files are read again when one of them has changed.
+    fn ours(&self) -> Result<Arc<Access>> {
+        let Config { tls_ca, tls_cert, tls_key, server_pub_key, .. } = &self.config;
+        let paths = [tls_ca, tls_cert, tls_key, server_pub_key];
+        let paths = paths.into_iter().map(|path| path.as_deref().map(Path::new));
+        self.loaded.get(&SystemFiles, paths, || Ok(Arc::new(Access::new(self.config.clone())?)))
+    }
+
     /// For a connection that is dialled now.
     pub(crate) async fn next(&self) -> Result<Arc<Access>> {
-        let Some(hook) = &self.before_connect else { return Ok(Arc::clone(&self.access)) };
-        self.read(hook(self.access.config.clone()).await?)
+        let Some(hook) = &self.before_connect else { return self.ours() };
+        self.read(hook(self.config.clone()).await?)
     }
 
     /// For a connection to the server of a session: a password may have expired since that was opened, but the
     /// server is the same.
     pub(crate) async fn same_server(&self, session: &Arc<Access>) -> Result<Arc<Access>> {
-        let Some(hook) = &self.before_connect else { return Ok(Arc::clone(session)) };
-        let mut config = hook(self.access.config.clone()).await?;
+        let Some(hook) = &self.before_connect else {
+            // Where its files are of no use at present, those that the session was opened with may be.
+            return Ok(self.ours().unwrap_or_else(|_| Arc::clone(session)));
+        };
+        let mut config = hook(self.config.clone()).await?;
         let Config { host, port, socket, .. } = session.config.clone();
         (config.host, config.port, config.socket) = (host, port, socket);
         self.read(config)
     }
 
     fn read(&self, config: Config) -> Result<Arc<Access>> {
-        let ours = &self.access;
-        if config == ours.config {
-            return Ok(Arc::clone(ours));
+        if config == self.config {
+            return self.ours();
         }
         let files = |config: &Config| {
             let key = config.server_pub_key.clone();
             let identity = (config.tls_cert.clone(), config.tls_key.clone());
             (config.tls, config.tls_ca.clone(), identity, key, config.socket.is_some())
         };
-        if files(&config) != files(&ours.config) {
+        if files(&config) != files(&self.config) {
             return Ok(Arc::new(Access::new(config)?));
         }
+        let ours = self.ours()?;
         config.check().map_err(|error| {
             let message = format!("the hook `before_connect`: {}", error.message());
             Error::new(ErrorKind::Configuration, message).with_source(error)
@@ -84,6 +120,6 @@ impl Source {
 
 impl std::fmt::Debug for Source {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Source").field("access", &self.access).finish_non_exhaustive()
+        f.debug_struct("Source").field("config", &self.config).finish_non_exhaustive()
     }
 }

@@ -58,15 +58,15 @@ impl MysqlConnector {
         Ok(Self { mariadb, ..Self::new(Config::from_dsn(dsn, environment)?)? })
     }
 
-    /// A connector of this configuration. Reads the files that it names.
+    /// A connector of this configuration. Reads the files that it names, now and again for the first connection after
+    /// one of them has changed: certificates and keys may be replaced while the program runs.
     ///
     /// # Errors
     ///
     /// `Configuration`, naming the file.
     pub fn new(config: Config) -> Result<Self> {
         let target = config.target();
-        let source = Source { access: Arc::new(Access::new(config)?), before_connect: None };
-        Ok(Self { source: Arc::new(source), target, mariadb: false })
+        Ok(Self { source: Arc::new(Source::new(config)?), target, mariadb: false })
     }
 
     /// Has `hook` make the configuration of each connection, just before it is dialled, from a copy of
@@ -98,16 +98,15 @@ impl MysqlConnector {
         F: Fn(Config) -> R + Send + Sync + 'static,
         R: Future<Output = Result<Config>> + Send + 'static,
     {
-        let access = Arc::clone(&self.source.access);
         let hook: crate::access::BeforeConnect = Box::new(move |config| Box::pin(hook(config)));
-        self.source = Arc::new(Source { access, before_connect: Some(hook) });
+        self.source = Arc::new(self.source.with_hook(hook));
         self
     }
 
     /// The configuration.
     #[must_use]
     pub fn config(&self) -> &Config {
-        &self.source.access.config
+        self.source.config()
     }
 
     async fn connect_with(

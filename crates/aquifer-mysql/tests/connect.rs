@@ -118,6 +118,43 @@ fn a_server_is_trusted_by_its_own_certificate_and_refused_by_that_of_another() {
 }
 
 #[test]
+fn certificates_are_read_again_when_their_files_have_changed() {
+    run(async {
+        let directory = tempfile::tempdir().unwrap();
+        let ca = directory.path().join("ca.pem");
+        let becomes = |name: &str| {
+            // A file that replaces another is another file, whatever the clock says.
+            let new = directory.path().join("new.pem");
+            std::fs::copy(SERVER.ca_path().with_file_name(name), &new).unwrap();
+            std::fs::rename(&new, &ca).unwrap();
+        };
+        becomes("ca.crt");
+        let plain = connector(&format!("{}?tls=true&tlsCa={}", SERVER.url(), ca.display()));
+        let hooked = connector(&format!("{}?tls=true&tlsCa={}", SERVER.url(), ca.display()))
+            .before_connect(|mut config| async move {
+                config.connection_attributes.push(("hooked".to_owned(), "yes".to_owned()));
+                Ok(config)
+            });
+        let connectors: [Arc<dyn Connector>; 2] = [Arc::new(plain), Arc::new(hooked)];
+        let all = async |expected: Option<ErrorKind>| {
+            for connector in &connectors {
+                let opened = Arc::clone(connector).connect(Access::ReadWrite).await;
+                assert_eq!(opened.err().map(|error| error.kind()), expected);
+            }
+        };
+        all(None).await;
+        becomes("client.crt");
+        all(Some(ErrorKind::Connect)).await;
+        becomes("server.crt");
+        all(None).await;
+        std::fs::remove_file(&ca).unwrap();
+        all(Some(ErrorKind::Configuration)).await;
+        becomes("ca.crt");
+        all(None).await;
+    });
+}
+
+#[test]
 fn a_hook_makes_the_configuration_of_each_connection() {
     run(async {
         let asked = Arc::new(AtomicUsize::new(0));

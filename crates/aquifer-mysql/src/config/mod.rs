@@ -337,7 +337,10 @@ impl Config {
             },
         };
         let mut options = match option_file::read(&path) {
-            option_file::Found::Options(options) => options,
+            option_file::Found::Options(read) => {
+                self.ignored_file = read.ignored;
+                read.options
+            }
             option_file::Found::Nothing if named.is_none() => return Ok(false),
             option_file::Found::Nothing => {
                 return Err(Error::new(

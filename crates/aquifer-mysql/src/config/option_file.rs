@@ -1,61 +1,155 @@
 //! `~/.my.cnf`: the group `[client]` of MySQL's option files.
 //!
-//! The format is that of the servers' own programs ("Using Option Files" in MySQL's manual). `!include` lines are
-//! passed over.
+//! The format is that of the servers' own programs ("Using Option Files" in MySQL's manual).
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// More than any option file has.
 const BYTES_MAX: u64 = 1 << 20;
+/// How deep files include files: as for MySQL's programs.
+const DEPTH_MAX: usize = 10;
+/// How many files are read in all.
+const FILES_MAX: usize = 100;
 
 /// What was found at a path.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Found {
     Nothing,
-    /// Options of the driver's names, in order.
-    Options(Vec<(&'static str, String)>),
+    Options(Options),
     /// The file was passed over, for this reason.
     Ignored(String),
 }
 
-/// Reads the file's options. As MySQL's programs do, a file that anybody may write is passed over.
+/// What files say.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Options {
+    /// Options of the driver's names, in order.
+    pub(super) options: Vec<(&'static str, String)>,
+    /// Why a file that was to be included was passed over.
+    pub(super) ignored: Option<String>,
+    files: usize,
+}
+
+/// Reads the file's options, and those of the files that it includes, where it does. As MySQL's programs do, a file that
+/// anybody may write is passed over.
 pub(super) fn read(path: &Path) -> Found {
-    let ignored = |why: &dyn std::fmt::Display| {
-        Found::Ignored(format!("the option file {} was passed over: {why}", path.display()))
-    };
+    let mut read = Options::default();
+    match read.read(path, 0) {
+        Ok(true) => Found::Options(read),
+        Ok(false) => Found::Nothing,
+        Err(why) => Found::Ignored(why),
+    }
+}
+
+impl Options {
+    /// Adds a file's options; false if it is not there.
+    fn read(&mut self, path: &Path, depth: usize) -> Result<bool, String> {
+        let why = |why: &str| format!("the option file {} was passed over: {why}", path.display());
+        if depth > DEPTH_MAX || self.files >= FILES_MAX {
+            return Err(why("files include too many others"));
+        }
+        self.files += 1;
+        let text = match open(path) {
+            Ok(Some(text)) => text,
+            Ok(None) => return Ok(false),
+            Err(error) => return Err(why(&error)),
+        };
+        for item in parse(&text) {
+            match item {
+                Item::Option(name, value) => self.options.push((name, value)),
+                Item::Include(file) => self.include(&beside(path, &file), depth),
+                Item::IncludeDirectory(directory) => {
+                    for file in files_of(&beside(path, &directory)) {
+                        self.include(&file, depth);
+                    }
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    fn include(&mut self, path: &Path, depth: usize) {
+        match self.read(path, depth + 1) {
+            Ok(true) => {}
+            Ok(false) => {
+                let why = format!("the option file {} does not exist", path.display());
+                self.ignored.get_or_insert(why);
+            }
+            Err(why) => {
+                self.ignored.get_or_insert(why);
+            }
+        }
+    }
+}
+
+/// A path that is not absolute is one beside the file that has it.
+fn beside(file: &Path, path: &str) -> PathBuf {
+    file.parent().unwrap_or(Path::new("")).join(path)
+}
+
+/// The option files of a directory, by their names.
+fn files_of(directory: &Path) -> Vec<PathBuf> {
+    let ending = if cfg!(windows) { "ini" } else { "cnf" };
+    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    let is_one = |path: &PathBuf| path.extension().is_some_and(|found| found == ending);
+    let mut files: Vec<_> = entries.map(|entry| entry.path()).filter(is_one).collect();
+    files.sort();
+    files
+}
+
+/// The file's text; `None` if it is not there, or why it is passed over.
+fn open(path: &Path) -> Result<Option<zeroize::Zeroizing<String>>, String> {
     let opened = std::fs::File::open(path).and_then(|file| Ok((file.metadata()?, file)));
     let (metadata, file) = match opened {
         Ok(opened) => opened,
         Err(error)
             if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) =>
         {
-            return Found::Nothing;
+            return Ok(None);
         }
-        Err(error) => return ignored(&error),
+        Err(error) => return Err(error.to_string()),
     };
     if !metadata.is_file() {
-        return ignored(&"it is no file");
+        return Err("it is no file".to_owned());
     }
     #[cfg(unix)]
     if std::os::unix::fs::MetadataExt::mode(&metadata) & 0o002 != 0 {
-        return ignored(&"anybody may write to it; its mode must be 0644 or less");
+        return Err("anybody may write to it; its mode must be 0644 or less".to_owned());
     }
     let mut text = zeroize::Zeroizing::new(String::new());
     let mut file = io::Read::take(file, BYTES_MAX);
     match io::Read::read_to_string(&mut file, &mut text) {
-        Ok(_) => Found::Options(parse(&text)),
-        Err(error) => ignored(&error),
+        Ok(_) => Ok(Some(text)),
+        Err(error) => Err(error.to_string()),
     }
 }
 
-/// The options of the group `[client]` that this driver has.
-pub(super) fn parse(text: &str) -> Vec<(&'static str, String)> {
-    let mut options: Vec<(&'static str, String)> = Vec::new();
+/// Something that a file says.
+#[derive(Debug, PartialEq, Eq)]
+enum Item {
+    Option(&'static str, String),
+    Include(String),
+    IncludeDirectory(String),
+}
+
+/// The options of the group `[client]` that this driver has, and what is included, in whichever group.
+fn parse(text: &str) -> Vec<Item> {
+    let mut options = Vec::new();
     let mut client = false;
     for line in text.lines().map(str::trim) {
         if let Some(group) = line.strip_prefix('[') {
             client = group.split(']').next().is_some_and(|group| group.trim() == "client");
+            continue;
+        }
+        if let Some((what, path)) =
+            line.strip_prefix('!').and_then(|line| line.split_once(char::is_whitespace))
+        {
+            match what {
+                "include" => options.push(Item::Include(path.trim().to_owned())),
+                "includedir" => options.push(Item::IncludeDirectory(path.trim().to_owned())),
+                _ => {}
+            }
             continue;
         }
         if !client || line.is_empty() || line.starts_with(['#', ';', '!']) {
@@ -66,7 +160,8 @@ pub(super) fn parse(text: &str) -> Vec<(&'static str, String)> {
             Some((name, value)) => (name.trim(), Some(unquote(value.trim()))),
             None => (line.trim(), None),
         };
-        options.extend(option(&name.replace('_', "-"), value));
+        let option = option(&name.replace('_', "-"), value);
+        options.extend(option.map(|(name, value)| Item::Option(name, value)));
     }
     options
 }
@@ -150,7 +245,6 @@ mod tests {
             [mysqld]\nport=1\n\
             [client] # ours\n\
             ; a comment\n\
-            !include /etc/other.cnf\n\
             user = app\r\n\
             password = \"p#w'\\\\d\\s\"   # and a comment\n\
             loose-ssl_ca=/ca.pem\n\
@@ -167,11 +261,60 @@ mod tests {
             ("timeout", "7s"),
             ("host", "db2"),
         ];
-        assert_eq!(parse(text), is.map(|(name, value)| (name, value.to_owned())));
-        assert_eq!(
-            parse("[client]\nskip-ssl\nssl=0\nssl=1\nssl"),
-            [("tls", "false".into()), ("tls", "false".into())]
-        );
-        assert_eq!(parse("[client]\npassword=a\\x'"), [("password", "a\\x'".to_owned())]);
+        let option = |(name, value): (_, &str)| Item::Option(name, value.to_owned());
+        assert_eq!(parse(text), is.map(option));
+        let off = || option(("tls", "false"));
+        assert_eq!(parse("[client]\nskip-ssl\nssl=0\nssl=1\nssl"), [off(), off()]);
+        assert_eq!(parse("[client]\npassword=a\\x'"), [option(("password", "a\\x'"))]);
+    }
+
+    #[test]
+    fn files_are_included_where_they_are_named() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        std::fs::create_dir(at("more.d")).unwrap();
+        for (name, text) in [
+            (
+                "my.cnf",
+                "!include first.cnf\n[client]\nuser=b\n!includedir more.d\nport=1\n!include gone.cnf\n!other x",
+            ),
+            ("first.cnf", "user=lost\n[client]\nuser=a\nhost=h"),
+            ("more.d/2.cnf", "[client]\nuser=d"),
+            ("more.d/1.cnf", "[client]\nuser=c\n[mysqld]\nport=9"),
+            ("more.d/3.txt", "[client]\nuser=x"),
+            ("round.cnf", "[client]\nuser=r\n!include round.cnf"),
+            ("wide.cnf", "!includedir ."),
+        ] {
+            std::fs::write(at(name), text).unwrap();
+        }
+        let Found::Options(read) = super::read(&at("my.cnf")) else { panic!("it is there") };
+        let is = [
+            ("user", "a"),
+            ("host", "h"),
+            ("user", "b"),
+            ("user", "c"),
+            ("user", "d"),
+            ("port", "1"),
+        ];
+        assert_eq!(read.options, is.map(|(name, value)| (name, value.to_owned())));
+        assert!(read.ignored.unwrap().contains("gone.cnf"));
+        // None without an end.
+        let Found::Options(read) = super::read(&at("round.cnf")) else { panic!("it is there") };
+        assert_eq!(read.options.len(), DEPTH_MAX + 1);
+        assert!(read.ignored.unwrap().contains("too many"));
+        let Found::Options(read) = super::read(&at("wide.cnf")) else { panic!("it is there") };
+        assert!(read.files <= FILES_MAX && read.ignored.is_some());
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            std::fs::set_permissions(at("first.cnf"), PermissionsExt::from_mode(0o666)).unwrap();
+            let Found::Options(read) = super::read(&at("my.cnf")) else { panic!("it is there") };
+            assert_eq!(
+                read.options[0],
+                ("user", "b".to_owned()),
+                "anybody may have written the other"
+            );
+            assert!(read.ignored.unwrap().contains("0644"));
+        }
     }
 }
