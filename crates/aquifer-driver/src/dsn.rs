@@ -162,7 +162,11 @@ impl fmt::Display for Dsn {
         let Some((user, rest)) =
             self.body.strip_prefix("//").and_then(|body| body.rsplit_once('@'))
         else {
-            return f.write_str(&self.body);
+            return match self.body.rsplit_once('@') {
+                // `user:password@tcp(db1)/shop`, a DSN of Go's that was taken for a URL.
+                Some((_, rest)) if !self.body.starts_with('/') => write!(f, "***@{rest}"),
+                _ => f.write_str(&self.body),
+            };
         };
         match user.split_once(':') {
             Some((name, _)) => write!(f, "//{name}:***@{rest}"),
@@ -220,6 +224,10 @@ mod tests {
             assert!(!shown.contains("hunter2") && !shown.contains("ter2"), "{shown}");
             assert!(shown.contains("app:***@"), "{shown}");
         }
+        let taken_for_a_url = Dsn::parse("app:hunter2@tcp(db1)/shop").unwrap();
+        assert_eq!(taken_for_a_url.to_string(), "app:***@tcp(db1)/shop");
+        let file = Dsn::parse("sqlite:/var/lib/me@db1/a.db").unwrap();
+        assert_eq!(file.to_string(), "sqlite:/var/lib/me@db1/a.db");
         assert!(!format!("{}", Dsn::native("postgres", "password=hunter2")).contains("hunter2"));
         assert!(!Dsn::parse("hunter2").unwrap_err().to_string().contains("hunter2"));
     }

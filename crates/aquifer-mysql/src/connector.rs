@@ -20,8 +20,11 @@ use crate::setup::{Server, Setup};
 use crate::types::bind::ARGUMENTS_MAX;
 use crate::types::{Reading, Zone};
 
-/// The limit of a command until the server has told its own: the least that servers can be set to.
+/// The limit of a command until the server has told its own.
 const PACKET_MAX_AT_FIRST: usize = 16 * 1024;
+
+/// The least that servers can be set to take.
+const PACKET_MAX_LEAST: usize = 1024;
 
 /// `ER_UNKNOWN_CHARACTER_SET` and `ER_UNKNOWN_SYSTEM_VARIABLE`.
 const UNKNOWN_CHARSET: &str = "1115";
@@ -192,8 +195,8 @@ impl MysqlConnector {
             }
             return Err(not_set_up(config, error));
         };
-        // The server refuses a packet of exactly that size.
-        let taken = taken.saturating_sub(1);
+        // The server refuses a packet of exactly that size. Less than the least it can be set to is no server's word.
+        let taken = taken.max(PACKET_MAX_LEAST) - 1;
         let most = match config.max_allowed_packet {
             0 => taken,
             asked => asked.min(taken),
