@@ -16,6 +16,7 @@ use crate::connection::MysqlConnection;
 use crate::kill::KillQuery;
 use crate::login;
 use crate::pipeline::{Pipeline, Settings};
+use crate::protocol::frame;
 use crate::setup::{Server, Setup};
 use crate::types::bind::ARGUMENTS_MAX;
 use crate::types::{Reading, Zone};
@@ -142,15 +143,14 @@ impl MysqlConnector {
     async fn log_in(&self, access: &Arc<Access>) -> Result<MysqlConnection> {
         let config = &access.config;
         let login = login::open(access).await?;
-        let greeting = login.greeting;
-        let server =
-            Server { tracks: login.agreed.tracks_session(), mariadb: greeting.is_mariadb() };
+        let (greeting, agreed) = (login.greeting, login.agreed);
+        let server = Server { tracks: agreed.tracks_session(), mariadb: greeting.is_mariadb() };
         let mut charsets = config.charset.iter().map(String::as_str).peekable();
         let setup =
             |charset: Option<&str>| Setup::new(config, server, charset.unwrap_or("utf8mb4"));
         let first = setup(charsets.next());
         let settings = Settings {
-            agreed: login.agreed,
+            agreed,
             statements_max: config.statement_cache_capacity,
             reading: Reading {
                 zone: Zone::parse(&config.time_zone),
@@ -197,6 +197,11 @@ impl MysqlConnector {
         };
         // The server refuses a packet of exactly that size. Less than the least it can be set to is no server's word.
         let taken = taken.max(PACKET_MAX_LEAST) - 1;
+        // Of what was compressed it counts the packets' heads, too.
+        let taken = match agreed.compresses() {
+            true => taken.saturating_sub(frame::HEADER * (taken / frame::PAYLOAD_MAX + 1)),
+            false => taken,
+        };
         let most = match config.max_allowed_packet {
             0 => taken,
             asked => asked.min(taken),

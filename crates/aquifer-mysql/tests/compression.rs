@@ -115,6 +115,24 @@ fn everything_goes_over_a_compressed_session() {
 }
 
 #[test]
+fn the_longest_command_is_taken_and_a_longer_one_is_refused_before_it_is_sent() {
+    run(async {
+        let url = format!("{}?tls=false&compress=true", SERVER.url());
+        let mut session = connect(&url).await.unwrap();
+        // Less one, the heads of two packets, the command's number and `DO ''`.
+        let most = (16 << 20) - 1 - 8 - 1 - 5;
+        // What cannot be compressed is as long as ever.
+        let text: String = noise(4099).iter().map(|n| char::from(b'a' + n % 26)).collect();
+        let text = text.repeat(most / text.len() + 1);
+        session.script(&format!("DO '{}'", &text[..most])).await.unwrap();
+        let error = session.script(&format!("DO '{}'", &text[..most + 1])).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Argument, "{error}");
+        assert!(error.nothing_sent(), "{error}");
+        assert_eq!(session.scalar("SELECT 1").await.unwrap(), Value::Int(1));
+    });
+}
+
+#[test]
 fn a_server_that_cannot_compress_so_is_spoken_to_without() {
     run(async {
         let mut session = connect(&format!("{}?compress=zstd", SERVER.url())).await.unwrap();
