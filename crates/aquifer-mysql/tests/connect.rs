@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use aquifer_driver::{Access, Connector, Error, ErrorKind, Retry, Value};
 use aquifer_mysql::{MysqlConnector, Secret};
+use aquifer_testkit::at_most;
 use aquifer_testkit::postgres::{Certificates, ServerCertificate};
 use tokio::net::TcpListener;
 
@@ -114,6 +115,35 @@ fn a_server_is_trusted_by_its_own_certificate_and_refused_by_that_of_another() {
         let error = connect(&url("client.crt")).await.err().unwrap();
         assert_eq!((error.kind(), error.retry()), (ErrorKind::Connect, Retry::Never), "{error}");
         assert!(error.hint().unwrap().contains("`tlsCa`"), "{error:?}");
+    });
+}
+
+#[test]
+fn a_connect_or_a_close_that_is_dropped_at_any_poll_leaves_no_session() {
+    run(async {
+        let mut books = connect(&SERVER.url()).await.unwrap();
+        let url = SERVER.url_of("empty", "", "aquifer");
+        let connector: Arc<dyn Connector> = Arc::new(connector(&format!("{url}?tls=skip-verify")));
+        let open = || Arc::clone(&connector).connect(Access::ReadWrite);
+        let mut none_left = async || {
+            let sql = "SELECT count(*) FROM information_schema.processlist WHERE user = 'empty'";
+            while books.scalar(sql).await.unwrap() != Value::Int(0) {
+                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            }
+        };
+        let mut polls = 1;
+        while at_most(polls, open()).await.map(|opened| opened.unwrap()).is_none() {
+            none_left().await;
+            polls += 1;
+        }
+        assert!(polls > 3, "it was dropped {polls} times");
+        none_left().await;
+        for polls in 1..4 {
+            let session = open().await.unwrap();
+            let closed = at_most(polls, session.close()).await;
+            assert!(closed.is_none_or(|closed| closed.is_ok()));
+            none_left().await;
+        }
     });
 }
 
