@@ -39,6 +39,10 @@ const DOCUMENTS: &[Document] = &[
                 name: "figures-postgresql",
                 text: |workspace| figures(workspace, "PostgreSQL", &QUOTED_POSTGRES),
             },
+            Section {
+                name: "figures-mysql",
+                text: |workspace| figures(workspace, "MySQL and MariaDB", &QUOTED_MYSQL),
+            },
         ],
     },
 ];
@@ -65,6 +69,10 @@ const QUOTED_POSTGRES: [&str; 7] = [
     "`pg_copy_in`",
     "`pg_connect`",
 ];
+
+/// The same, of MySQL's.
+const QUOTED_MYSQL: [&str; 5] =
+    ["`mysql_point`", "`mysql_pool_64`", "`mysql_scan`", "`mysql_insert`", "`mysql_connect`"];
 
 /// A file that nobody edits.
 struct Generated {
