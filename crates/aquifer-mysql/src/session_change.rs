@@ -76,6 +76,8 @@ pub(crate) struct Changed {
     pub(crate) variables: Vec<&'static str>,
     /// The current database.
     pub(crate) database: bool,
+    /// The active role, which a reset does not take back.
+    pub(crate) role: bool,
     /// Anything at all.
     pub(crate) anything: bool,
 }
@@ -83,7 +85,7 @@ pub(crate) struct Changed {
 impl Changed {
     /// What a statement of this text has changed, if it has changed something.
     pub(crate) fn by(sql: &str) -> Self {
-        let mut changed = Self::default();
+        let mut changed = Self { role: sets_role(sql), ..Self::default() };
         let sql = sql.trim();
         let sql = sql.strip_suffix(';').unwrap_or(sql).trim_end();
         match sql.split_once(char::is_whitespace) {
@@ -101,6 +103,7 @@ impl Changed {
 
     pub(crate) fn add(&mut self, other: Self) {
         self.database |= other.database;
+        self.role |= other.role;
         self.anything |= other.anything;
         for name in other.variables {
             if !self.variables.contains(&name) {
@@ -194,6 +197,8 @@ pub(crate) fn in_text(sql: &str, tracks: bool) -> bool {
     };
     begins_with_change(sql)
         || has("get_lock")
+        // MariaDB does not tell of one that is made from a query.
+        || has_word(sql, "temporary")
         || has(":=")
         || fills_variables(bytes)
         || (!tracks && TRACKED.iter().any(|hint| has(hint)))
@@ -215,6 +220,16 @@ fn begins_with_change(sql: &str) -> bool {
         set |= is(word, "set");
         WITHIN.iter().any(|known| is(word, known)) || (set && is(word, "transaction"))
     })
+}
+
+/// Whether a text sets the session's role, or one of its statements may.
+pub(crate) fn sets_role(sql: &str) -> bool {
+    let mut words = words(sql);
+    // `UPDATE t SET role = ?` sets a column.
+    let only_one = !sql.contains(';') && !first_word(sql).eq_ignore_ascii_case("set");
+    !only_one
+        && words.any(|word| word.eq_ignore_ascii_case("set"))
+        && words.any(|word| word.eq_ignore_ascii_case("role"))
 }
 
 fn words(sql: &str) -> impl Iterator<Item = &str> {
@@ -281,6 +296,16 @@ mod tests {
     }
 
     #[test]
+    fn a_role_is_told_from_a_column_of_that_name() {
+        for sql in ["SET ROLE app", "/* x */ set/**/role NONE", "DO 1; SET ROLE app"] {
+            assert!(sets_role(sql) && Changed::by(sql).role, "{sql}");
+        }
+        for sql in ["UPDATE users SET role = ?", "SELECT role FROM users", "SET sql_mode = ''"] {
+            assert!(!sets_role(sql), "{sql}");
+        }
+    }
+
+    #[test]
     fn what_servers_do_not_tell_is_noticed_however_it_is_written() {
         for sql in [
             "SET TRANSACTION READ ONLY",
@@ -298,6 +323,7 @@ mod tests {
             "XA START 'x'",
             "CALL p()",
             "EXECUTE IMMEDIATE 'LOCK TABLES t READ'",
+            "CREATE/**/TEMPORARY TABLE t AS SELECT 1",
             "HANDLER t OPEN",
             "GET DIAGNOSTICS @p = NUMBER",
             "LOAD DATA LOCAL INFILE 'x' INTO TABLE t (@a)",

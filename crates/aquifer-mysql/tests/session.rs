@@ -109,6 +109,35 @@ fn a_session_begun_without_a_database_cannot_go_back_to_none() {
     });
 }
 
+/// MariaDB keeps a role through a reset, and does not tell of a temporary table that is made from a query.
+#[test]
+fn a_role_ends_with_its_connection_and_a_temporary_table_with_its_borrower() {
+    run(async {
+        let database = SERVER.fresh_database().unwrap();
+        let mut session = connect(database.url()).await.unwrap();
+        session.query("CREATE TEMPORARY TABLE mine AS SELECT 1 AS n", &()).await.unwrap();
+        assert!(session.connection.session_changed());
+        session.command(Command::Reset).await.unwrap();
+        let gone = session.query("SELECT n FROM mine", &()).await.unwrap_err();
+        assert_eq!(gone.kind(), ErrorKind::UndefinedObject, "{gone}");
+        session.query("CREATE ROLE IF NOT EXISTS borrowed", &()).await.unwrap();
+        for text in ["SET ROLE borrowed", "SET ROLE borrowed; SELECT * FROM missing"] {
+            let mut session = connect(database.url()).await.unwrap();
+            let _refused = session.script(text).await;
+            assert!(session.connection.session_changed(), "{text}");
+            let error = session.command(Command::Reset).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Unsupported, "{text}: {error}");
+        }
+        // One that was adopted is the session's.
+        session.query("SET ROLE borrowed", &()).await.unwrap();
+        session.connection.adopt_session();
+        session.query("SET @mine = 1", &()).await.unwrap();
+        session.command(Command::Reset).await.unwrap();
+        let role = session.scalar("SELECT CURRENT_ROLE()").await.unwrap();
+        assert_eq!(role, Value::Text("borrowed".into()));
+    });
+}
+
 #[test]
 fn warnings_are_heard_with_the_answer_that_they_belong_to() {
     run(async {
@@ -276,6 +305,12 @@ fn where_the_server_takes_no_more_statements_ours_give_way_and_then_texts_are_ru
         assert_eq!((error.kind(), error.code()), (ErrorKind::Resources, Some("1461")), "{error}");
         assert!(error.nothing_sent());
         assert_eq!(other.scalar("SELECT 1").await.unwrap(), Value::Int(1));
+        // Several are refused where they can be prepared, and so here as well; nor is it tried what is not certain.
+        for sql in ["SELECT 1; SET GLOBAL max_connections = 50", "SELECT /*! 1; DO */ 1"] {
+            let error = other.query(sql, &()).await.unwrap_err();
+            assert_eq!(error.code(), Some("1461"), "{error}");
+        }
+        assert_ne!(other.scalar("SELECT @@max_connections").await.unwrap(), Value::Int(50));
     });
 }
 

@@ -626,6 +626,12 @@ impl Pipeline {
                 "the session was begun without a database, and no command goes back to that",
             ));
         }
+        if self.changed.role {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                "the session has another role, and no command goes back to that of the log-in",
+            ));
+        }
         if self.adopted.unrepeatable {
             return Err(Error::new(
                 ErrorKind::Unsupported,

@@ -7,12 +7,13 @@ use aquifer_driver::{Error, ErrorKind, Outcome, Result, Retry, RowBatch, Step, W
 use super::command::not_utf_8;
 use super::job::{Action, Arguments, Job, Role, Settled, Unprepared};
 use super::{Pipeline, Stage, bulk};
+use crate::placeholders;
 use crate::protocol::answer::{self, Ok as Done, Prepared};
 use crate::protocol::frame::{PAYLOAD_MAX, Packet};
 use crate::protocol::reader::{Reader, malformed};
 use crate::server_error::ServerError;
 use crate::server_error::numbers;
-use crate::session_change::Changed;
+use crate::session_change::{self, Changed};
 use crate::statement::Statement;
 use crate::types::Shape;
 
@@ -723,7 +724,12 @@ impl Pipeline {
             return;
         }
         let sql = learn.sql();
-        let unpreparable = full || server.number() == numbers::UNSUPPORTED_PREPARE;
+        // A server that is full has not looked at the text, and would run several statements as well.
+        let single = || placeholders::find(sql, !self.server.takes_backslashes()).is_some();
+        let unpreparable = match full {
+            true => single(),
+            false => server.number() == numbers::UNSUPPORTED_PREPARE,
+        };
         for job in self
             .jobs
             .iter_mut()
@@ -772,6 +778,7 @@ impl Pipeline {
         let sql = job.sql();
         let sets = sql.trim_start().get(..3).is_some_and(|word| word.eq_ignore_ascii_case("set"));
         if users && (sets || may_begin(job) || self.hints_at_change(job)) {
+            self.changed.role |= session_change::sets_role(sql);
             self.anything_changed();
         }
     }

@@ -8,16 +8,19 @@ use aquifer_driver::{Error, ErrorKind};
 use super::ServerError;
 
 /// Numbers whose texts quote names and the statement's own text, never data.
-const NAMES_ONLY: [u16; 33] = [
-    1044, 1045, 1046, 1048, 1049, 1050, 1051, 1052, 1054, 1060, 1061, 1064, 1072, 1075, 1091, 1095,
-    1109, 1128, 1136, 1142, 1143, 1146, 1149, 1176, 1227, 1264, 1265, 1305, 1364, 1370, 1406, 1451,
-    1452,
+const NAMES_ONLY: [u16; 32] = [
+    1044, 1045, 1046, 1048, 1049, 1050, 1051, 1052, 1054, 1060, 1061, 1072, 1075, 1091, 1095, 1109,
+    1128, 1136, 1142, 1143, 1146, 1149, 1176, 1227, 1264, 1265, 1305, 1364, 1370, 1406, 1451, 1452,
 ];
+
+/// `ER_PARSE_ERROR`, which quotes the statement from where it is wrong: with the arguments that were written into it.
+const PARSE_ERROR: u16 = 1064;
 
 impl ServerError {
     pub(super) fn describe(&self, kind: ErrorKind, sql: &str) -> Error {
         let shown = match kind {
             ErrorKind::UniqueViolation => "a unique key has this entry already".to_owned(),
+            _ if self.number == PARSE_ERROR => near(&self.message, sql),
             _ if NAMES_ONLY.contains(&self.number) => self.message.clone(),
             _ => masked(&self.message, sql),
         };
@@ -71,6 +74,20 @@ fn quoted(text: &str, quote: char) -> impl Iterator<Item = &str> {
     text.split(quote).skip(1).step_by(2)
 }
 
+/// The text of a parse error, whose one quoted part, which has quotes in it itself, is left out if the statement does
+/// not have it.
+fn near(text: &str, sql: &str) -> String {
+    let parts = text.split_once('\'').and_then(|(head, rest)| {
+        let (quoted, tail) = rest.rsplit_once('\'')?;
+        Some((head, quoted, tail))
+    });
+    match parts {
+        Some((_, quoted, _)) if sql.contains(quoted) => text.to_owned(),
+        Some((head, _, tail)) => format!("{head}'…'{tail}"),
+        None => text.to_owned(),
+    }
+}
+
 /// The text with every quoted part left out that the statement does not have.
 fn masked(text: &str, sql: &str) -> String {
     // With an odd number of quotes nobody can tell what is inside.
@@ -112,6 +129,11 @@ mod tests {
         assert!(own.to_string().contains("'x'"), "{own}");
         let odd = error(1366, "Incorrect value: 'it's hunter2' for column", "");
         assert!(!odd.to_string().contains("hunter2"), "{odd}");
+        let written = "SELEC 'hunter2' FROM u";
+        let message = format!("You have an error; use near '{written}' at line 1");
+        let shown = error(1064, &message, "SELEC ? FROM u").to_string();
+        assert!(!shown.contains("hunter2") && shown.contains("near '…' at line 1"), "{shown}");
+        assert!(error(1064, &message, written).to_string().contains(written));
         let missing = error(1146, "Table 'd.stations' doesn't exist", "");
         assert!(missing.to_string().contains("d.stations"));
     }
