@@ -116,6 +116,11 @@ impl Changed {
         }
     }
 
+    /// True if the SQL mode may not be what it was.
+    pub(crate) fn may_relax(&self) -> bool {
+        self.anything || self.variables.contains(&"sql_mode")
+    }
+
     /// True if anything that this changes is changed by the other, too.
     pub(crate) fn overlaps(&self, other: &Self) -> bool {
         self.anything

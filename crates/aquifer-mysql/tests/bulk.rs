@@ -139,8 +139,11 @@ fn a_table_that_generates_keys_tells_each() {
             // The first row does not tell whether its key is generated: it has a NULL.
             let rows = (0..500).map(|n| (format!("row {turn} {n}"), (n > 0).then_some(n)));
             let results = send(&mut session, batch(insert, rows)).await;
-            // The statement and two rows alone, then the statement for 498; once only.
-            assert_eq!(session.connection.counters().rounds - before, [5, 2, 1][turn as usize]);
+            // The statement and two rows alone, then the statement for 497, once only, and the last row.
+            assert_eq!(session.connection.counters().rounds - before, [6, 3, 2][turn as usize]);
+            let (_, last) = *results.last().unwrap().as_ref().unwrap();
+            let next = session.scalar("SELECT CAST(LAST_INSERT_ID() AS SIGNED)").await.unwrap();
+            assert_eq!(Some(next), last.map(Value::Int), "as if it had been inserted alone");
             let sql = "SELECT id FROM t WHERE s LIKE concat('row ', ?, ' %') ORDER BY n";
             let keys = session.query(sql, &(turn,)).await.unwrap();
             let keys = keys.iter().map(|row| match row[0] {
@@ -193,6 +196,31 @@ fn a_row_that_fails_among_those_with_keys_is_named() {
         for (told, row) in results.iter().zip(&keys) {
             let key = told.unwrap().1.map(Value::Int);
             assert_eq!(key.as_ref(), Some(&row[0]));
+        }
+    });
+}
+
+/// As one of many rows a NULL would become a zero.
+#[test]
+fn where_the_mode_is_not_strict_a_null_is_refused_as_in_a_row_alone() {
+    run(async {
+        let database = SERVER.fresh_database().unwrap();
+        let mut session = connect(database.url()).await.unwrap();
+        for key in ["", "id INT AUTO_INCREMENT PRIMARY KEY, "] {
+            session
+                .script(&format!("CREATE OR REPLACE TABLE t ({key} n INT NOT NULL)"))
+                .await
+                .unwrap();
+            for mode in ["STRICT_ALL_TABLES", "", "TRADITIONAL"] {
+                session.query(&format!("SET sql_mode = '{mode}'"), &()).await.unwrap();
+                begin(&mut session).await;
+                let rows = (0..20).map(|n| ((n != 18).then_some(n),));
+                let results = send(&mut session, batch("INSERT INTO t (n) VALUES (?)", rows)).await;
+                assert!(results[..18].iter().all(Result::is_ok), "{key}{mode}: {results:?}");
+                let behind = [Err(ErrorKind::NotNullViolation), Err(ErrorKind::TxFailed)];
+                assert_eq!(results[18..], behind, "{key}{mode}");
+                session.command(Command::Rollback).await.unwrap();
+            }
         }
     });
 }

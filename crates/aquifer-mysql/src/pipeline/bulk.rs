@@ -12,6 +12,10 @@
 //! is one that has a key generated, is the engine's. Whether the table has transactions, a savepoint in the same
 //! flight tells, which is gone back to, and warns if not all can be undone.
 //!
+//! The last row goes alone if keys are generated: `LAST_INSERT_ID()` is its key then, and not that of the first of many.
+//! Nor do rows go together where the SQL mode is not strict: a NULL for a column that takes none is an error of one row
+//! and a zero in one of many.
+//!
 //! The server undoes all rows when one fails, and does not say which. Then they are sent one by one, as if there
 //! were no such command; unless the savepoint says that some of them may have stayed.
 //!
@@ -44,6 +48,10 @@ const TRIES_MAX: u8 = 8;
 /// Changes nothing; warns if the transaction has written to a table without transactions.
 const ASK: &str =
     "SAVEPOINT aquifer_bulk; ROLLBACK TO SAVEPOINT aquifer_bulk; RELEASE SAVEPOINT aquifer_bulk";
+
+/// The same, and warns as well where the SQL mode is not strict.
+const ASK_FIRST: &str = "SAVEPOINT aquifer_bulk; ROLLBACK TO SAVEPOINT aquifer_bulk; RELEASE SAVEPOINT aquifer_bulk; \
+     DO CAST(IF(@@sql_mode LIKE '%STRICT_%', '0', 'no') AS SIGNED)";
 
 /// How far the keys of one statement are apart.
 const ASK_STEP: &str = "SELECT @@auto_increment_increment";
@@ -98,6 +106,12 @@ impl Fitness {
 
     fn forget(&mut self, id: u32) {
         self.fit.retain(|(known, _)| *known != id);
+    }
+
+    /// What was learnt may hold no more.
+    pub(super) fn doubt(&mut self) {
+        self.fit.clear();
+        self.learnt = None;
     }
 
     /// The server has forgotten all statements.
@@ -236,7 +250,7 @@ impl Pipeline {
         let arguments = usize::from(statement.parameters);
         let max = BYTES_MAX.min(self.settings.packet_max);
         let (mut bytes, mut count) = (statement.text.len(), 0);
-        while count < rows.count.min(ROWS_MAX).min(bind::ARGUMENTS_MAX / arguments.max(1))
+        while count < (rows.count - 1).min(ROWS_MAX).min(bind::ARGUMENTS_MAX / arguments.max(1))
             && let Some(row) = rows.batch.get(rows.first + count)
         {
             bytes += statement.text.len().max(row.values().map(bytes_of).sum());
@@ -473,7 +487,7 @@ fn may_be_key(value: Option<ValueRef<'_>>, key: i64) -> bool {
 }
 
 fn asks(role: Role) -> Job {
-    let mut job = Job::own(ASK);
+    let mut job = Job::own(if role == Role::Fitness { ASK_FIRST } else { ASK });
     (job.role, job.quiet) = (role, true);
     job
 }

@@ -489,7 +489,11 @@ impl Pipeline {
         let users = matches!(job.role, Role::Statement | Role::Script);
         if users && (job.changed || self.hints_at_change(&job)) {
             self.session_changed = true;
-            self.changed.add(Changed::by(job.sql()));
+            let changed = Changed::by(job.sql());
+            if job.bulk.is_none() && changed.may_relax() {
+                self.fitness.doubt();
+            }
+            self.changed.add(changed);
             let text = (job.given == 0).then(|| Arc::from(job.sql()));
             self.changes.add(text);
         }
@@ -501,6 +505,7 @@ impl Pipeline {
             self.last_prepared = None;
         }
         if job.resets || job.undoes {
+            self.fitness.doubt();
             self.is_fresh();
             // The setup that follows sets it; not all servers say so when they are told what to track at once.
             self.reading.zone = self.settings.reading.zone;
