@@ -183,6 +183,8 @@ mod documents {
     #[cfg(feature = "postgres")]
     #[doc = include_str!("../../../docs/postgres.md")]
     struct Postgres;
+    #[doc = include_str!("../../../docs/reliability.md")]
+    struct Reliability;
     #[doc = include_str!("../../../docs/serve.md")]
     struct Serve;
     #[doc = include_str!("../../../docs/sqlite.md")]
