@@ -33,6 +33,8 @@ pub enum ErrorKind {
     PoolTimeout,
     /// The queue for connections is full.
     PoolFull,
+    /// Every connection is kept by a transaction that itself waits for one, the caller's included.
+    PoolDeadlock,
     /// The `Db` is closed.
     Closed,
     /// A connection could not be opened.
@@ -116,6 +118,7 @@ impl ErrorKind {
             Self::RowCount => "row_count",
             Self::PoolTimeout => "pool_timeout",
             Self::PoolFull => "pool_full",
+            Self::PoolDeadlock => "pool_deadlock",
             Self::Closed => "closed",
             Self::Connect => "connect",
             Self::Authentication => "authentication",
@@ -222,6 +225,7 @@ impl Error {
                     | ErrorKind::Argument
                     | ErrorKind::PoolTimeout
                     | ErrorKind::PoolFull
+                    | ErrorKind::PoolDeadlock
                     | ErrorKind::Closed
                     | ErrorKind::Connect
                     | ErrorKind::Authentication

@@ -23,6 +23,7 @@ use crate::{
     lease::Lease,
     manage::Manage,
     pool::{PoolOut, Shared, quietly},
+    scope::kept_around,
     state::{Joined, Out, Polled, WaiterId},
 };
 
@@ -101,7 +102,7 @@ impl<'a, M: Manage> Acquire<'a, M> {
     fn queue(self: Pin<&mut Self>, now: Nanos, cx: &mut Context<'_>) -> Option<Outcome<'a, M>> {
         let shared: &'a Arc<Shared<M>> = self.shared;
         let Ok(runtime) = Runtime::try_current() else { return Some(self.go_without_runtime(now)) };
-        let waker = cx.waker().clone();
+        let (kept, waker) = (kept_around(shared), cx.waker().clone());
         let mut out = Out::new();
         let mut core = shared.lock();
         if core.timed_by != Some(runtime.id()) {
@@ -117,7 +118,7 @@ impl<'a, M: Manage> Acquire<'a, M> {
         *this.until = this.deadline.map_or(budget, |deadline| budget.min(shared.at(deadline)));
         let watched = core.maintained_by == Some(runtime.id());
         let holder = this.holder.take();
-        let joined = core.state.join(now, now, *this.until, holder, watched, waker, &mut out);
+        let joined = core.state.join(now, now, *this.until, holder, watched, kept, waker, &mut out);
         drop(core);
         let outcome = match joined {
             Joined::Waiting { id, timer } => {

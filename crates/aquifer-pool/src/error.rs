@@ -16,6 +16,14 @@ pub enum AcquireError<E> {
         /// The bound.
         max_waiters: u32,
     },
+    /// Every connection is kept by work that itself waits for one, this caller's included: the wait could not end. Only
+    /// leases with a [`LeaseScope`](crate::LeaseScope) tell so much.
+    Deadlock {
+        /// Who keeps them, the longest first; at most `holders_max`.
+        holders: Vec<Holder>,
+        /// The limit in force.
+        limit: u32,
+    },
     /// Dialling failed in a way that another try cannot cure.
     Connect {
         /// What the dial said.
@@ -35,6 +43,7 @@ impl<E> AcquireError<E> {
             AcquireError::Closed => AcquireErrorKind::Closed,
             AcquireError::NoRuntime => AcquireErrorKind::NoRuntime,
             AcquireError::QueueFull { .. } => AcquireErrorKind::QueueFull,
+            AcquireError::Deadlock { .. } => AcquireErrorKind::Deadlock,
             AcquireError::Connect { .. } => AcquireErrorKind::Connect,
             AcquireError::Timeout(report) => AcquireErrorKind::Timeout(report.cause.kind()),
         }
@@ -64,6 +73,8 @@ pub enum AcquireErrorKind {
     NoRuntime,
     /// [`AcquireError::QueueFull`]
     QueueFull,
+    /// [`AcquireError::Deadlock`]
+    Deadlock,
     /// [`AcquireError::Connect`]
     Connect,
     /// [`AcquireError::Timeout`], with its cause.
@@ -301,6 +312,13 @@ impl fmt::Display for Count {
     }
 }
 
+fn list(f: &mut fmt::Formatter<'_>, holders: &[Holder]) -> fmt::Result {
+    for (n, holder) in holders.iter().enumerate() {
+        write!(f, "{}{holder}", if n == 0 { ", the longest by " } else { ", by " })?;
+    }
+    Ok(())
+}
+
 impl<E> fmt::Display for AcquireError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -312,6 +330,14 @@ impl<E> fmt::Display for AcquireError<E> {
                 f,
                 "the pool is overloaded: {waiting} callers wait already (`max_waiters` is {max_waiters}); shed load or raise it"
             ),
+            AcquireError::Deadlock { holders, limit } => {
+                let connections = Count(*limit, "connection", "connections");
+                write!(
+                    f,
+                    "waiting would never end: the limit is {connections}, and each is kept by work that itself waits for another"
+                )?;
+                list(f, holders)
+            }
             AcquireError::Connect { error, failures } if *failures > 1 => {
                 write!(f, "cannot connect: {error} ({failures} failures in a row)")
             }
@@ -329,9 +355,7 @@ impl<E> fmt::Display for TimeoutReport<E> {
                 let connections = Count(self.limit, "connection", "connections");
                 let were = if self.in_use == 1 { "was" } else { "were" };
                 write!(f, "{} of {connections} {were} in use", self.in_use)?;
-                for (n, holder) in holders.iter().enumerate() {
-                    write!(f, "{}{holder}", if n == 0 { ", the longest by " } else { ", by " })?;
-                }
+                list(f, holders)?;
                 match self.waiting {
                     0 => Ok(()),
                     n => write!(f, "; {} waiting", Count(n, "more caller is", "more callers are")),

@@ -14,6 +14,7 @@ use crate::{
     hooks::ConnectionInfo,
     manage::{CloseReason, Fate, Manage},
     pool::{Shared, quietly},
+    scope::LeaseScope,
     state::{Out, SlotId, Taken},
 };
 
@@ -99,6 +100,13 @@ impl<'p, M: Manage> Lease<'p, M> {
     #[must_use]
     pub fn is_reclaimed(&self) -> bool {
         self.shared().lock().state.is_reclaimed(self.slot)
+    }
+
+    /// For work during which this lease is kept: a wait within it that could never end is an error at once.
+    #[must_use]
+    pub fn scope(&self) -> LeaseScope<M> {
+        let kept = self.shared().lock().state.kept(self.slot);
+        LeaseScope::new(self.shared(), kept)
     }
 
     /// Gives the connection back now, and what was measured.

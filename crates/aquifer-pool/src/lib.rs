@@ -44,6 +44,7 @@ mod manage;
 mod options;
 mod pool;
 mod random;
+mod scope;
 mod state;
 mod stats;
 mod task;
@@ -61,6 +62,7 @@ pub use self::{
     manage::{BoxFuture, CloseReason, Fate, Manage},
     options::{OPTIONS, OptionInfo, OptionsError, PoolOptions, parse_duration, show_duration},
     pool::Pool,
+    scope::{LeaseScope, Scoped},
     stats::{Move, MoveReason, Stats, Warning},
     warm_up::WarmUpReport,
 };

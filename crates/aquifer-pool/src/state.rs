@@ -12,6 +12,7 @@
 mod adaptive;
 mod backoff;
 mod config;
+mod deadlock;
 mod dial;
 mod elision;
 mod limits;
@@ -30,6 +31,7 @@ use std::sync::Arc;
 use self::{
     adaptive::Adaptive,
     backoff::Backoff,
+    deadlock::Keeper,
     report::Counters,
     slots::{Phase, Slots},
     sweep::Timers,
@@ -37,6 +39,7 @@ use self::{
 };
 pub(crate) use self::{
     config::{Config, GRACE, Passes},
+    deadlock::Kept,
     out::{Errand, History, Job, Joined, Out, Polled, Taken},
     slots::SlotId,
     waiters::WaiterId,
@@ -56,6 +59,8 @@ pub(crate) struct State<C, W, E> {
     closed: bool,
     slots: Slots<C>,
     waiters: Waiters<W, E>,
+    /// Those of them that keep a lease, and perhaps some that have ended.
+    keepers: Vec<Keeper>,
     /// Since when somebody has been waiting without a break; meaningless while nobody does.
     pressed_since: Nanos,
     random: Random,
@@ -79,6 +84,7 @@ impl<C, W, E> State<C, W, E> {
             closed: false,
             slots: Slots::new(),
             waiters: Waiters::new(),
+            keepers: Vec::new(),
             pressed_since: Nanos::START,
             random: Random::new(seed),
             backoff: Backoff::new(),

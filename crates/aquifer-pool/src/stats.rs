@@ -65,6 +65,8 @@ pub struct Stats {
     pub connect_failures_in_row: u64,
     /// Acquires refused because `max_waiters` were waiting.
     pub refused_queue_full: u64,
+    /// Acquires refused because every connection was kept by a caller that itself waited for one.
+    pub refused_deadlock: u64,
     /// Time that successful acquires waited, zero for most. The wait ends when the connection is handed over.
     pub wait: Histogram,
     /// Time that connections were lent for.
@@ -131,6 +133,7 @@ impl Default for Stats {
             connects_failed: 0,
             connect_failures_in_row: 0,
             refused_queue_full: 0,
+            refused_deadlock: 0,
             wait: Histogram::new(),
             hold: Histogram::new(),
             connect: Histogram::new(),
@@ -170,6 +173,7 @@ impl Stats {
         self.connects_failed += other.connects_failed;
         self.connect_failures_in_row += other.connect_failures_in_row;
         self.refused_queue_full += other.refused_queue_full;
+        self.refused_deadlock += other.refused_deadlock;
         self.wait.merge(&other.wait);
         self.hold.merge(&other.hold);
         self.connect.merge(&other.connect);

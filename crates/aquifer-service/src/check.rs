@@ -162,6 +162,7 @@ fn refusal(query: &Query, text: &str, lexis: &Lexis, error: &Error) -> Diagnosti
         | ErrorKind::Cancelled
         | ErrorKind::PoolTimeout
         | ErrorKind::PoolFull
+        | ErrorKind::PoolDeadlock
         | ErrorKind::Closed
         | ErrorKind::Connect
         | ErrorKind::ConnectionLost => {

@@ -477,7 +477,9 @@ impl Db {
         E: From<Error>,
     {
         let mut tx = self.begin_with(options).await?;
-        match work(&mut tx).await {
+        // A call in there that needs another connection may be one that could never get it.
+        let scope = tx.scope();
+        match scope.run(work(&mut tx)).await {
             Ok(value) => {
                 tx.commit().await?;
                 Ok(value)

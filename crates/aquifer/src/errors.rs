@@ -15,6 +15,7 @@ pub(crate) fn acquire(error: AcquireError<Error>) -> Error {
         AcquireError::Closed => ErrorKind::Closed,
         AcquireError::NoRuntime => ErrorKind::Runtime,
         AcquireError::QueueFull { .. } => ErrorKind::PoolFull,
+        AcquireError::Deadlock { .. } => ErrorKind::PoolDeadlock,
         AcquireError::Connect { .. } => match &dial {
             Some(dial) => dial.kind(),
             None => ErrorKind::Connect,
@@ -44,6 +45,11 @@ pub(crate) fn acquire(error: AcquireError<Error>) -> Error {
     {
         out = out.with_hint(
             "raise `max_open`, or hold connections for less; a task that has a `Tx` or `Conn` makes all its calls on that one",
+        );
+    }
+    if let AcquireError::Deadlock { .. } = &error {
+        out = out.with_hint(
+            "make this call on the transaction's own `tx`; where it has to be another connection, begin with both or raise `max_open`",
         );
     }
     // The dial's own words are in the message by now; what remains is why it said them.

@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use aquifer_driver::{Connection, Result, TxOptions};
+use aquifer_pool::LeaseScope;
 use tokio::time::Instant;
 
 use crate::db::Db;
+use crate::manage::Manager;
 use crate::session::Session;
 use crate::target::{Target, borrowing_calls, calls};
 
@@ -47,6 +49,11 @@ impl Tx {
     ) -> Result<Self> {
         session.begin(options, deadline).await?;
         Ok(Self { session: Box::new(session), done: false })
+    }
+
+    /// For work that ends before this does.
+    pub(crate) fn scope(&self) -> LeaseScope<Manager> {
+        self.session.lease().scope()
     }
 }
 

@@ -27,6 +27,19 @@ fn count(mut db: impl Executor) -> i64 {
 }
 
 #[test]
+fn a_call_beside_the_only_connections_transaction_is_refused_at_once() {
+    let server = FakeServer::new();
+    let db = open(&server, 1);
+    stations(&db);
+    let nested = db.transaction(|tx| {
+        tx.exec("INSERT INTO stations (id, code) VALUES (9, 'S-09')", ())?;
+        db.get::<i64>("SELECT count(*) FROM stations", ())
+    });
+    assert_eq!(nested.unwrap_err().kind(), ErrorKind::PoolDeadlock);
+    assert_eq!(count(&db), 3, "it was rolled back");
+}
+
+#[test]
 fn every_call_of_a_db_has_its_blocking_twin() {
     let server = FakeServer::new();
     let db = open(&server, 2);

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
-use super::{Joined, Out, Polled, State, WaiterId, slots::Phase, waiters::Seat};
+use super::{Joined, Kept, Out, Polled, State, WaiterId, slots::Phase, waiters::Seat};
 use crate::{clock::Nanos, error::AcquireError};
 
 impl<C, W, E> State<C, W, E> {
     /// Takes a connection or gets in line. The caller has a runtime; `watched` if the maintenance task runs on the same one, and
     /// so can look at the deadline: if that task stands still, so would a timer of the caller's own.
+    ///
+    /// `kept`: leases that cannot come back before this wait has ended.
     #[expect(clippy::too_many_arguments, reason = "what a wait consists of")]
     pub(crate) fn join(
         &mut self,
@@ -16,6 +18,7 @@ impl<C, W, E> State<C, W, E> {
         deadline: Nanos,
         mut holder: Option<Arc<str>>,
         watched: bool,
+        kept: Vec<Kept>,
         waker: W,
         out: &mut Out<C, W>,
     ) -> Joined<C, E> {
@@ -38,11 +41,16 @@ impl<C, W, E> State<C, W, E> {
             let max_waiters = self.config.max_waiters;
             return Joined::Refused(AcquireError::QueueFull { waiting, max_waiters });
         }
+        if let Some(error) = self.deadlock(&kept, now) {
+            out.garbage = Some(waker);
+            return Joined::Refused(error);
+        }
         if waiting == 0 {
             self.pressed_since = now;
         }
         let timer = !(watched && self.watch_deadline(deadline, out));
         let id = self.waiters.join(waker, holder, started, deadline, timer);
+        self.keep(id, kept);
         self.counters.wait_count += 1;
         self.pump(now, out);
         Joined::Waiting { id, timer }

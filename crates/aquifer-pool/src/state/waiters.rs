@@ -169,6 +169,14 @@ impl<W, E> Waiters<W, E> {
         waiter
     }
 
+    /// Whether this wait goes on, undecided.
+    pub(crate) fn is_waiting(&self, id: WaiterId) -> bool {
+        let waiter = self.all.get(id.index as usize);
+        waiter.is_some_and(|waiter| {
+            waiter.generation == id.generation && matches!(waiter.seat, Seat::Waiting)
+        })
+    }
+
     /// Ends a wait, decided or not: its outcome so far, when it joined, and its waker if it was still waiting.
     pub(crate) fn leave(&mut self, id: WaiterId) -> (Seat<E>, Nanos, Option<W>) {
         if matches!(self.get(id).seat, Seat::Waiting) {

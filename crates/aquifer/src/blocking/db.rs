@@ -287,7 +287,8 @@ impl Db {
         work: impl FnOnce(&mut Tx) -> Result<T, E>,
     ) -> Result<T, E> {
         let mut tx = self.begin_with(options)?;
-        match work(&mut tx) {
+        let scope = tx.inner().scope();
+        match scope.enter(|| work(&mut tx)) {
             Ok(value) => {
                 tx.commit()?;
                 Ok(value)

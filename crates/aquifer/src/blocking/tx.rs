@@ -77,6 +77,13 @@ macro_rules! transaction {
     };
 }
 transaction! { Tx }
+
+impl Tx {
+    pub(super) fn inner(&self) -> &crate::Tx {
+        self.held.get()
+    }
+}
+
 transaction! { ConnTx<'c> }
 transaction! { Savepoint<'t> }
 

@@ -25,6 +25,31 @@ async fn a_timeout_names_who_holds_the_connections() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_call_beside_the_only_connections_transaction_is_refused_at_once() {
+    let server = FakeServer::new();
+    let db = builder(&server).max_open(1).open().unwrap();
+    let begun = tokio::time::Instant::now();
+    let placed = db.label("orders.place");
+    let nested = placed.transaction(async |tx| {
+        assert_eq!(tx.get::<i64>("SELECT 1", ()).await?, 1);
+        db.label("stock.get").get::<i64>("SELECT 2", ()).await
+    });
+    let error = nested.await.unwrap_err();
+    assert_eq!(begun.elapsed(), ms(0), "no budget was spent");
+    assert_eq!(error.kind(), ErrorKind::PoolDeadlock);
+    assert_eq!((error.retry(), error.nothing_sent()), (Retry::Never, true));
+    assert_eq!(error.label(), Some("stock.get"));
+    assert!(error.to_string().contains("orders.place"), "{error}");
+    assert!(error.hint().unwrap().contains("`tx`"), "{error}");
+    assert_eq!(db.stats().refused_deadlock, 1);
+    // The transaction was rolled back; calls beside each other wait for each other as ever.
+    let one = db.transaction(async |tx| tx.get::<i64>("SELECT 1", ()).await);
+    let (one, two) = tokio::join!(one, db.get::<i64>("SELECT 2", ()));
+    assert_eq!((one.unwrap(), two.unwrap()), (1, 2));
+    assert_at_rest(&db, &server);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_timeout_names_what_the_dials_fail_with() {
     let server = FakeServer::new();
     server.inject(Injection::new(Operation::Connect, Fault::Fail(ErrorKind::Connect)).always());

@@ -11,7 +11,7 @@ use std::{
 };
 
 use super::super::{
-    Config, Errand, Job, Joined, Out, Passes, Polled, SlotId, State,
+    Config, Errand, Job, Joined, Kept, Out, Passes, Polled, SlotId, State,
     slots::{Counts, Phase},
     waiters::{Seat, WaiterId},
 };
@@ -69,6 +69,7 @@ struct Wait {
     woken: bool,
     /// It looks at its deadline itself.
     timer: bool,
+    kept: Vec<Kept>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,6 +98,7 @@ struct Tally {
     waited: u64,
     timeouts: u64,
     refused: u64,
+    deadlocks: u64,
     connects: u64,
     connect_failures: u64,
     holds: u64,
@@ -248,11 +250,20 @@ impl World {
         let mut holder = self.chance(50).then(|| "somebody".into());
         let watched = self.chance(70);
         let deadline = self.now.after(self.random.between(0, 600_000_000));
+        let kept = self.some_kept();
         self.next_waker += 1;
         let waker = self.next_waker;
         if self.closed {
-            let joined =
-                self.pool.join(self.now, self.now, deadline, holder, watched, waker, &mut out);
+            let joined = self.pool.join(
+                self.now,
+                self.now,
+                deadline,
+                holder,
+                watched,
+                Vec::new(),
+                waker,
+                &mut out,
+            );
             assert!(matches!(joined, Joined::Refused(AcquireError::Closed)), "{}", self.label);
             return;
         }
@@ -270,7 +281,16 @@ impl World {
         self.absorb(out);
         assert_eq!(expected, None, "{}: an idle connection was not lent", self.label);
         let mut out = Out::new();
-        match self.pool.join(self.now, self.now, deadline, holder, watched, waker, &mut out) {
+        match self.pool.join(
+            self.now,
+            self.now,
+            deadline,
+            holder,
+            watched,
+            kept.clone(),
+            waker,
+            &mut out,
+        ) {
             Joined::Taken(_) => panic!("{}: nothing had changed", self.label),
             Joined::Refused(error) => {
                 assert_eq!(out.garbage, Some(waker));
@@ -284,6 +304,10 @@ impl World {
                         );
                         self.tally.refused += 1;
                     }
+                    AcquireErrorKind::Deadlock => {
+                        assert!(self.all_are_kept(&kept), "{}: not all are kept", self.label);
+                        self.tally.deadlocks += 1;
+                    }
                     AcquireErrorKind::Timeout(_) => {
                         assert!(deadline <= self.now);
                         self.tally.timeouts += 1;
@@ -295,8 +319,9 @@ impl World {
             Joined::Waiting { id, timer } => {
                 assert!(self.queue.len() < self.options.max_waiters as usize, "{}", self.label);
                 assert!(watched || timer, "{}", self.label);
-                let wait =
-                    Wait { id, deadline, joined: self.now, decided: None, woken: false, timer };
+                assert!(!self.all_are_kept(&kept), "{}: nobody can end this", self.label);
+                let (joined, decided, woken) = (self.now, None, false);
+                let wait = Wait { id, deadline, joined, decided, woken, timer, kept };
                 self.waits.insert(waker, wait);
                 self.queue.push_back(waker);
                 self.tally.waits += 1;
@@ -304,6 +329,45 @@ impl World {
                 self.absorb(out);
             }
         }
+    }
+
+    /// Leases that a caller keeps while it waits. They may come back all the same: a scope is a promise of its user's.
+    fn some_kept(&mut self) -> Vec<Kept> {
+        if !self.chance(40) {
+            return Vec::new();
+        }
+        let share = self.random.between(1, 100);
+        let lent = self.lent.clone();
+        let mut kept = Vec::new();
+        for connection in lent {
+            if self.chance(share) {
+                kept.push(self.kept(connection));
+            }
+        }
+        kept
+    }
+
+    fn kept(&self, connection: Connection) -> Kept {
+        let known = self.known[&connection];
+        Kept { slot: known.slot, uses: known.uses }
+    }
+
+    /// Whether each connection that counts is kept by one who waits, the next one included, and none will be added.
+    fn all_are_kept(&self, next: &[Kept]) -> bool {
+        let granted = self.waits.values().filter_map(|wait| match wait.decided {
+            Some(Decided::Granted(connection)) => Some(connection),
+            _ => None,
+        });
+        let lent = self.lent.iter().copied().filter(|lent| !self.known[lent].reclaimed);
+        let leases: Vec<Kept> = lent.chain(granted).map(|lease| self.kept(lease)).collect();
+        let kept = |lease: &Kept| {
+            let waiting = self.queue.iter().map(|waker| &self.waits[waker]);
+            next.contains(lease) || waiting.into_iter().any(|wait| wait.kept.contains(lease))
+        };
+        let fixed =
+            self.pool.limit == self.options.max_open && self.options.reclaim_after.is_none();
+        let full = leases.len() as u32 >= self.pool.limit;
+        !next.is_empty() && fixed && full && leases.iter().all(kept)
     }
 
     fn look(&mut self) {
@@ -1075,6 +1139,7 @@ impl World {
         assert_eq!(counters.wait_nanos, tally.waited, "{label}: time waited");
         assert_eq!(counters.timeouts_total(), tally.timeouts, "{label}: timeouts");
         assert_eq!(counters.refused_queue_full, tally.refused, "{label}: refused");
+        assert_eq!(counters.refused_deadlock, tally.deadlocks, "{label}: deadlocks");
         assert_eq!(counters.connect.count(), tally.connects, "{label}: connects");
         assert_eq!(counters.connects_failed, tally.connect_failures, "{label}: failed connects");
         assert_eq!(counters.hold.count(), tally.holds, "{label}: holds");
@@ -1089,6 +1154,7 @@ fn kind(error: &AcquireError<()>) -> &'static str {
     match error.kind() {
         AcquireErrorKind::Closed => "closed",
         AcquireErrorKind::QueueFull => "queue full",
+        AcquireErrorKind::Deadlock => "deadlock",
         AcquireErrorKind::Connect => "connect",
         AcquireErrorKind::Timeout(_) => "timeout",
         AcquireErrorKind::NoRuntime => "no runtime",

@@ -131,7 +131,24 @@ impl Rig {
         let mut out = Out::new();
         let deadline = self.now.after(nanos(budget));
         let holder = (!label.is_empty()).then(|| label.into());
-        let joined = self.pool.join(self.now, self.now, deadline, holder, true, waker, &mut out);
+        let joined =
+            self.pool.join(self.now, self.now, deadline, holder, true, Vec::new(), waker, &mut out);
+        self.absorb(out);
+        match joined {
+            Joined::Waiting { id, .. } => Ok(id),
+            Joined::Refused(error) => Err(error),
+            Joined::Taken(_) => panic!("a connection was idle"),
+        }
+    }
+
+    /// A wait within work that keeps leases.
+    fn join_keeping(&mut self, leases: &[Held]) -> Result<WaiterId, AcquireError<&'static str>> {
+        self.next += 1;
+        let (waker, deadline) = (self.next, self.now.after(nanos(ms(60_000))));
+        let kept = leases.iter().map(|held| self.pool.kept(held.slot)).collect();
+        let mut out = Out::new();
+        let joined =
+            self.pool.join(self.now, self.now, deadline, None, true, kept, waker, &mut out);
         self.absorb(out);
         match joined {
             Joined::Waiting { id, .. } => Ok(id),
@@ -452,6 +469,63 @@ fn a_full_queue_refuses_at_once() {
         _ => panic!("the queue is full"),
     }
     assert_eq!(rig.pool.stats().refused_queue_full, 1);
+}
+
+#[test]
+fn a_wait_that_only_waits_could_end_is_refused() {
+    let mut rig = Rig::new(&plain(2));
+    let held = rig.lend(2);
+    // One of the two may still come back.
+    let first = rig.join_keeping(&held[..1]).unwrap();
+    let error = rig.join_keeping(&held[1..]).unwrap_err();
+    let AcquireError::Deadlock { holders, limit: 2 } = &error else { panic!("{error:?}") };
+    assert_eq!(holders.len(), 2);
+    assert_eq!(rig.pool.stats().refused_deadlock, 1);
+    // The one that was refused gives up its own, and the other is served.
+    rig.release(held[1]);
+    let second = rig.served(first);
+    assert_eq!(second.connection, held[1].connection);
+    // Now both are kept by the same work.
+    assert!(matches!(rig.join_keeping(&[held[0], second]), Err(AcquireError::Deadlock { .. })));
+}
+
+#[test]
+fn a_wait_that_has_ended_keeps_nothing() {
+    let mut rig = Rig::new(&plain(2));
+    let held = rig.lend(2);
+    let first = rig.join_keeping(&held[..1]).unwrap();
+    let mut out = Out::new();
+    rig.pool.cancel(first, rig.now, &mut out);
+    rig.absorb(out);
+    let second = rig.join_keeping(&held[1..]).expect("the other does not wait any more");
+    rig.release(held[0]);
+    rig.served(second);
+}
+
+#[test]
+fn a_lease_of_the_same_connection_that_comes_later_is_not_the_one_that_was_kept() {
+    let mut rig = Rig::new(&plain(1));
+    let held = rig.lend(1);
+    let kept = vec![rig.pool.kept(held[0].slot)];
+    rig.release(held[0]);
+    let _other = rig.take().unwrap();
+    let mut out = Out::new();
+    let deadline = rig.now.after(nanos(ms(100)));
+    let joined = rig.pool.join(rig.now, rig.now, deadline, None, true, kept, 9, &mut out);
+    rig.absorb(out);
+    assert!(matches!(joined, Joined::Waiting { .. }), "the other will come back");
+}
+
+#[test]
+fn where_a_dial_or_a_reclaim_can_help_a_wait_is_a_wait() {
+    let mut rig = Rig::new(&plain(2));
+    let held = rig.lend(1);
+    let waiting = rig.join_keeping(&held).expect("there is room for another");
+    rig.connected();
+    rig.served(waiting);
+    let mut rig = Rig::new(&PoolOptions { reclaim_after: Some(ms(500)), ..plain(1) });
+    let held = rig.lend(1);
+    rig.join_keeping(&held).expect("its slot will be given away");
 }
 
 #[test]
