@@ -88,22 +88,41 @@ fn near(text: &str, sql: &str) -> String {
     }
 }
 
+/// Servers cut their texts off at 512 bytes.
+const WHOLE_MAX: usize = 511;
+
+/// What servers write between quoted parts. Anything else there may be data that has quotes in it itself.
+const BETWEEN: [&str; 6] =
+    [" for column ", " for key ", " in ", " for function ", " can't be set to the value of ", "."];
+
 /// The text with every quoted part left out that the statement does not have.
 fn masked(text: &str, sql: &str) -> String {
-    // With an odd number of quotes nobody can tell what is inside.
-    if !text.matches('\'').count().is_multiple_of(2) {
-        let head = text.split('\'').next().unwrap_or_default().trim_end();
-        return format!("{head} …");
-    }
-    let mut out = String::with_capacity(text.len());
-    for (index, part) in text.split('\'').enumerate() {
-        let inside = index % 2 == 1;
-        if index > 0 {
-            out.push('\'');
+    /// Stands for the apostrophe of "can't", which quotes nothing.
+    const APOSTROPHE: &str = "\u{1}";
+    let text = text.replace("n't ", &format!("n{APOSTROPHE}t "));
+    let restored = |text: &str| text.replace(APOSTROPHE, "'");
+    let parts: Vec<&str> = text.split('\'').collect();
+    let between = parts.iter().skip(2).step_by(2);
+    let known = between
+        .take(parts.len().saturating_sub(3) / 2)
+        .all(|part| BETWEEN.contains(&restored(part).as_str()));
+    match parts.as_slice() {
+        [whole] => restored(whole),
+        // The last part may be the beginning of a quoted one.
+        [head, ..] if text.len() >= WHOLE_MAX => format!("{} …", restored(head).trim_end()),
+        [head, _] => format!("{} …", restored(head).trim_end()),
+        // Nobody can tell what is inside.
+        [head, .., tail] if parts.len().is_multiple_of(2) || !known => {
+            format!("{}'…'{}", restored(head), restored(tail))
         }
-        out.push_str(if inside && !sql.contains(part) { "…" } else { part });
+        parts => {
+            let shown = parts.iter().enumerate().map(|(index, part)| {
+                let part = restored(part);
+                if index % 2 == 1 && !sql.contains(&part) { "…".to_owned() } else { part }
+            });
+            shown.collect::<Vec<_>>().join("'")
+        }
     }
-    out
 }
 
 #[cfg(test)]
@@ -134,6 +153,23 @@ mod tests {
         let shown = error(1064, &message, "SELEC ? FROM u").to_string();
         assert!(!shown.contains("hunter2") && shown.contains("near '…' at line 1"), "{shown}");
         assert!(error(1064, &message, written).to_string().contains(written));
+        for data in [
+            "a' hunter2 '",
+            "a' for column 'hunter2",
+            "can't hunter2",
+            "' hunter2",
+            "'",
+            "n't 'hunter2' ",
+        ] {
+            let message = format!("Incorrect integer value: '{data}' for column 'n' at row 1");
+            let shown = error(1366, &message, "").to_string();
+            assert!(!shown.contains("hunter2") && shown.contains("at row 1"), "{data}: {shown}");
+        }
+        let mode = "Variable 'sql_mode' can't be set to the value of 'NOSUCH'";
+        let shown = error(1231, mode, "SET sql_mode = 'NOSUCH'").to_string();
+        assert!(shown.contains(mode), "{shown}");
+        let full = "Can't create more than max_prepared_stmt_count statements (current value: 6)";
+        assert!(error(1461, full, "").to_string().contains(full));
         let missing = error(1146, "Table 'd.stations' doesn't exist", "");
         assert!(missing.to_string().contains("d.stations"));
     }
