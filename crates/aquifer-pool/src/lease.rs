@@ -109,6 +109,17 @@ impl<'p, M: Manage> Lease<'p, M> {
         LeaseScope::new(self.shared(), kept)
     }
 
+    /// Gives the slot to others while the connection is kept, which is of no more use, and will be closed when it comes back: so that
+    /// whoever holds it can wait for another one. False, and nothing has changed, if as many as `reclaim_max` are out like this.
+    pub fn surrender(&mut self) -> bool {
+        let shared = self.shared();
+        let now = shared.now();
+        let mut out = Out::new();
+        let surrendered = shared.lock().state.surrender(self.slot, now, &mut out);
+        shared.run(out);
+        surrendered
+    }
+
     /// Gives the connection back now, and what was measured.
     pub fn release(mut self) -> Released {
         self.finish(None)

@@ -381,6 +381,35 @@ async fn an_abandoned_lease_is_reclaimed_on_request_and_closed_when_it_returns()
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_lease_that_gives_its_slot_up_keeps_its_connection_and_lets_its_holder_have_another() {
+    let server = Server::new();
+    let pool = pool_of(&server, PoolOptions { reclaim_max: 1, ..limit(1) });
+    let mut lost = pool.acquire(&labelled("lost")).await.unwrap();
+    assert!(lost.surrender() && lost.is_reclaimed());
+    assert!(!lost.surrender(), "it has none any more");
+    let mut lease = pool.acquire(&within(ms(10_000))).await.unwrap();
+    assert_eq!((lost.id, lease.id), (1, 2));
+    assert!(!lease.surrender(), "as many as may be are out like this");
+    assert_eq!((pool.stats().reclaimed, pool.stats().open_connections), (1, 1));
+    drop(lost);
+    sleep(ms(10)).await;
+    assert_eq!((server.live(), pool.stats().reclaimed), (1, 0));
+    assert_eq!(server.closed_for(CloseReason::Reclaimed), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slot_that_is_given_up_goes_to_whoever_waits() {
+    let server = Server::new();
+    let pool = pool_of(&server, limit(1));
+    let mut lost = pool.acquire(&labelled("lost")).await.unwrap();
+    let (other, ()) = tokio::join!(pool.acquire(&within(ms(10_000))), async {
+        sleep(ms(1)).await;
+        assert!(lost.surrender());
+    });
+    assert_eq!(other.unwrap().id, 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn lifetimes_end_with_a_replacement_and_without_a_gap() {
     let server = Server::slow_connect(100);
     let options = PoolOptions {

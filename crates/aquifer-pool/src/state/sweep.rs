@@ -297,6 +297,24 @@ impl<C, W, E> State<C, W, E> {
         out.push(Job::Warn(Warning::Reclaimed { holder: self.holder(index, now) }));
     }
 
+    /// Gives the slot of a lease whose connection is of no more use to others, though its holder keeps it. It counts apart
+    /// as one that was reclaimed. False if as many as may be do so already.
+    pub(crate) fn surrender(&mut self, slot: SlotId, now: Nanos, out: &mut Out<C, W>) -> bool {
+        let counts = self.slots.counts;
+        if !self.slots.holds(slot)
+            || self.slots.get(slot.index).phase != Phase::InUse
+            || counts.reclaimed + counts.leaving >= self.config.reclaim_max
+        {
+            return false;
+        }
+        let since = self.slots.get(slot.index).since;
+        self.lent_at = self.lent_at.wrapping_sub(since.0);
+        self.slots.set_phase(slot.index, Phase::Reclaimed, now);
+        self.slots.get_mut(slot.index).since = since;
+        self.pump(now, out);
+        true
+    }
+
     /// The runtime that works on a connection stands still: its task is stopped and its slot is used again.
     fn abandon(&mut self, index: u32, now: Nanos, out: &mut Out<C, W>) {
         let id = self.slots.id(index);
