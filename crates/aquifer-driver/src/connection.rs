@@ -74,6 +74,14 @@ pub enum Command<'a> {
     /// error's kind is [`TxFailed`](crate::ErrorKind::TxFailed). One that took effect and was not replicated
     /// as it should be is [`CommitNotReplicated`](crate::ErrorKind::CommitNotReplicated).
     Commit,
+    /// Run a statement without arguments and commit, so that the server has both or neither of them: no
+    /// commit without the statement, and no statement that waits for a commit which does not come. If the
+    /// statement fails, its error is the command's, and nothing is committed. Given only to drivers that
+    /// [take it](Connection::takes_commit_with); otherwise as [`Commit`](Self::Commit).
+    CommitWith {
+        /// The statement.
+        sql: &'a str,
+    },
     /// Roll back. Succeeds if no transaction is open any more.
     Rollback,
     /// Ask the engine for a sign of life.
@@ -91,6 +99,7 @@ impl fmt::Debug for Command<'_> {
             Self::Batch(_) => "Batch",
             Self::Begin(_) => "Begin",
             Self::Commit => "Commit",
+            Self::CommitWith { .. } => "CommitWith",
             Self::Rollback => "Rollback",
             Self::Ping => "Ping",
             Self::Reset => "Reset",
@@ -355,6 +364,30 @@ impl Batch {
     }
 }
 
+/// What a connection knows of a transaction whose commit was not answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CommitTrace {
+    /// Nothing that tells whether it took effect, for this reason.
+    Untold(&'static str),
+    /// That it had changed nothing.
+    Unchanged,
+    /// How another connection can be asked: a text for [`Command::Script`], to be run outside a transaction. It
+    /// also makes sure that a transaction which nobody will commit any more ends. It gives one row with one
+    /// text: [`COMMITTED`](Self::COMMITTED), [`ROLLED_BACK`](Self::ROLLED_BACK),
+    /// [`IN_PROGRESS`](Self::IN_PROGRESS) if it is to be asked again, or why it cannot be told.
+    Query(String),
+}
+
+impl CommitTrace {
+    /// It took effect.
+    pub const COMMITTED: &str = "committed";
+    /// It did not take effect, and will not.
+    pub const ROLLED_BACK: &str = "rolled back";
+    /// It has not ended.
+    pub const IN_PROGRESS: &str = "in progress";
+}
+
 /// Tells an engine to stop what a connection is doing. Cheap to make and to clone; works from any
 /// thread, also after the connection is gone (then it does nothing).
 #[derive(Clone)]
@@ -501,6 +534,19 @@ pub trait Connection: Send + 'static {
     /// [`Command::Batch`]. Callers begin a transaction where this is false.
     fn takes_atomic_batches(&self) -> bool {
         false
+    }
+
+    /// True if the connection takes [`Command::CommitWith`]. Callers send the statement and the commit one after
+    /// the other where this is false.
+    fn takes_commit_with(&self) -> bool {
+        false
+    }
+
+    /// What can be found out of the last transaction that was begun with
+    /// [`track_commit`](TxOptions::track_commit), whose commit was not answered. Called then, mostly on a broken
+    /// connection. Drivers that keep no track leave it at that: the outcome stays unknown.
+    fn commit_trace(&self) -> CommitTrace {
+        CommitTrace::Untold("the driver keeps no track of transactions")
     }
 
     /// The driver's own type, for its own powers.

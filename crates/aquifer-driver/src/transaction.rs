@@ -49,9 +49,21 @@ pub struct TxOptions {
     /// Takes the write lock at the first write, not at once (SQLite). By default a transaction that may
     /// write starts with `BEGIN IMMEDIATE`, because an upgrade in the middle can fail with BUSY.
     pub lock_late: bool,
+    /// Keeps track of the transaction, so that the outcome of a commit whose answer is lost can be asked for
+    /// where the server remembers it: see [`track_commit`](Self::track_commit).
+    pub track_commit: bool,
+    /// Writes a row by which the outcome of a commit whose answer is lost can always be told: see
+    /// [`mark_commit`](Self::mark_commit).
+    pub mark_commit: bool,
 }
 
 impl TxOptions {
+    /// How the table is made that [`mark_commit`](Self::mark_commit) needs, on any engine. `id` is the row's own,
+    /// `done` is 1 in the row of a transaction and 0 in one that was written to keep a transaction from
+    /// committing.
+    pub const MARKS_TABLE: &str = "CREATE TABLE aquifer_commits (id CHAR(32) NOT NULL PRIMARY KEY, \
+        done SMALLINT NOT NULL, made_at TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP)";
+
     /// The engine's defaults.
     pub fn new() -> Self {
         Self::default()
@@ -95,6 +107,27 @@ impl TxOptions {
     #[must_use]
     pub fn lock_late(mut self) -> Self {
         self.lock_late = true;
+        self
+    }
+
+    /// Keeps track of the transaction, so that a commit whose answer is lost is not
+    /// [`CommitUnknown`](crate::ErrorKind::CommitUnknown) where the server can tell: the commit succeeds if the
+    /// transaction took effect, and fails with [`Retry::Transaction`](crate::Retry::Transaction) if it was
+    /// undone.
+    ///
+    /// PostgreSQL remembers its transactions by their numbers. Elsewhere, and where too much has happened to the
+    /// server meanwhile, the outcome stays unknown; [`mark_commit`](Self::mark_commit) knows of no such limits.
+    #[must_use]
+    pub fn track_commit(mut self) -> Self {
+        self.track_commit = true;
+        self
+    }
+
+    /// As [`track_commit`](Self::track_commit), on every engine and whatever has happened to the server: the
+    /// commit goes along with a row in the table `aquifer_commits`, which has to be there.
+    #[must_use]
+    pub fn mark_commit(mut self) -> Self {
+        self.mark_commit = true;
         self
     }
 }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use aquifer_driver::{
-    Access, BoxFuture, Cancel, Canceller, Command, Connection, Connector, Counters, Description,
-    Dialect, Layout, Result, RowBatch, Status, Step,
+    Access, BoxFuture, Cancel, Canceller, Command, CommitTrace, Connection, Connector, Counters,
+    Description, Dialect, Layout, Result, RowBatch, Status, Step,
 };
 
 use crate::poll::yielding;
@@ -112,6 +112,14 @@ impl Connection for YieldingConnection {
 
     fn takes_atomic_batches(&self) -> bool {
         self.inner.takes_atomic_batches()
+    }
+
+    fn takes_commit_with(&self) -> bool {
+        self.inner.takes_commit_with()
+    }
+
+    fn commit_trace(&self) -> CommitTrace {
+        self.inner.commit_trace()
     }
 
     fn as_any_mut(&mut self) -> &mut dyn Any {
