@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use aquifer_driver::{
-    BoxFuture, Canceller, Command, Connection, Counters, Description, Error, ErrorKind, Result,
-    RowBatch, Status, Step,
+    BoxFuture, Canceller, Command, CommitTrace, Connection, Counters, Description, Error,
+    ErrorKind, Result, RowBatch, Status, Step,
 };
 use aquifer_net::stop::{Stop, stopped, useless};
 use aquifer_net::{Flow, Stream, Wire};
@@ -398,6 +398,14 @@ impl Connection for PostgresConnection {
 
     fn takes_atomic_batches(&self) -> bool {
         self.pipeline.takes_atomic_batches()
+    }
+
+    fn takes_commit_with(&self) -> bool {
+        true
+    }
+
+    fn commit_trace(&self) -> CommitTrace {
+        self.pipeline.commit_trace()
     }
 
     fn as_any_mut(&mut self) -> &mut dyn Any {

@@ -9,6 +9,7 @@ use aquifer_driver::{
     ValueRef, Want,
 };
 
+use super::trace::{self, Known, Trace};
 use super::work::Settled;
 use super::work::{Expect, Learning, Role, Work};
 use super::{Phase, Pipeline, Sibling, StatementMode};
@@ -22,6 +23,8 @@ use crate::types::{self, Codecs, Oid};
 
 /// Most arguments of one statement: their number has 16 bits.
 pub(crate) const ARGUMENTS_MAX: usize = 65_535;
+
+pub(super) const COMMIT: &str = "COMMIT";
 
 /// Most bytes of the flight buffer that are kept between commands.
 const KEPT_BYTES: usize = 64 * 1024;
@@ -38,6 +41,7 @@ impl Pipeline {
             pooler::check(&command)?;
         }
         self.begin_flight();
+        self.follow_trace(&command);
         let lone = match &command {
             Command::Execute { sql, params, want } => self.start_lone(sql, *params, *want)?,
             _ => false,
@@ -108,7 +112,8 @@ impl Pipeline {
             Command::Prepare { sql } => self.prepare(sql),
             Command::Batch(batch) => self.batch(&batch),
             Command::Begin(options) => self.begin(options),
-            Command::Commit => self.commit(),
+            Command::Commit => self.commit(None),
+            Command::CommitWith { sql } => self.commit(Some(sql)),
             Command::Rollback => {
                 self.rollback();
                 Ok(())
@@ -176,7 +181,10 @@ impl Pipeline {
         match want {
             // The Sync would end the portal.
             Want::Paged(_) => frontend::flush(&mut self.out),
-            _ => self.end_segment(),
+            _ => {
+                self.ask_along();
+                self.end_segment();
+            }
         }
         Ok(())
     }
@@ -425,6 +433,7 @@ impl Pipeline {
                 }
             }
             if ends {
+                self.ask_along();
                 self.end_segment();
             }
             if pooler::drops_statements(item.sql) {
@@ -491,11 +500,16 @@ impl Pipeline {
                 .with_nothing_sent(true));
         }
         self.held_begin = Some(begin_text(options).into());
+        self.trace = None;
+        // What is read only has no outcome.
+        if options.track_commit && !options.read_only && self.tracks() {
+            return Ok(());
+        }
         self.steps.push_back(Settled::end(Default::default()));
         Ok(())
     }
 
-    fn commit(&mut self) -> Result<()> {
+    fn commit(&mut self, with: Option<&str>) -> Result<()> {
         if self.held_begin.take().is_some() {
             self.steps.push_back(Settled::end(Default::default()));
             return Ok(());
@@ -505,10 +519,75 @@ impl Pipeline {
                 .with_nothing_sent(true));
         }
         self.flight_head();
-        frontend::query(&mut self.out, "COMMIT");
+        let open = self.ready == Ready::Transaction;
+        if let Some(sql) = with.filter(|_| open) {
+            frontend::check_sql(sql)?;
+            // One message, which the server has as a whole or not at all.
+            self.send_commit(&format!("{sql};\nCOMMIT"));
+        } else if open
+            && self.lacks_number()
+            && self.trace.as_ref().is_some_and(|trace| !trace.is_fresh)
+        {
+            self.ask(Role::Trace, trace::TRANSACTION);
+        } else {
+            self.send_commit(COMMIT);
+        }
+        Ok(())
+    }
+
+    /// Sends the COMMIT, or a text that ends with one.
+    pub(super) fn send_commit(&mut self, sql: &str) {
+        frontend::query(&mut self.out, sql);
         self.works.push_back(Work::new(Role::Commit));
         self.expected.extend([Expect::Query, Expect::Ready]);
-        Ok(())
+    }
+
+    /// Asks a question in a message of its own.
+    fn ask(&mut self, role: Role, sql: &str) {
+        frontend::query(&mut self.out, sql);
+        self.works.push_back(Work::new(role));
+        self.expected.extend([Expect::Trace, Expect::Ready]);
+    }
+
+    /// Prepares to track the transaction; true if that takes a question, once per session.
+    fn tracks(&mut self) -> bool {
+        match &self.server {
+            Known::Server(server) => self.trace = Some(Trace::new(server.clone())),
+            Known::Unasked if trace::is_told_by(self.parameters.get("server_version")) => {
+                self.flight_head();
+                self.ask(Role::Server, trace::SERVER);
+                return true;
+            }
+            Known::Unasked | Known::Refused => {}
+        }
+        false
+    }
+
+    /// True if the transaction is tracked and its number is not known.
+    #[inline]
+    pub(super) fn lacks_number(&self) -> bool {
+        self.trace.as_ref().is_some_and(Trace::lacks_number)
+    }
+
+    /// What is run now may give the transaction its number.
+    #[inline]
+    fn follow_trace(&mut self, command: &Command<'_>) {
+        if let Some(trace) = &mut self.trace
+            && !matches!(command, Command::Commit | Command::CommitWith { .. } | Command::Ping)
+        {
+            trace.is_fresh = false;
+        }
+    }
+
+    /// In the segment of a statement, after it: what is the transaction's number?
+    fn ask_along(&mut self) {
+        if self.lacks_number() {
+            frontend::parse(&mut self.out, "", trace::TRANSACTION, &[]);
+            // No arguments, no results in binary: this cannot fail.
+            let _ = frontend::bind(&mut self.out, "", "", 0, &[], |_, _| Ok(()));
+            frontend::execute(&mut self.out, "", 0);
+            self.expected.extend([Expect::Parse, Expect::Bind, Expect::Trace]);
+        }
     }
 
     fn rollback(&mut self) {

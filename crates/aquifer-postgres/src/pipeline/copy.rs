@@ -71,6 +71,9 @@ impl Pipeline {
             pooler::check_text(sql)?;
         }
         self.begin_flight();
+        if let Some(trace) = &mut self.trace {
+            trace.is_fresh = false;
+        }
         let role = match direction {
             Direction::In => Role::CopyIn,
             Direction::Out => Role::CopyOut,

@@ -60,7 +60,8 @@ impl Pipeline {
         params: &dyn Params,
         want: Want,
     ) -> Result<bool> {
-        let accompanied = !self.closing.is_empty() || self.held_begin.is_some();
+        let accompanied =
+            !self.closing.is_empty() || self.held_begin.is_some() || self.lacks_number();
         if accompanied || matches!(want, Want::Paged(_)) {
             return Ok(false);
         }

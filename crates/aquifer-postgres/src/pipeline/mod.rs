@@ -15,13 +15,16 @@ mod receive;
 mod rows;
 #[cfg(test)]
 mod tests;
+mod trace;
 mod work;
 
 use std::collections::VecDeque;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use aquifer_driver::{Columns, Counters, Description, Error, ErrorKind, Result, Retry, Status};
+use aquifer_driver::{
+    Columns, CommitTrace, Counters, Description, Error, ErrorKind, Result, Retry, Status,
+};
 use aquifer_net::{Flow, Input, Statements};
 
 use crate::parameters::Parameters;
@@ -35,6 +38,7 @@ pub(crate) use command::ARGUMENTS_MAX;
 use copy::Phase;
 pub(crate) use copy::{CopyStep, Direction};
 use lone::Lone;
+use trace::{Known, Trace};
 use work::{Expect, Role, Settled, Work};
 
 /// How statements reach the server.
@@ -102,6 +106,10 @@ pub(crate) struct Pipeline {
     began: bool,
     /// A BEGIN that goes with the first statement.
     held_begin: Option<Box<str>>,
+    /// Who the server is, for transactions that are tracked.
+    server: Known,
+    /// What tells whether the transaction that was begun last took effect, if it is tracked.
+    trace: Option<Trace>,
     cache: Statements<Statement>,
     codecs: Codecs,
     /// Statements that the server still keeps and we do not: closed at the head of the next flight, and
@@ -197,6 +205,8 @@ impl Pipeline {
             ready: Ready::Idle,
             began: false,
             held_begin: None,
+            server: Known::Unasked,
+            trace: None,
             closing: VecDeque::new(),
             names: 0,
             description: None,
@@ -287,6 +297,14 @@ impl Pipeline {
         self.cache.peek(sql).filter(|statement| !statement.name.is_empty())
     }
 
+    /// See [`Connection::commit_trace`](aquifer_driver::Connection::commit_trace).
+    pub(crate) fn commit_trace(&self) -> CommitTrace {
+        match &self.trace {
+            Some(trace) => trace.tell(),
+            None => CommitTrace::Untold("the server does not tell what became of transactions"),
+        }
+    }
+
     pub(crate) fn session_changed(&self) -> bool {
         self.session_changed
     }
@@ -357,7 +375,8 @@ impl Pipeline {
         self.unfold();
         self.expected.clear();
         self.steps.clear();
-        let untouched = !self.touched;
+        // The question before a BEGIN does nothing.
+        let untouched = !self.touched || self.works.iter().any(|work| work.role == Role::Server);
         let committing = !untouched && self.works.iter().any(|work| work.role == Role::Commit);
         let undone = self.is_undone_by_a_break();
         self.works.clear();

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use aquifer_driver::{Error, ErrorKind, Outcome, Result, RowBatch, Step, Want};
 use aquifer_net::Flow;
 
+use super::command::COMMIT;
+use super::trace::{Known, Server, Trace};
 use super::work::{Expect, Learning, Role, Settled, Work};
 use super::{Failure, Phase, Pipeline, StatementMode};
 use crate::protocol::backend::{self, Ready};
@@ -83,7 +85,7 @@ impl Pipeline {
             if let Some(step) = self.next_set_begins(frame.tag, batch) {
                 return Ok(Some(step));
             }
-            let received = if frame.tag == b'D' {
+            let received = if frame.tag == b'D' && self.expected.front() != Some(&Expect::Trace) {
                 self.row(frame, batch)
             } else {
                 self.input.at = frame.end;
@@ -230,6 +232,11 @@ impl Pipeline {
             (b'I' | b's', Expect::Execute | Expect::Query) => {
                 self.completed(expect, Outcome::default());
             }
+            (b'T', Expect::Trace) => {}
+            (b'D', Expect::Trace) => self.traced(body),
+            (b'C', Expect::Trace) => {
+                self.expected.pop_front();
+            }
             (b'Z', Expect::Ready) => self.segment_ended(backend::ready_for_query(body)?),
             (b'Z', Expect::Query) => {
                 self.expected.pop_front();
@@ -357,6 +364,19 @@ impl Pipeline {
             if replaced.name != statement.name || self.cache.max() == 0 {
                 self.close_later(&replaced);
             }
+        }
+    }
+
+    /// The answer about the transaction or the server. One that makes no sense tells nothing.
+    fn traced(&mut self, row: &[u8]) {
+        let cell = backend::only_cell(row).unwrap_or_default();
+        if self.works.front().is_some_and(|work| work.role == Role::Server) {
+            if let Some(server) = Server::parse(cell) {
+                self.trace = Some(Trace::new(server.clone()));
+                self.server = Known::Server(server);
+            }
+        } else if let Some(trace) = &mut self.trace {
+            trace.told(cell);
         }
     }
 
@@ -528,7 +548,17 @@ impl Pipeline {
         let mut skipped = false;
         while let Some(work) = self.works.pop_front() {
             let ends = work.ends_segment;
-            if work.role == Role::Begin {
+            if work.role == Role::Server {
+                // Not to be told is no failure of the BEGIN that follows.
+                if failure.take().is_some() {
+                    self.server = Known::Refused;
+                }
+                self.settle(work, Ok(Outcome::default()));
+            } else if work.role == Role::Trace && failure.is_none() {
+                self.counters.rounds += 1;
+                self.send_commit(COMMIT);
+                return;
+            } else if work.role == Role::Begin {
                 // Its failure is the failure of the statement that it was sent with, which must not run
                 // again: it would do so outside of the transaction.
                 if let Some(failed) = &mut failure {

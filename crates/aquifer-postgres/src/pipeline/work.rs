@@ -25,6 +25,8 @@ pub(super) enum Expect {
     Execute,
     /// Anything that a simple query answers, up to ReadyForQuery.
     Query,
+    /// The one row of a query about the transaction or the server, ended by CommandComplete.
+    Trace,
     /// ReadyForQuery.
     Ready,
 }
@@ -45,6 +47,10 @@ pub(super) enum Role {
     Begin,
     /// COMMIT.
     Commit,
+    /// A question before it: what is the transaction's number?
+    Trace,
+    /// A question before a BEGIN: who is the server?
+    Server,
     /// Anything whose outcome is nobody's: ROLLBACK, a ping, a reset.
     Silent,
 }

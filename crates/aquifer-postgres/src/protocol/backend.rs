@@ -38,6 +38,17 @@ pub(crate) fn row_description(body: &[u8]) -> Result<Vec<Field>> {
     Ok(fields)
 }
 
+/// The text of a DataRow with one cell; `None` if it has others, or none that is text.
+pub(crate) fn only_cell(body: &[u8]) -> Option<&str> {
+    let mut reader = Reader::new("DataRow", body);
+    let (1, Ok(len)) = (reader.u16().ok()?, usize::try_from(reader.i32().ok()?)) else {
+        return None;
+    };
+    let cell = reader.take(len).ok()?;
+    reader.end().ok()?;
+    std::str::from_utf8(cell).ok()
+}
+
 /// ParameterDescription: the types of the parameters.
 pub(crate) fn parameter_description(body: &[u8]) -> Result<Box<[u32]>> {
     let mut reader = Reader::new("ParameterDescription", body);
