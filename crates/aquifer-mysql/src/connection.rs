@@ -407,6 +407,10 @@ impl Connection for MysqlConnection {
         ))
     }
 
+    fn takes_commit_with(&self) -> bool {
+        true
+    }
+
     fn as_any_mut(&mut self) -> &mut dyn Any {
         self
     }

@@ -117,7 +117,12 @@ impl Pipeline {
             Command::Prepare { sql } => self.describe(sql),
             Command::Batch(batch) => self.batch(&batch),
             Command::Begin(options) => self.begin(options),
-            Command::Commit => self.commit(),
+            Command::Commit => self.commit("COMMIT"),
+            Command::CommitWith { sql } => {
+                check_sql(sql)?;
+                // In one packet: the server has all of it or nothing, and stops where it fails.
+                self.commit(&format!("{sql};\nCOMMIT"))
+            }
             Command::Rollback => {
                 self.rollback();
                 Ok(())
@@ -591,11 +596,11 @@ impl Pipeline {
         Ok(())
     }
 
-    fn commit(&mut self) -> Result<()> {
+    fn commit(&mut self, sql: &str) -> Result<()> {
         if !self.server.in_transaction() {
             return Err(Error::new(ErrorKind::TxDone, "there is no open transaction to commit"));
         }
-        let mut job = Job::own("COMMIT");
+        let mut job = Job::own(sql);
         job.role = Role::Commit;
         self.add(job);
         Ok(())

@@ -450,7 +450,9 @@ impl Pipeline {
             // A procedure's results end with an OK of the call, which is no result of its own.
             if job.role == Role::Statement && had_columns {
                 job.ended = Some(settled);
-            } else if !discarding && !matches!(job.role, Role::Own | Role::Undone | Role::Fitness) {
+            } else if !discarding
+                && !matches!(job.role, Role::Own | Role::Commit | Role::Undone | Role::Fitness)
+            {
                 self.steps.push_back(settled);
             }
             if done.warnings > 0 && !had_columns {
