@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use aquifer_driver::{Connector, Dsn, Environment, Error, ProcessEnvironment, Registry, Result};
 
+use crate::commit::Marks;
 use crate::db::{Db, Shared};
 use crate::errors;
 use crate::hooks::Hooks;
@@ -338,7 +339,16 @@ impl Builder {
         // What a dropped call leaves of a shared flight is sent again, so nothing in it may write.
         let shares = options.calls.coalesce_reads && !connector.dialect().queries_may_write;
         let lane = shares.then(Lane::default);
-        let db = Db::new(Shared { connector, farewell, source, texts, book, lane, options });
+        let db = Db::new(Shared {
+            connector,
+            farewell,
+            source,
+            texts,
+            book,
+            lane,
+            marks: Marks::default(),
+            options,
+        });
         if let Some(limit) = limit {
             limit.of(&db);
         }

@@ -12,6 +12,7 @@ use aquifer_pool::{AcquireError, AcquireRequest, CloseReason, Pool};
 use tokio::time::Instant;
 
 use crate::builder::Builder;
+use crate::commit::{self, Marks};
 use crate::conn::Conn;
 use crate::deadline::{During, before};
 use crate::errors;
@@ -52,6 +53,7 @@ pub(crate) struct Shared {
     pub(crate) texts: Texts,
     pub(crate) book: Arc<Book>,
     pub(crate) lane: Option<Lane>,
+    pub(crate) marks: Marks,
     pub(crate) options: DbOptions,
 }
 
@@ -158,6 +160,7 @@ impl Db {
     /// still out then is reported, and closed as it comes back.
     pub async fn close_within(&self, patience: Duration) -> CloseReport {
         let started = Instant::now();
+        Box::pin(commit::tidy_up(self, patience)).await;
         let mut closed = CloseReport::default();
         for named in self.shared.source.pools() {
             let left = patience.saturating_sub(started.elapsed());
@@ -567,6 +570,11 @@ impl Db {
 
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.scope.timeout.and_then(|timeout| Instant::now().checked_add(timeout))
+    }
+
+    /// True if all connections are equal: one can stand in for another that is out.
+    pub(crate) fn has_equal_connections(&self) -> bool {
+        self.shared.connector.layout() == Layout::Equal
     }
 
     /// True if the data lives and dies with the one connection.

@@ -45,6 +45,7 @@ mod batch;
 #[cfg(feature = "blocking")]
 pub mod blocking;
 mod builder;
+mod commit;
 mod conn;
 mod cursor;
 mod db;

@@ -105,6 +105,9 @@ call_options! {
     transaction_max: Option<Duration> = None, "off",
         "How old a transaction may become: it is then rolled back, whether a call is under way or nobody has called for long; its next call says so. `off` sets no limit.",
         "Batch jobs have transactions of minutes; a service that has none should say so here, because a forgotten one holds locks.";
+    commit_resolve_timeout: Duration = Duration::from_secs(5), "5s",
+        "How long a commit that is tracked (`track_commit`, `mark_commit`) may look for its outcome after its answer was lost, within the call's own deadline.",
+        "A server that restarts, or a session that has to be ended, takes a second or two; whoever waits for a commit has no better plan.";
     coalesce_reads: bool = false, "false",
         "Send reads of one row (`get`, `get_optional`) from many tasks in one flight, when they come at the same time. Only where no query can write (SQLite); on PostgreSQL, whose functions may, it changes nothing.",
         "It helps many tasks over few connections, and costs a lone task a turn of its scheduler.";

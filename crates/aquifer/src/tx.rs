@@ -11,10 +11,14 @@ use crate::manage::Manager;
 use crate::session::Session;
 use crate::target::{Target, borrowing_calls, calls};
 
-/// What a commit has to say. Nothing yet on engines of one node.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What a commit has to say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
-pub struct Committed {}
+pub struct Committed {
+    /// The answer to the commit was lost, and it was found out that it took effect: see
+    /// [`TxOptions::track_commit`].
+    pub found_out: bool,
+}
 
 /// An open transaction. Committed by [`commit`](Self::commit); rolled back by
 /// [`rollback`](Self::rollback) or by being dropped.
@@ -87,14 +91,17 @@ macro_rules! transaction {
             /// [`TxFailed`](crate::ErrorKind::TxFailed) if an earlier statement had failed it,
             /// [`TxDone`](crate::ErrorKind::TxDone) if the engine had ended it, and
             /// [`CommitUnknown`](crate::ErrorKind::CommitUnknown) if the connection broke, or the
-            /// deadline passed, before the answer came.
+            /// deadline passed, before the answer came. A transaction that is
+            /// [tracked](TxOptions::track_commit) finds out what became of it then, over another connection:
+            /// the commit succeeds, or fails with [`Retry::Transaction`](crate::Retry::Transaction), and is
+            /// `CommitUnknown` only where nobody can tell, or not in time (`commit_resolve_timeout`).
             /// [`CommitNotReplicated`](crate::ErrorKind::CommitNotReplicated) is no failure to commit: the
             /// transaction stands, and must not be run again, but a failover may lose it.
             pub async fn commit(mut self) -> Result<Committed> {
                 let result = self.session.commit().await;
                 // Until here a drop of this future is a drop of the transaction.
                 self.done = true;
-                result.map(|()| Committed {})
+                result.map(|found_out| Committed { found_out })
             }
 
             /// Rolls back. Succeeds if the engine has already done so.

@@ -12,8 +12,8 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use aquifer_driver::{
-    BoxFuture, Canceller, Command, Connection, Counters, Description, Error, ErrorKind, Result,
-    RowBatch, Status, Step,
+    BoxFuture, Canceller, Command, CommitTrace, Connection, Counters, Description, Error,
+    ErrorKind, Result, RowBatch, Status, Step,
 };
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
@@ -298,6 +298,17 @@ impl Connection for Watched {
 
     fn takes_atomic_batches(&self) -> bool {
         lock(&self.held).connection.as_ref().is_some_and(|there| there.takes_atomic_batches())
+    }
+
+    fn takes_commit_with(&self) -> bool {
+        lock(&self.held).connection.as_ref().is_some_and(|there| there.takes_commit_with())
+    }
+
+    fn commit_trace(&self) -> CommitTrace {
+        let held = lock(&self.held);
+        let trace = held.connection.as_ref().map(|there| there.commit_trace());
+        trace
+            .unwrap_or(CommitTrace::Untold("the transaction was too old, and is being rolled back"))
     }
 
     /// Not the driver's own type: that is had once nobody watches.

@@ -264,6 +264,110 @@ async fn a_commit_whose_answer_is_lost_is_unknown_and_is_not_tried_again() -> Re
 }
 
 #[tokio::test]
+async fn a_commit_that_is_tracked_finds_out_what_became_of_it() -> Result<()> {
+    let (database, proxy, db) = watched().await;
+    let mut tx = db.begin_with(TxOptions::new().track_commit()).await?;
+    tx.exec("INSERT INTO t VALUES (1)", ()).await?;
+    proxy.hold_answers();
+    let lost = async {
+        until(|| database.psql("SELECT count(*) FROM t").unwrap() == "1\n").await;
+        proxy.cut();
+        proxy.release_answers();
+    };
+    let (committed, ()) = tokio::join!(tx.commit(), lost);
+    assert!(committed?.found_out);
+    Ok(())
+}
+
+#[tokio::test]
+async fn tracking_a_transaction_costs_no_round_trip_once_the_server_is_known() -> Result<()> {
+    let (_database, proxy, db) = watched().await;
+    let options = TxOptions::new().track_commit();
+    let insert = "INSERT INTO t VALUES (?)";
+    // Who the server is, once per session.
+    let mut tx = db.begin_with(options).await?;
+    assert_eq!(flights(&proxy), ["Q"]);
+    tx.exec(insert, (1,)).await?;
+    assert_eq!(flights(&proxy), ["PBEPDBEPBES"]);
+    tx.commit().await?;
+    assert_eq!(flights(&proxy), ["Q"]);
+    // The number is asked for until there is one.
+    let mut tx = db.begin_with(options).await?;
+    assert_eq!(tx.get::<i32>("SELECT 7", ()).await?, 7);
+    tx.exec(insert, (2,)).await?;
+    tx.exec(insert, (3,)).await?;
+    tx.commit().await?;
+    assert_eq!(flights(&proxy), ["PBEPDBEPBES", "BEPBES", "BES", "Q"]);
+    // After what cannot be accompanied it is asked for alone.
+    let mut tx = db.begin_with(options).await?;
+    tx.exec("INSERT INTO t VALUES (4); INSERT INTO t VALUES (5)", ()).await?;
+    tx.commit().await?;
+    assert_eq!(flights(&proxy), ["Q", "Q", "Q"]);
+    // What only reads is not tracked.
+    let mut tx = db.begin_with(options.read_only()).await?;
+    assert_eq!(tx.select::<i32>("SELECT id FROM t ORDER BY id", ()).await?, [1, 2, 3, 4, 5]);
+    tx.commit().await?;
+    assert_eq!(flights(&proxy), ["PBEPDBES", "Q"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_mark_goes_in_the_message_of_the_commit_and_is_deleted_with_others() -> Result<()> {
+    let (database, proxy, db) = watched().await;
+    let options = TxOptions::new().mark_commit();
+    let insert = "INSERT INTO t VALUES (?)";
+    let mut tx = db.begin_with(options).await?;
+    tx.exec(insert, (0,)).await?;
+    let missing = tx.commit().await.unwrap_err();
+    assert_eq!(missing.kind(), ErrorKind::UndefinedObject);
+    assert!(
+        missing.hint().is_some_and(|hint| hint.contains(TxOptions::MARKS_TABLE)),
+        "{missing:?}"
+    );
+    database.psql(TxOptions::MARKS_TABLE).unwrap();
+    // What failed is rolled back before.
+    db.ping().await?;
+    proxy.take();
+    for id in 1..=100 {
+        let mut tx = db.begin_with(options).await?;
+        tx.exec(insert, (id,)).await?;
+        tx.commit().await?;
+        if id == 1 {
+            assert_eq!(flights(&proxy), ["PBEBES", "Q"]);
+        }
+    }
+    let kept = "SELECT count(*) FROM aquifer_commits";
+    assert_eq!(database.psql(kept).unwrap(), "36\n");
+    assert_eq!(database.psql("SELECT count(*) FROM t").unwrap(), "100\n");
+    assert!(db.close().await.is_clean());
+    assert_eq!(database.psql(kept).unwrap(), "0\n");
+    Ok(())
+}
+
+#[tokio::test]
+async fn whoever_may_not_say_which_server_it_is_commits_all_the_same() -> Result<()> {
+    let (database, db) = fresh(ONE);
+    database
+        .psql(
+            "CREATE ROLE narrow LOGIN PASSWORD 'narrow'; GRANT ALL ON t TO narrow; \
+                   REVOKE EXECUTE ON FUNCTION pg_control_system() FROM PUBLIC",
+        )
+        .unwrap();
+    assert!(db.close().await.is_clean());
+    let url = database.url().replacen("aquifer:aquifer@", "narrow:narrow@", 1);
+    let db = Db::open(&format!("{url}?{ONE}")).unwrap();
+    for id in 1..=2 {
+        let mut tx = db.begin_with(TxOptions::new().track_commit()).await?;
+        tx.exec("INSERT INTO t VALUES (?)", (id,)).await?;
+        assert!(!tx.commit().await?.found_out);
+    }
+    assert_eq!(database.psql("SELECT count(*) FROM t").unwrap(), "2\n");
+    assert!(db.close().await.is_clean());
+    database.psql("DROP OWNED BY narrow; DROP ROLE narrow").unwrap();
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_deferred_constraint_fails_the_transaction_at_its_commit() -> Result<()> {
     let (database, db) = fresh("");
     database.psql("CREATE TABLE child (t int REFERENCES t DEFERRABLE INITIALLY DEFERRED)").unwrap();
