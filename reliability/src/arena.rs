@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use aquifer::driver::{Driver, Dsn, EmptyEnvironment};
 use aquifer::sqlite::SqliteDriver;
-use aquifer::{Builder, Db};
+use aquifer::{Builder, Db, TxOptions};
 use aquifer_testkit::faults::FaultProxy;
 use aquifer_testkit::{Yielding, mysql, postgres};
 
@@ -68,6 +68,7 @@ impl Arena {
         let created =
             db.exec("CREATE TABLE accounts (id INT PRIMARY KEY, balance INT NOT NULL)", ());
         created.await.expect("a table");
+        db.exec(TxOptions::MARKS_TABLE, ()).await.expect("a table");
         db.exec("INSERT INTO accounts VALUES (1, 100), (2, 100)", ()).await.expect("two accounts");
         assert!(db.close().await.is_clean());
         arena

@@ -179,6 +179,19 @@ pub fn operations(engine: Engine) -> Vec<Operation> {
             tx.exec(MARK, (tag, 2)).await?;
             tx.commit().await?;
         }),
+        operation!("transaction, tracked", 2 atomic, |db, engine, tag| {
+            let mut tx = db.begin_with(TxOptions::new().track_commit()).await?;
+            tx.exec(MARK, (tag, 1)).await?;
+            tx.exec(MARK, (tag, 2)).await?;
+            tx.commit().await?;
+        }),
+        operation!("transaction, marked", 2 atomic, |db, engine, tag| {
+            let mut conn = db.acquire().await?;
+            let mut tx = conn.begin_with(TxOptions::new().mark_commit()).await?;
+            tx.exec(MARK, (tag, 1)).await?;
+            tx.exec(MARK, (tag, 2)).await?;
+            tx.commit().await?;
+        }),
         operation!("transaction, rolled back", 0 atomic, |db, engine, tag| {
             let mut tx = db.begin().await?;
             tx.exec(TAKE, (1, 1)).await?;

@@ -1,0 +1,454 @@
+//! Commits whose answer is lost: what `commit` says became of them is what is there, and nothing is there twice.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use aquifer::{Db, Error, ErrorKind, Retry, TxOptions};
+use aquifer_reliability::{Arena, Books, Engine, Random, Server, Soak};
+use aquifer_testkit::faults::{Counts, Fault, FaultProxy, Side, What, When};
+
+const MARK: &str = "INSERT INTO marks (tag, part) VALUES (?, ?)";
+/// Faults of each kind in the bounded form.
+const FAULTS: u64 = 150;
+const SILENCE: Duration = Duration::from_secs(300);
+/// The deadline of a commit that meets silence.
+const PATIENCE: Duration = Duration::from_millis(600);
+
+/// How a transaction's outcome can be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum How {
+    Plain,
+    Tracked,
+    Marked,
+}
+
+impl How {
+    fn options(self) -> TxOptions {
+        match self {
+            Self::Plain => TxOptions::new(),
+            Self::Tracked => TxOptions::new().track_commit(),
+            Self::Marked => TxOptions::new().mark_commit(),
+        }
+    }
+
+    /// Whether a server that lives can always tell.
+    fn always_tells(self, engine: Engine) -> bool {
+        match self {
+            Self::Plain => false,
+            Self::Tracked => engine == Engine::Postgres,
+            Self::Marked => true,
+        }
+    }
+}
+
+/// What a commit said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Said {
+    Committed,
+    FoundOut,
+    Undone,
+    Unknown,
+}
+
+impl Said {
+    fn of(error: &Error, what: &str) -> Self {
+        assert!(!error.to_string().contains("aquifer:aquifer"), "a secret: {error}");
+        match (error.kind(), error.retry()) {
+            (ErrorKind::CommitUnknown, Retry::Unknown) => Self::Unknown,
+            (ErrorKind::ConnectionLost | ErrorKind::Timeout, Retry::Transaction | Retry::Safe) => {
+                Self::Undone
+            }
+            _ => panic!("{what}: {error:?}"),
+        }
+    }
+}
+
+/// What was said of transactions, to be compared with what is there.
+#[derive(Debug, Default)]
+struct Record {
+    said: BTreeMap<i64, Said>,
+    met: BTreeMap<(String, How, Said), u64>,
+}
+
+impl Record {
+    fn add(&mut self, tag: i64, what: &str, how: How, said: Said) {
+        self.said.insert(tag, said);
+        *self.met.entry((what.to_owned(), how, said)).or_default() += 1;
+    }
+
+    fn count(&self, how: How, said: Said) -> u64 {
+        let of = |(_, h, s): &(String, How, Said)| *h == how && *s == said;
+        self.met.iter().filter(|(key, _)| of(key)).map(|(_, times)| times).sum()
+    }
+
+    /// Also what was said long ago: a COMMIT that arrives late must not have changed it.
+    fn compare(&self, there: &[(i64, i64, i64)]) {
+        let mut parts: BTreeMap<i64, i64> = BTreeMap::new();
+        for (tag, part, times) in there {
+            assert_eq!(*times, 1, "part {part} of {tag} is there {times} times");
+            *parts.entry(*tag).or_default() += 1;
+        }
+        for (tag, said) in &self.said {
+            let there = parts.get(tag).copied().unwrap_or(0);
+            match said {
+                Said::Committed | Said::FoundOut => assert_eq!(there, 2, "{tag} is {said:?}"),
+                Said::Undone => assert_eq!(there, 0, "{tag} is {said:?}"),
+                Said::Unknown => assert!(there == 0 || there == 2, "half of {tag}"),
+            }
+        }
+    }
+
+    fn print(&self, engine: Engine, seed: u64) {
+        println!("{engine}: {} commits; seed {seed}", self.said.len());
+        for ((what, how, said), times) in &self.met {
+            println!("  {times:>6}  {what:<28} {how:<8?} {said:?}");
+        }
+    }
+}
+
+const THERE: &str = "SELECT tag, part, count(*) FROM marks GROUP BY tag, part";
+
+struct Stage {
+    engine: Engine,
+    proxy: FaultProxy,
+    books: Books,
+    db: Db,
+    tag: i64,
+    record: Record,
+}
+
+impl Stage {
+    async fn new(engine: Engine) -> (Self, Arena) {
+        let arena = Arena::new(engine).await;
+        let proxy = arena.proxy().expect("an engine behind a network");
+        let books = arena.books().await;
+        // One connection: whoever finds out about a commit has that of the commit.
+        let builder = arena.through(&proxy).max_open(1).set("recover_timeout", "100ms").unwrap();
+        let builder = builder.set("commit_resolve_timeout", "60s").unwrap();
+        let db = builder.open().unwrap();
+        (Self { engine, proxy, books, db, tag: 0, record: Record::default() }, arena)
+    }
+
+    /// What passes while a commit is answered.
+    async fn counts(&mut self, how: How) -> Counts {
+        self.tag += 1;
+        let mut tx = self.begin(how).await;
+        tx.exec(MARK, (self.tag, 1)).await.unwrap();
+        tx.exec(MARK, (self.tag, 2)).await.unwrap();
+        self.proxy.count();
+        tx.commit().await.unwrap();
+        self.proxy.counts()
+    }
+
+    async fn begin(&self, how: How) -> aquifer::Tx {
+        self.db.begin_with(how.options()).await.unwrap()
+    }
+
+    /// A commit that `fault` strikes, on a connection of the pool's or on one that is held.
+    async fn strike(&mut self, how: How, fault: Fault, held: bool) {
+        let what = format!("{}, {how:?}, {fault:?}", self.engine);
+        self.tag += 1;
+        let tag = self.tag;
+        let silent = fault.what == What::Delay(SILENCE);
+        let patience = silent.then_some(PATIENCE);
+        let committed = if held {
+            let mut conn = self.db.acquire().await.unwrap();
+            let mut tx = conn.begin_with(how.options()).await.unwrap();
+            tx.exec(MARK, (tag, 1)).await.unwrap();
+            tx.exec(MARK, (tag, 2)).await.unwrap();
+            tx.set_timeout(patience);
+            self.proxy.arm(fault);
+            tx.commit().await
+        } else {
+            let mut tx = self.begin(how).await;
+            tx.exec(MARK, (tag, 1)).await.unwrap();
+            tx.exec(MARK, (tag, 2)).await.unwrap();
+            tx.set_timeout(patience);
+            self.proxy.arm(fault);
+            tx.commit().await
+        };
+        let said = match &committed {
+            Ok(committed) if committed.found_out => Said::FoundOut,
+            Ok(_) => Said::Committed,
+            Err(error) => Said::of(error, &what),
+        };
+        if how.always_tells(self.engine) && !silent {
+            assert_ne!(said, Said::Unknown, "{what}: {committed:?}");
+        }
+        // A fault behind the last message meets nobody else.
+        self.proxy.count();
+        let probe: i64 = self.db.get("SELECT ? + 0", (tag,)).await.unwrap();
+        assert_eq!(probe, tag, "{what}: the next borrower's answer");
+        let marks = self.books.marks(tag).await;
+        match said {
+            Said::Committed | Said::FoundOut => {
+                assert_eq!(marks, [(1, 1), (2, 1)], "{what}: {committed:?}")
+            }
+            Said::Undone => assert_eq!(marks, [], "{what}: {committed:?}"),
+            Said::Unknown => {}
+        }
+        let name = match fault.what {
+            What::Delay(SILENCE) => "Silence".to_owned(),
+            other => format!("{other:?}"),
+        };
+        self.record.add(tag, &format!("{name} of {:?}", fault.side), how, said);
+    }
+}
+
+async fn strikes(engine: Engine, faults: &[What], ways: &[How]) {
+    let soak = Soak::from_env();
+    let mut random = Random::new(soak.seed);
+    let (mut stage, arena) = Stage::new(engine).await;
+    let mut struck = 0;
+    'all: loop {
+        for &how in ways {
+            let counts = stage.counts(how).await;
+            for side in [Side::Client, Side::Server] {
+                for &what in faults {
+                    for message in 0..=counts.messages(side) {
+                        let held = random.one_in(3);
+                        stage
+                            .strike(how, Fault::new(side, When::Messages(message), what), held)
+                            .await;
+                        struck += 1;
+                    }
+                    let byte = random.below(counts.bytes(side).max(1));
+                    stage.strike(how, Fault::new(side, When::Bytes(byte), what), false).await;
+                    struck += 1;
+                    let bounded = if what == What::Delay(SILENCE) { FAULTS / 4 } else { FAULTS };
+                    if !soak.goes_on(struck, bounded) {
+                        break 'all;
+                    }
+                }
+            }
+        }
+    }
+    let there = arena.direct().open().unwrap();
+    stage.record.compare(&there.select(THERE, ()).await.unwrap());
+    stage.record.print(engine, soak.seed);
+    for &how in ways.iter().filter(|how| how.always_tells(engine)) {
+        let told = stage.record.count(how, Said::FoundOut) + stage.record.count(how, Said::Undone);
+        assert!(told > 0, "{how:?}: nothing had to be found out");
+    }
+    assert!(stage.db.close().await.is_clean());
+}
+
+const BREAKS: [What; 3] = [What::Cut, What::Reset, What::HalfClose];
+const SLOW: [What; 2] = [What::Delay(Duration::from_millis(5)), What::Delay(SILENCE)];
+
+#[tokio::test]
+async fn soak_postgres_commits_that_are_cut() {
+    strikes(Engine::Postgres, &BREAKS, &[How::Tracked, How::Marked, How::Plain]).await;
+}
+
+#[tokio::test]
+async fn soak_mysql_commits_that_are_cut() {
+    strikes(Engine::Mysql, &BREAKS, &[How::Marked, How::Tracked, How::Plain]).await;
+}
+
+#[tokio::test]
+async fn soak_postgres_commits_that_meet_silence() {
+    strikes(Engine::Postgres, &SLOW, &[How::Tracked, How::Marked]).await;
+}
+
+#[tokio::test]
+async fn soak_mysql_commits_that_meet_silence() {
+    strikes(Engine::Mysql, &SLOW, &[How::Marked]).await;
+}
+
+/// Sessions that the server ends while they commit.
+async fn killed_sessions(engine: Engine, how: How) {
+    let soak = Soak::from_env();
+    let mut random = Random::new(soak.seed);
+    let (mut stage, arena) = Stage::new(engine).await;
+    let killer = arena.direct().max_open(1).open().unwrap();
+    let mut struck = 0;
+    while soak.goes_on(struck, FAULTS) {
+        stage.tag += 1;
+        let tag = stage.tag;
+        let mut conn = stage.db.acquire().await.unwrap();
+        let mut tx = conn.begin_with(how.options()).await.unwrap();
+        tx.exec(MARK, (tag, 1)).await.unwrap();
+        tx.exec(MARK, (tag, 2)).await.unwrap();
+        let id: i64 = match engine {
+            Engine::Postgres => tx.get("SELECT pg_backend_pid()::bigint", ()).await.unwrap(),
+            _ => tx.get("SELECT CONNECTION_ID()", ()).await.unwrap(),
+        };
+        let kill = match engine {
+            Engine::Postgres => format!("SELECT pg_terminate_backend({id})"),
+            _ => format!("KILL {id}"),
+        };
+        let (before, after) = (random.below(400), random.below(400));
+        let committing = async {
+            tokio::time::sleep(Duration::from_micros(before)).await;
+            tx.commit().await
+        };
+        let killing = async {
+            tokio::time::sleep(Duration::from_micros(after)).await;
+            // It may have ended by itself.
+            let _ = killer.exec(&kill, ()).await;
+        };
+        let (committed, ()) = tokio::join!(committing, killing);
+        // The end may have come after the commit.
+        conn.discard();
+        let said = match &committed {
+            Ok(committed) if committed.found_out => Said::FoundOut,
+            Ok(_) => Said::Committed,
+            Err(error) => Said::of(error, &format!("{engine}, {how:?}, killed")),
+        };
+        assert_ne!(said, Said::Unknown, "{engine}, {how:?}: {committed:?}");
+        stage.record.add(tag, "Session killed", how, said);
+        struck += 1;
+    }
+    stage.record.compare(&killer.select(THERE, ()).await.unwrap());
+    stage.record.print(engine, soak.seed);
+}
+
+#[tokio::test]
+async fn soak_postgres_commits_of_sessions_that_are_killed() {
+    killed_sessions(Engine::Postgres, How::Tracked).await;
+}
+
+#[tokio::test]
+async fn soak_mysql_commits_of_sessions_that_are_killed() {
+    killed_sessions(Engine::Mysql, How::Marked).await;
+}
+
+/// Servers that are killed, and started again, while tasks commit.
+async fn killed_servers(engine: Engine, ways: &'static [How]) {
+    const TASKS: usize = 8;
+    let soak = Soak::from_env();
+    let server = Server::start(engine, 60);
+    let arena = Arena::on(&server).await;
+    let builder = arena.direct().max_open(4).acquire_timeout(Duration::from_secs(60));
+    let db = builder.set("commit_resolve_timeout", "60s").unwrap().open().unwrap();
+    let record = Arc::new(Mutex::new(Record::default()));
+    let stop = Arc::new(AtomicBool::new(false));
+    let next = Arc::new(AtomicI64::new(1));
+    let mut tasks = Vec::new();
+    for task in 0..TASKS {
+        let how = ways[task % ways.len()];
+        let (db, record, stop, next) =
+            (db.clone(), Arc::clone(&record), Arc::clone(&stop), Arc::clone(&next));
+        tasks.push(tokio::spawn(async move {
+            while !stop.load(Ordering::Relaxed) {
+                let tag = next.fetch_add(1, Ordering::Relaxed);
+                let Ok(mut tx) = db.begin_with(how.options()).await else { continue };
+                let written = [tx.exec(MARK, (tag, 1)).await, tx.exec(MARK, (tag, 2)).await];
+                if written.iter().any(Result::is_err) {
+                    continue;
+                }
+                let said = match tx.commit().await {
+                    Ok(committed) if committed.found_out => Said::FoundOut,
+                    Ok(_) => Said::Committed,
+                    Err(error) => Said::of(&error, "killed"),
+                };
+                assert!(how != How::Marked || said != Said::Unknown, "marked, and unknown");
+                record.lock().unwrap().add(tag, "Server killed", how, said);
+            }
+        }));
+    }
+    let (mut kills, mut random) = (0, Random::new(soak.seed));
+    while soak.goes_on(kills, 3) {
+        let before = record.lock().unwrap().said.len();
+        while record.lock().unwrap().said.len() < before + 20 * TASKS {
+            tokio::time::sleep(Duration::from_millis(1 + random.below(20))).await;
+        }
+        server.kill();
+        server.restart();
+        kills += 1;
+    }
+    stop.store(true, Ordering::Relaxed);
+    for task in tasks {
+        task.await.unwrap();
+    }
+    let there = arena.direct().open().unwrap();
+    let there: Vec<(i64, i64, i64)> = there.select(THERE, ()).await.unwrap();
+    let record = record.lock().unwrap();
+    record.compare(&there);
+    println!("{kills} kills");
+    record.print(engine, soak.seed);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn soak_postgres_commits_while_the_server_is_killed() {
+    killed_servers(Engine::Postgres, &[How::Tracked, How::Marked]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn soak_mysql_commits_while_the_server_is_killed() {
+    killed_servers(Engine::Mysql, &[How::Marked]).await;
+}
+
+/// Transactions that are run again where that is safe: each is there once in the end.
+async fn repeated(engine: Engine, how: How) {
+    let soak = Soak::from_env();
+    let mut random = Random::new(soak.seed);
+    let (mut stage, arena) = Stage::new(engine).await;
+    let counts = stage.counts(how).await;
+    let (mut struck, mut attempts) = (0, 0);
+    while soak.goes_on(struck, FAULTS) {
+        stage.tag += 1;
+        let tag = stage.tag;
+        let side = *random.pick(&[Side::Client, Side::Server]);
+        let what = *random.pick(&BREAKS);
+        let fault = Fault::new(side, When::Bytes(random.below(counts.bytes(side))), what);
+        let mut armed = false;
+        let (proxy, attempts) = (&stage.proxy, &mut attempts);
+        let done = stage.db.transaction_retry(how.options(), 3, async |tx| {
+            *attempts += 1;
+            tx.exec(MARK, (tag, 1)).await?;
+            tx.exec(MARK, (tag, 2)).await?;
+            if !std::mem::replace(&mut armed, true) {
+                proxy.arm(fault);
+            }
+            Ok(())
+        });
+        done.await.unwrap_or_else(|error| panic!("{engine}, {fault:?}: {error:?}"));
+        stage.proxy.count();
+        stage.record.add(tag, "repeated", how, Said::Committed);
+        struck += 1;
+    }
+    assert!(attempts > struck, "nothing was run again");
+    println!("{attempts} attempts");
+    let there = arena.direct().open().unwrap();
+    stage.record.compare(&there.select(THERE, ()).await.unwrap());
+    stage.record.print(engine, soak.seed);
+}
+
+#[tokio::test]
+async fn soak_postgres_transactions_that_are_repeated() {
+    repeated(Engine::Postgres, How::Tracked).await;
+}
+
+#[tokio::test]
+async fn soak_mysql_transactions_that_are_repeated() {
+    repeated(Engine::Mysql, How::Marked).await;
+}
+
+/// Commits whose deadline passes somewhere in them, where the database is a file.
+#[tokio::test]
+async fn soak_sqlite_commits_that_are_late() {
+    let soak = Soak::from_env();
+    let mut random = Random::new(soak.seed);
+    let arena = Arena::new(Engine::Sqlite).await;
+    let db = arena.yielding(None).max_open(3).open().unwrap();
+    let (mut record, mut tag) = (Record::default(), 0_i64);
+    while soak.goes_on(tag.unsigned_abs(), 2 * FAULTS) {
+        tag += 1;
+        let mut tx = db.begin_with(How::Marked.options()).await.unwrap();
+        tx.exec(MARK, (tag, 1)).await.unwrap();
+        tx.exec(MARK, (tag, 2)).await.unwrap();
+        tx.set_timeout(Some(Duration::from_micros(random.below(300))));
+        let said = match tx.commit().await {
+            Ok(committed) if committed.found_out => Said::FoundOut,
+            Ok(_) => Said::Committed,
+            Err(error) => Said::of(&error, "SQLite"),
+        };
+        record.add(tag, "Deadline", How::Marked, said);
+    }
+    record.compare(&db.select(THERE, ()).await.unwrap());
+    record.print(Engine::Sqlite, soak.seed);
+}
