@@ -71,8 +71,14 @@ const QUOTED_POSTGRES: [&str; 7] = [
 ];
 
 /// The same, of MySQL's.
-const QUOTED_MYSQL: [&str; 5] =
-    ["`mysql_point`", "`mysql_pool_64`", "`mysql_scan`", "`mysql_insert`", "`mysql_connect`"];
+const QUOTED_MYSQL: [&str; 6] = [
+    "`mysql_point`",
+    "`mysql_pool_64`",
+    "`mysql_scan`",
+    "`mysql_insert`",
+    "`mysql_insert_keys`",
+    "`mysql_connect`",
+];
 
 /// A file that nobody edits.
 struct Generated {
