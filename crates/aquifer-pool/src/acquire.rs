@@ -25,6 +25,7 @@ use crate::{
     pool::{PoolOut, Shared, quietly},
     scope::kept_around,
     state::{Joined, Out, Polled, WaiterId},
+    turns::turn,
 };
 
 /// A waiter looks by itself this often whether the pool's own tasks stand still, because their runtime does.
@@ -123,6 +124,7 @@ impl<'a, M: Manage> Acquire<'a, M> {
         let outcome = match joined {
             Joined::Waiting { id, timer } => {
                 *this.stage = Stage::Waiting(id);
+                turn();
                 shared.crowded.store(true, Relaxed);
                 if timer {
                     let first = (*this.until).min(now.after(WATCH));
@@ -132,6 +134,7 @@ impl<'a, M: Manage> Acquire<'a, M> {
             }
             decided => {
                 *this.stage = Stage::Done;
+                turn();
                 shared.crowded.store(false, Relaxed);
                 Some(match decided {
                     Joined::Taken(taken) => Ok(Lease::new(shared, taken)),

@@ -41,6 +41,8 @@ mod hooks;
 mod lease;
 mod maintenance;
 mod manage;
+#[cfg(test)]
+mod models;
 mod options;
 mod pool;
 mod random;
@@ -48,6 +50,7 @@ mod scope;
 mod state;
 mod stats;
 mod task;
+mod turns;
 mod warm_up;
 
 pub use self::{

@@ -27,6 +27,7 @@ use crate::{
     state::{Config, Job, Out, Passes, SlotId, State},
     stats::Stats,
     task::{self, Task},
+    turns::turn,
 };
 
 /// A pool of connections: a cheap handle, to be cloned freely.
@@ -266,6 +267,7 @@ impl<M: Manage> Shared<M> {
 
     #[inline]
     pub(crate) fn lock(&self) -> MutexGuard<'_, Core<M>> {
+        turn();
         // No foreign code runs under this lock, so nothing that could panic half way does.
         self.core.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -301,6 +303,7 @@ impl<M: Manage> Shared<M> {
     }
 
     fn run_all(self: &Arc<Self>, mut out: PoolOut<M>) {
+        turn();
         if let Some(waker) = out.wake.take() {
             waker.wake();
         }
@@ -312,6 +315,7 @@ impl<M: Manage> Shared<M> {
 
     /// As `run`, where the runtime at hand may be about to end: what needs one waits for somebody else's.
     pub(crate) fn run_without_runtime(self: &Arc<Self>, mut out: PoolOut<M>) {
+        turn();
         if let Some(waker) = out.wake.take() {
             waker.wake();
         }
