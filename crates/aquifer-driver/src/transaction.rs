@@ -117,6 +117,12 @@ impl TxOptions {
     ///
     /// PostgreSQL remembers its transactions by their numbers. Elsewhere, and where too much has happened to the
     /// server meanwhile, the outcome stays unknown; [`mark_commit`](Self::mark_commit) knows of no such limits.
+    ///
+    /// ```
+    /// use aquifer_driver::TxOptions;
+    /// let options = TxOptions::read_committed().track_commit();
+    /// assert!(options.track_commit && !options.mark_commit);
+    /// ```
     #[must_use]
     pub fn track_commit(mut self) -> Self {
         self.track_commit = true;

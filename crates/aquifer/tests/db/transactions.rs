@@ -150,6 +150,46 @@ async fn a_commit_cut_off_after_it_was_sent_is_unknown_and_before_is_not() {
     }
 }
 
+#[tokio::test]
+async fn a_tracked_commit_over_a_driver_that_keeps_no_track_is_as_unknown_as_any() {
+    for (fault, committed) in [(Fault::LostUndone, false), (Fault::LostDone, true)] {
+        let server = FakeServer::new();
+        let (db, ends) = observed(&server);
+        accounts(&db).await;
+        let mut tx = db.begin_with(TxOptions::new().track_commit()).await.unwrap();
+        tx.exec(TAKE, (1, 1)).await.unwrap();
+        server.fail_next(Operation::Commit, fault);
+        let error = tx.commit().await.unwrap_err();
+        assert_eq!((error.kind(), error.retry()), (ErrorKind::CommitUnknown, Retry::Unknown));
+        assert!(error.message().contains("keeps no track"), "{error}");
+        assert_eq!(balances(&db).await, [100 - i64::from(committed), 100]);
+        assert_eq!(ends.take(), [TransactionOutcome::Unknown]);
+        settled(&db).await;
+        assert_at_rest(&db, &server);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tracked_commit_has_all_of_its_time_where_nobody_else_can_be_asked() {
+    let server = FakeServer::new();
+    let (db, ends) = observed(&server);
+    accounts(&db).await;
+    let mut tx = db.begin_with(TxOptions::new().track_commit()).await.unwrap();
+    tx.exec(TAKE, (1, 1)).await.unwrap();
+    tx.set_timeout(Some(ms(100)));
+    server.fail_next(Operation::Commit, Fault::Delay(ms(95)));
+    assert!(tx.commit().await.unwrap().found_out);
+    assert_eq!(ends.take(), [TransactionOutcome::Committed]);
+    let mut tx = db.begin_with(TxOptions::new().track_commit()).await.unwrap();
+    tx.exec(TAKE, (1, 1)).await.unwrap();
+    tx.set_timeout(Some(ms(100)));
+    server.fail_next(Operation::Commit, Fault::Delay(ms(105)));
+    let begun = tokio::time::Instant::now();
+    assert_eq!(tx.commit().await.unwrap_err().kind(), ErrorKind::CommitUnknown);
+    assert_eq!(begun.elapsed(), ms(100));
+    assert_eq!(ends.take(), [TransactionOutcome::Unknown]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_commit_that_runs_out_of_time_is_unknown() {
     let server = FakeServer::new();
