@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use aquifer::{Db, Error, ErrorKind, Retry, TxOptions};
 use aquifer_reliability::{Arena, Books, Engine, Random, Server, Soak};
+
 use aquifer_testkit::faults::{Counts, Fault, FaultProxy, Side, What, When};
+use aquifer_testkit::postgres;
 
 const MARK: &str = "INSERT INTO marks (tag, part) VALUES (?, ?)";
 /// Faults of each kind in the bounded form.
@@ -382,6 +384,56 @@ async fn soak_mysql_commits_while_the_server_is_killed() {
     killed_servers(Engine::Mysql, &[How::Marked]).await;
 }
 
+/// Commits whose future is dropped while they find out what became of them.
+async fn dropped(engine: Engine, how: How) {
+    let soak = Soak::from_env();
+    let mut random = Random::new(soak.seed);
+    let (mut stage, arena) = Stage::new(engine).await;
+    let (mut struck, mut dropped) = (0, 0);
+    while soak.goes_on(struck, FAULTS) {
+        stage.tag += 1;
+        let tag = stage.tag;
+        let mut tx = stage.begin(how).await;
+        tx.exec(MARK, (tag, 1)).await.unwrap();
+        tx.exec(MARK, (tag, 2)).await.unwrap();
+        let what = *random.pick(&[What::Cut, What::Reset]);
+        stage.proxy.arm(Fault::new(Side::Server, When::Messages(0), what));
+        // A dial takes some milliseconds of it.
+        let patience = Duration::from_micros(random.below(8000));
+        let said = match tokio::time::timeout(patience, tx.commit()).await {
+            Err(_) => {
+                dropped += 1;
+                Said::Unknown
+            }
+            Ok(Ok(committed)) if committed.found_out => Said::FoundOut,
+            Ok(Ok(_)) => Said::Committed,
+            Ok(Err(error)) => Said::of(&error, "dropped"),
+        };
+        stage.proxy.count();
+        let probe: i64 = stage.db.get("SELECT ? + 0", (tag,)).await.unwrap();
+        assert_eq!(probe, tag, "the next borrower's answer");
+        stage.books.at_rest(Duration::from_secs(20)).await;
+        stage.record.add(tag, "dropped", how, said);
+        struck += 1;
+    }
+    assert!(dropped > 0, "all of them had time enough");
+    let there = arena.direct().open().unwrap();
+    stage.record.compare(&there.select(THERE, ()).await.unwrap());
+    stage.record.print(engine, soak.seed);
+    assert!(stage.db.close().await.is_clean());
+}
+
+#[tokio::test]
+async fn soak_postgres_commits_that_are_dropped() {
+    dropped(Engine::Postgres, How::Tracked).await;
+    dropped(Engine::Postgres, How::Marked).await;
+}
+
+#[tokio::test]
+async fn soak_mysql_commits_that_are_dropped() {
+    dropped(Engine::Mysql, How::Marked).await;
+}
+
 /// Transactions that are run again where that is safe: each is there once in the end.
 async fn repeated(engine: Engine, how: How) {
     let soak = Soak::from_env();
@@ -451,4 +503,100 @@ async fn soak_sqlite_commits_that_are_late() {
     }
     record.compare(&db.select(THERE, ()).await.unwrap());
     record.print(Engine::Sqlite, soak.seed);
+}
+
+/// What befalls a server of PostgreSQL while the answer to a commit is on its way.
+#[derive(Debug, Clone, Copy)]
+enum Event {
+    Restart,
+    Crash,
+    Failover,
+}
+
+/// A commit that has taken effect, whose answer is kept from it until that has happened.
+async fn committed_before(event: Event, how: How) -> Result<aquifer::Committed, Error> {
+    let settings = postgres::Settings::new().set("synchronous_commit", "on");
+    let server = postgres::Server::start(settings).unwrap();
+    let proxy = postgres::Proxy::start(server.address()).unwrap();
+    let db = Db::open(&format!("{}&pool_commit_resolve_timeout=60s", proxy.url())).unwrap();
+    db.exec(TxOptions::MARKS_TABLE, ()).await.unwrap();
+    db.exec("CREATE TABLE marks (tag BIGINT, part INT)", ()).await.unwrap();
+    let mut tx = db.begin_with(how.options()).await.unwrap();
+    tx.exec(MARK, (1, 1)).await.unwrap();
+    proxy.hold_answers();
+    let there = || server.psql("SELECT count(*) FROM marks").unwrap() == "1\n";
+    let happens = async {
+        while !there() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        match event {
+            Event::Restart => {}
+            Event::Crash => server.kill9().unwrap(),
+            Event::Failover => {
+                // It goes on as its own standby would.
+                server.stop().unwrap();
+                std::fs::write(server.socket_dir().join("data/standby.signal"), "").unwrap();
+            }
+        }
+        server.restart().unwrap();
+        if let Event::Failover = event {
+            assert_eq!(server.psql("SELECT pg_promote()").unwrap(), "t\n");
+        }
+        proxy.cut();
+        proxy.release_answers();
+    };
+    let (committed, ()) = tokio::join!(tx.commit(), happens);
+    assert!(there(), "{event:?}");
+    committed
+}
+
+#[tokio::test]
+async fn a_restart_that_loses_nothing_keeps_what_the_server_knows() {
+    assert!(committed_before(Event::Restart, How::Tracked).await.unwrap().found_out);
+}
+
+#[tokio::test]
+async fn after_a_crash_a_number_proves_no_commit() {
+    let unknown = committed_before(Event::Crash, How::Tracked).await.unwrap_err();
+    assert_eq!(Said::of(&unknown, "crash"), Said::Unknown);
+    assert!(unknown.message().contains("crashed"), "{unknown}");
+}
+
+#[tokio::test]
+async fn after_a_failover_a_number_proves_nothing() {
+    let unknown = committed_before(Event::Failover, How::Tracked).await.unwrap_err();
+    assert_eq!(Said::of(&unknown, "failover"), Said::Unknown);
+    assert!(unknown.message().contains("failover"), "{unknown}");
+}
+
+#[tokio::test]
+async fn a_mark_proves_a_commit_after_a_crash_and_after_a_failover() {
+    assert!(committed_before(Event::Crash, How::Marked).await.unwrap().found_out);
+    assert!(committed_before(Event::Failover, How::Marked).await.unwrap().found_out);
+}
+
+#[tokio::test]
+async fn after_a_crash_what_had_not_committed_is_known_to_be_undone() {
+    let server = Server::start(Engine::Postgres, 60);
+    let arena = Arena::on(&server).await;
+    for how in [How::Tracked, How::Marked] {
+        // What the one before has kept back stays there.
+        let proxy = arena.proxy().unwrap();
+        let builder = arena.through(&proxy).set("commit_resolve_timeout", "60s").unwrap();
+        let db = builder.open().unwrap();
+        let mut tx = db.begin_with(how.options()).await.unwrap();
+        tx.exec(MARK, (1, 1)).await.unwrap();
+        proxy.arm(Fault::new(Side::Client, When::Messages(0), What::Delay(SILENCE)));
+        let crash = async {
+            while !proxy.fired() {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+            server.kill();
+            server.restart();
+        };
+        let (committed, ()) = tokio::join!(tx.commit(), crash);
+        let undone = committed.unwrap_err();
+        assert_eq!(Said::of(&undone, "crash"), Said::Undone, "{undone:?}");
+        assert_eq!(db.get::<i64>("SELECT count(*) FROM marks", ()).await.unwrap(), 0);
+    }
 }
