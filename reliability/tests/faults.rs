@@ -94,7 +94,11 @@ impl Stage {
         let probe: Result<i64> = probe.get("SELECT ? + 0", (self.tag,)).await;
         let probe = probe.unwrap_or_else(|error| panic!("{what}: the next borrower: {error:?}"));
         assert_eq!(probe, self.tag, "{what}: the next borrower's answer");
-        let harmless = !fired || matches!(fault.what, What::Delay(pause) if pause != SILENCE);
+        let harmless = !fired
+            || !matches!(
+                fault.what,
+                What::Cut | What::Reset | What::HalfClose | What::Delay(SILENCE)
+            );
         let outcome = match &result {
             Ok(()) => "done".to_owned(),
             Err(error) => {
@@ -197,7 +201,12 @@ async fn strikes(engine: Engine, faults: &[What]) {
 }
 
 const BREAKS: [What; 3] = [What::Cut, What::Reset, What::HalfClose];
-const SLOW: [What; 2] = [What::Delay(Duration::from_millis(5)), What::Delay(SILENCE)];
+const SLOW: [What; 3] = [
+    What::Delay(Duration::from_millis(5)),
+    What::Throttle { bytes: 40, pause: Duration::from_micros(50) },
+    What::Delay(SILENCE),
+];
+const REPEATS: [What; 1] = [What::Twice];
 
 #[tokio::test]
 async fn soak_postgres_connections_that_break() {
@@ -217,4 +226,14 @@ async fn soak_postgres_connections_that_stand_still() {
 #[tokio::test]
 async fn soak_mysql_connections_that_stand_still() {
     strikes(Engine::Mysql, &SLOW).await;
+}
+
+#[tokio::test]
+async fn soak_postgres_connections_that_repeat() {
+    strikes(Engine::Postgres, &REPEATS).await;
+}
+
+#[tokio::test]
+async fn soak_mysql_connections_that_repeat() {
+    strikes(Engine::Mysql, &REPEATS).await;
 }
