@@ -144,6 +144,11 @@ impl Stage {
         self.proxy.counts()
     }
 
+    /// After cuts that may have come when nobody looked: until a connection answers.
+    async fn come_to_rest(&self) {
+        while self.db.ping().await.is_err() {}
+    }
+
     async fn begin(&self, how: How) -> aquifer::Tx {
         self.db.begin_with(how.options()).await.unwrap()
     }
@@ -181,6 +186,9 @@ impl Stage {
         }
         // A fault behind the last message meets nobody else.
         self.proxy.count();
+        if matches!(fault.when, When::Elapsed(_)) {
+            self.come_to_rest().await;
+        }
         let probe: i64 = self.db.get("SELECT ? + 0", (tag,)).await.unwrap();
         assert_eq!(probe, tag, "{what}: the next borrower's answer");
         let marks = self.books.marks(tag).await;
@@ -191,9 +199,10 @@ impl Stage {
             Said::Undone => assert_eq!(marks, [], "{what}: {committed:?}"),
             Said::Unknown => {}
         }
-        let name = match fault.what {
-            What::Delay(SILENCE) => "Silence".to_owned(),
-            other => format!("{other:?}"),
+        let name = match (fault.what, fault.when) {
+            (What::Delay(SILENCE), _) => "Silence".to_owned(),
+            (other, When::Elapsed(_)) => format!("{other:?} at a time"),
+            (other, _) => format!("{other:?}"),
         };
         self.record.add(tag, &format!("{name} of {:?}", fault.side), how, said);
     }
@@ -219,6 +228,12 @@ async fn strikes(engine: Engine, faults: &[What], ways: &[How]) {
                     let byte = random.below(counts.bytes(side).max(1));
                     stage.strike(how, Fault::new(side, When::Bytes(byte), what), false).await;
                     struck += 1;
+                    // While the server works on it, or somebody asks: of all connections at once.
+                    if !matches!(what, What::Delay(_)) {
+                        let after = When::Elapsed(Duration::from_micros(random.below(300)));
+                        stage.strike(how, Fault::new(side, after, what), false).await;
+                        struck += 1;
+                    }
                     let bounded = if what == What::Delay(SILENCE) { FAULTS / 4 } else { FAULTS };
                     if !soak.goes_on(struck, bounded) {
                         break 'all;
@@ -382,6 +397,56 @@ async fn soak_postgres_commits_while_the_server_is_killed() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn soak_mysql_commits_while_the_server_is_killed() {
     killed_servers(Engine::Mysql, &[How::Marked]).await;
+}
+
+/// Networks that go on failing: whoever finds out about a commit is cut off, too.
+async fn cut_again(engine: Engine, how: How) {
+    let soak = Soak::from_env();
+    let mut random = Random::new(soak.seed);
+    let (mut stage, arena) = Stage::new(engine).await;
+    let mut struck = 0;
+    while soak.goes_on(struck, FAULTS / 3) {
+        stage.tag += 1;
+        let tag = stage.tag;
+        let mut tx = stage.begin(how).await;
+        tx.exec(MARK, (tag, 1)).await.unwrap();
+        tx.exec(MARK, (tag, 2)).await.unwrap();
+        let side = *random.pick(&[Side::Client, Side::Server]);
+        stage.proxy.arm(Fault::new(side, When::Messages(0), What::Cut));
+        let (proxy, pauses) = (&stage.proxy, [0; 6].map(|_| random.below(6000)));
+        let cutting = async {
+            for pause in pauses {
+                tokio::time::sleep(Duration::from_micros(pause)).await;
+                proxy.cut_all();
+            }
+        };
+        let (committed, ()) = tokio::join!(tx.commit(), cutting);
+        let said = match &committed {
+            Ok(committed) if committed.found_out => Said::FoundOut,
+            Ok(_) => Said::Committed,
+            Err(error) => Said::of(error, "cut again"),
+        };
+        assert_ne!(said, Said::Unknown, "{engine}, {how:?}: {committed:?}");
+        stage.proxy.count();
+        stage.come_to_rest().await;
+        stage.record.add(tag, &format!("{side:?} cut, and all others"), how, said);
+        struck += 1;
+    }
+    let there = arena.direct().open().unwrap();
+    stage.record.compare(&there.select(THERE, ()).await.unwrap());
+    println!("{} connections", stage.proxy.accepted());
+    stage.record.print(engine, soak.seed);
+}
+
+#[tokio::test]
+async fn soak_postgres_commits_whose_askers_are_cut_off() {
+    cut_again(Engine::Postgres, How::Tracked).await;
+    cut_again(Engine::Postgres, How::Marked).await;
+}
+
+#[tokio::test]
+async fn soak_mysql_commits_whose_askers_are_cut_off() {
+    cut_again(Engine::Mysql, How::Marked).await;
 }
 
 /// Commits whose future is dropped while they find out what became of them.
