@@ -85,6 +85,13 @@ pub(crate) const REQUIREMENTS: &[Requirement] = &[
         before: &[],
         why: "a test counts the PostgreSQL driver's system calls with it",
     },
+    Requirement {
+        name: "valgrind",
+        probe: Probe::Program { any_of: &["valgrind"], also_in: &[] },
+        packages: &["valgrind"],
+        before: &[],
+        why: "the unsafe layer over SQLite is tested under it",
+    },
 ];
 
 /// What matters about the machine for the decision.

@@ -15,6 +15,9 @@ use crate::raw::{self, Cell, Code, Config, Handle, Location};
 /// the lock that changing it takes.
 const JOURNAL_RETRY: Duration = Duration::from_millis(5);
 
+/// The system's numbers for too many open files: of all processes (`ENFILE`), of this one (`EMFILE`). The same on every Unix.
+const TOO_MANY_OPEN: [i32; 2] = if cfg!(unix) { [23, 24] } else { [0; 2] };
+
 /// Everything that is needed to open a connection.
 #[derive(Debug, Clone)]
 pub(crate) struct Opening {
@@ -184,6 +187,18 @@ impl Opening {
     fn failed(&self, raw: &raw::Error) -> Error {
         let name = &self.name;
         let error = match raw.code().primary().raw() {
+            14 if let Some(number) =
+                raw.system().filter(|number| TOO_MANY_OPEN.contains(number)) =>
+            {
+                let said = std::io::Error::from_raw_os_error(number);
+                let message = format!("the database `{name}` could not be opened: {said}");
+                return Error::new(ErrorKind::Resources, message)
+                    .with_hint("close files or sockets, or raise the limit (`ulimit -n`)")
+                    .with_code(raw.code().name())
+                    .with_nothing_sent(true)
+                    // Others may close some at any time.
+                    .with_retry(Retry::Safe);
+            }
             14 => match self.path.as_deref().map(look) {
                 Some(Look::Directory) => Error::new(
                     ErrorKind::Connect,

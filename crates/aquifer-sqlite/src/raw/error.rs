@@ -23,6 +23,7 @@ struct Inner {
     code: Code,
     message: String,
     offset: Option<usize>,
+    system: Option<i32>,
     interruption: Option<Interruption>,
 }
 
@@ -56,6 +57,12 @@ impl Error {
         self.inner.offset
     }
 
+    /// What the system said, by its own number, if a file could not be opened, read or written.
+    #[must_use]
+    pub fn system(&self) -> Option<i32> {
+        self.inner.system
+    }
+
     /// Who stopped the statement, if it was stopped. A cancelled wait for a lock has the code
     /// `SQLITE_BUSY` and says so here.
     #[must_use]
@@ -71,6 +78,7 @@ impl Error {
                 code,
                 message: message.into(),
                 offset: None,
+                system: None,
                 interruption: None,
             }),
         }
@@ -96,7 +104,12 @@ impl Error {
         let message = unsafe { text(ffi::sqlite3_errmsg(db.as_ptr())) };
         // SAFETY: as above.
         let offset = unsafe { ffi::sqlite3_error_offset(db.as_ptr()) };
+        // SAFETY: as above.
+        let system = unsafe { ffi::sqlite3_system_errno(db.as_ptr()) };
         let mut error = Self::local(Code::new(code), message.unwrap_or_default());
+        // It is set by failures of these two kinds only, and left as it was by others.
+        let is_of_a_file = matches!(code & 0xff, ffi::SQLITE_CANTOPEN | ffi::SQLITE_IOERR);
+        error.inner.system = (is_of_a_file && system != 0).then_some(system);
         error.inner.offset = usize::try_from(offset).ok();
         error
     }

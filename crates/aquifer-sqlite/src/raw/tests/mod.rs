@@ -7,6 +7,7 @@ mod handle;
 mod interrupt;
 mod lifetime;
 mod locks;
+mod memcheck;
 mod model;
 mod open;
 mod prepare;
