@@ -260,7 +260,7 @@ fn give_up(pool: &Pool<Server>, polls: u32) {
 
 #[test]
 fn a_connection_on_its_way_to_a_waiter_that_leaves_reaches_the_next() {
-    explore(4_000, || {
+    explore(2_000, || {
         let world = World::of(1).warm(1);
         let [holder, leaver, stayer] = [(); 3].map(|()| world.pool.clone());
         let polls = thread_rng().gen_range(1..3);
@@ -274,7 +274,7 @@ fn a_connection_on_its_way_to_a_waiter_that_leaves_reaches_the_next() {
 
 #[test]
 fn a_wait_that_changes_hands_wakes_the_one_who_has_it() {
-    explore(2_000, || {
+    explore(1_000, || {
         let world = World::of(1).warm(1);
         let [holder, waiter] = [(); 2].map(|()| world.pool.clone());
         world.run(vec![
@@ -294,7 +294,7 @@ fn a_wait_that_changes_hands_wakes_the_one_who_has_it() {
 
 #[test]
 fn a_budget_that_ends_as_a_connection_comes_gives_one_of_the_two_and_loses_neither() {
-    explore(4_000, || {
+    explore(2_000, || {
         let world = World { time_passes: true, ..World::of(1).warm(1) };
         let [holder, hasty, patient] = [(); 3].map(|()| world.pool.clone());
         world.run(vec![
@@ -310,7 +310,7 @@ fn a_budget_that_ends_as_a_connection_comes_gives_one_of_the_two_and_loses_neith
 
 #[test]
 fn a_dial_whose_caller_leaves_serves_whoever_waits() {
-    explore(2_000, || {
+    explore(1_000, || {
         let world = World::of(1);
         let [leaver, stayer] = [(); 2].map(|()| world.pool.clone());
         world.run(vec![
@@ -322,7 +322,7 @@ fn a_dial_whose_caller_leaves_serves_whoever_waits() {
 
 #[test]
 fn a_connection_that_is_recovered_or_replaced_reaches_whoever_waits() {
-    explore(4_000, || {
+    explore(2_000, || {
         let world = World::of(1).warm(1);
         let fates = [Fate::Recover, Fate::Discard(CloseReason::Broken), Fate::Keep];
         let first = fates[thread_rng().gen_range(0..3)];
@@ -337,7 +337,7 @@ fn a_connection_that_is_recovered_or_replaced_reaches_whoever_waits() {
 
 #[test]
 fn closing_beside_acquires_and_releases_ends_all_of_them_and_leaves_nothing() {
-    explore(4_000, || {
+    explore(2_000, || {
         let world = World::of(2).warm(1);
         let [one, two, three, closer] = [(); 4].map(|()| world.pool.clone());
         let ends = |outcome| match outcome {
@@ -355,7 +355,7 @@ fn closing_beside_acquires_and_releases_ends_all_of_them_and_leaves_nothing() {
 
 #[test]
 fn whoever_waits_for_the_end_of_a_pool_sees_it() {
-    explore(2_000, || {
+    explore(1_000, || {
         let world = World::of(1).warm(1);
         let [one, closer] = [(); 2].map(|()| world.pool.clone());
         world.run(vec![
@@ -370,7 +370,7 @@ fn whoever_waits_for_the_end_of_a_pool_sees_it() {
 
 #[test]
 fn a_limit_that_moves_under_load_strands_nobody() {
-    explore(2_000, || {
+    explore(1_000, || {
         let world = World::of(2).warm(2);
         let [one, two, three, resizer] = [(); 4].map(|()| world.pool.clone());
         world.run(vec![
