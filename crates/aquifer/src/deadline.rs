@@ -147,11 +147,11 @@ impl During {
         let (message, hint) = match self {
             Self::Statement { reads: true } => (
                 "the deadline passed while the statement ran",
-                "the engine was told to stop; it only reads, so it may be repeated: give it more time, or look at its plan",
+                "the engine is asked to stop; it only reads, so it may be repeated: give it more time, or look at its plan",
             ),
             Self::Statement { reads: false } => (
                 "the deadline passed while the statement ran, or waited for a lock",
-                "the engine was told to stop; give the call more time, or look at its plan and at who holds locks",
+                "the engine is asked to stop; give the call more time, or look at its plan and at who holds locks",
             ),
             Self::Caller { .. } => (
                 "the deadline passed while the caller had the rows that were read",
@@ -172,7 +172,7 @@ impl During {
             Self::Commit => ("the deadline passed before the commit was answered", ""),
             Self::Control => (
                 "the deadline passed while the session was prepared for what comes",
-                "the engine was told to stop; give the call more time",
+                "the engine is asked to stop; give the call more time",
             ),
             Self::Rollback => (
                 "the deadline passed while the transaction was rolled back",

@@ -205,7 +205,8 @@ impl Manage for Manager {
 /// Reads what is left of a command that nobody waits for, telling the engine to stop if that takes long;
 /// gives the command's own answer.
 ///
-/// Unlike a recovery this leaves an open transaction open.
+/// Unlike a recovery this leaves an open transaction open. Its errors are those of a call of which nothing was sent,
+/// outside a transaction.
 pub(crate) async fn drain(
     link: &mut DriverConn,
     cancel_after: Duration,
@@ -218,7 +219,10 @@ pub(crate) async fn drain(
             match link.step().await {
                 Ok(Step::End(_)) => return Ok(Ok(())),
                 Ok(_) => {}
-                Err(error) if error.is_connection_lost() => return Err(error),
+                // What broke is the statement before; of this call nothing was sent.
+                Err(error) if error.is_connection_lost() => {
+                    return Err(error.with_nothing_sent(true).with_retry(Retry::Safe));
+                }
                 Err(error) => return Ok(Err(error)),
             }
         }
@@ -242,6 +246,11 @@ pub(crate) async fn drain(
         None => Err(Error::new(
             ErrorKind::ConnectionLost,
             "the statement before could not be stopped in time; the connection is given up",
+        )
+        .with_nothing_sent(true)
+        .with_retry(Retry::Safe)
+        .with_hint(
+            "run it on another connection; a server that has none left for the request to stop needs a larger limit",
         )),
     }
 }

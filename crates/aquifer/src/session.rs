@@ -373,8 +373,17 @@ impl Session {
                         }
                     }
                     Err(error) => {
-                        self.lost |= error.is_connection_lost();
-                        return Err(error);
+                        if !error.is_connection_lost() {
+                            return Err(error);
+                        }
+                        self.lost = true;
+                        return Err(match &self.transaction {
+                            // What it did before is gone, too.
+                            Some(transaction) if !transaction.committing => {
+                                error.with_retry(Retry::Transaction)
+                            }
+                            _ => error,
+                        });
                     }
                 }
             }

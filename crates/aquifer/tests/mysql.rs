@@ -4,8 +4,8 @@ use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use aquifer::pool::Warning;
-use aquifer::{Db, ErrorKind, FromRow, Observer, Result, TxOptions, list};
-use aquifer_testkit::mysql::{Database, Server, Settings};
+use aquifer::{Db, ErrorKind, FromRow, Observer, Result, Retry, TxOptions, list};
+use aquifer_testkit::mysql::{Auth, Database, Server, Settings, User};
 
 static SERVER: LazyLock<Server> = LazyLock::new(|| Server::start(Settings::new()).unwrap());
 
@@ -124,5 +124,44 @@ async fn a_pool_that_exceeds_the_server_s_limits_is_warned_of_once() -> Result<(
         assert_eq!(*warnings.0.lock().unwrap(), expected, "{options}");
         assert!(db.close().await.is_clean());
     }
+    Ok(())
+}
+
+/// An administrator has one connection more; an application has not.
+#[tokio::test]
+async fn where_no_connection_is_left_for_the_kill_the_next_call_was_not_sent() -> Result<()> {
+    let user = User::new("plain", Auth::Native).password("plain").without_privileges();
+    let settings = Settings::new().user(user).option("max-connections=10");
+    let server = Server::start(settings).unwrap();
+    let url = server.url_of("plain", "plain", "");
+    let db = Db::open(&format!("{url}?pool_max_open=10&pool_recover_timeout=200ms"))?;
+    // The least that MariaDB can be set to, and so all that it has.
+    db.warm_up(10).await?;
+    let (mut conn, mut other) = (db.acquire().await?, db.acquire().await?);
+    let mut tx = other.begin().await?;
+    let slow = "SELECT SLEEP(60)";
+    let soon = Duration::from_millis(100);
+    conn.set_timeout(Some(soon));
+    tx.set_timeout(Some(soon));
+    let (alone, within) = tokio::join!(conn.get::<i64>(slow, ()), tx.get::<i64>(slow, ()));
+    for error in [alone.unwrap_err(), within.unwrap_err()] {
+        assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
+        assert!(error.to_string().contains("is asked to stop"), "nobody told it: {error}");
+    }
+    conn.set_timeout(None);
+    tx.set_timeout(None);
+    let next = "SELECT 1";
+    let (alone, within) = tokio::join!(conn.get::<i64>(next, ()), tx.get::<i64>(next, ()));
+    for (error, retry) in
+        [(alone.unwrap_err(), Retry::Safe), (within.unwrap_err(), Retry::Transaction)]
+    {
+        assert_eq!(error.kind(), ErrorKind::ConnectionLost, "{error}");
+        assert!(error.nothing_sent(), "{error}");
+        assert_eq!(error.retry(), retry, "{error}");
+        assert!(error.to_string().contains("could not be stopped"), "{error}");
+    }
+    // So say those that follow.
+    assert_eq!(conn.get::<i64>(next, ()).await.unwrap_err().retry(), Retry::Safe);
+    assert_eq!(tx.get::<i64>(next, ()).await.unwrap_err().retry(), Retry::Transaction);
     Ok(())
 }
