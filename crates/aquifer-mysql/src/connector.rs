@@ -180,12 +180,22 @@ impl MysqlConnector {
         );
         connection.set_patience(config);
         let mut tried = first;
+        // MariaDB keeps the role of a session through a reset. Those that track sessions have roles for certain.
+        let asks_role = server.mariadb && server.tracks;
         let taken = loop {
             let zone = config.zone_question().map(|zone| format!(", {zone}")).unwrap_or_default();
-            let sql = format!("{};\nSELECT @@max_allowed_packet{zone}", tried.sql());
-            let error = match set_up(&mut connection, &sql).await {
-                Ok((taken, true)) => break taken,
-                Ok((_, false)) => return Err(not_set_up(config, config.other_zone())),
+            let role = if asks_role { ", CURRENT_ROLE()" } else { "" };
+            let sql = format!("{};\nSELECT @@max_allowed_packet{role}{zone}", tried.sql());
+            let error = match set_up(&mut connection, &sql, asks_role).await {
+                Ok(Told { zone_is_meant: false, .. }) => {
+                    return Err(not_set_up(config, config.other_zone()));
+                }
+                Ok(told) => {
+                    if asks_role {
+                        tried.set_role(told.role.as_deref());
+                    }
+                    break told.packet_max;
+                }
                 Err(error) => error,
             };
             // The server does not have this character set: the next one.
@@ -240,19 +250,33 @@ fn error_of(error: &Error, message: String) -> Error {
     }
 }
 
-/// Runs the setup; the server's `max_allowed_packet`, and whether the session's zone is the one that is meant.
-async fn set_up(connection: &mut MysqlConnection, sql: &str) -> Result<(usize, bool)> {
+/// What a server says of a session that was set up.
+struct Told {
+    /// `max_allowed_packet`.
+    packet_max: usize,
+    /// The session's role, if it was asked.
+    role: Option<String>,
+    /// Whether the session's zone is the one that is meant.
+    zone_is_meant: bool,
+}
+
+/// Runs the setup and the questions behind it.
+async fn set_up(connection: &mut MysqlConnection, sql: &str, asks_role: bool) -> Result<Told> {
     connection.start(Command::Script { sql })?;
     let mut batch = RowBatch::new();
-    let (mut most, mut zone_is_meant) = (0, true);
+    let mut told = Told { packet_max: 0, role: None, zone_is_meant: true };
     loop {
         let step = poll_fn(|cx| connection.poll_next(cx, &mut batch)).await?;
         if let Some(row) = batch.row(0) {
-            most = row.get::<u64>(0)?;
-            zone_is_meant = row.len() < 2 || row.get::<i64>(1)? == 1;
+            told.packet_max = usize::try_from(row.get::<u64>(0)?).unwrap_or(usize::MAX);
+            let zone = if asks_role { 2 } else { 1 };
+            if asks_role {
+                told.role = row.get(1)?;
+            }
+            told.zone_is_meant = row.len() <= zone || row.get::<i64>(zone)? == 1;
         }
         if matches!(step, Step::End(_)) {
-            return Ok((usize::try_from(most).unwrap_or(usize::MAX), zone_is_meant));
+            return Ok(told);
         }
     }
 }

@@ -76,7 +76,7 @@ pub(crate) struct Changed {
     pub(crate) variables: Vec<&'static str>,
     /// The current database.
     pub(crate) database: bool,
-    /// The active role, which a reset does not take back.
+    /// The active role, which a reset alone does not take back.
     pub(crate) role: bool,
     /// Anything at all.
     pub(crate) anything: bool,

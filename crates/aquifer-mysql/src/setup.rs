@@ -12,6 +12,8 @@ pub(crate) struct Setup {
     collation: Option<String>,
     charset: String,
     database: Option<String>,
+    /// The statement that goes back to the role of the log-in, where a reset does not and the role is known.
+    role: Option<String>,
 }
 
 /// What a server can be told.
@@ -42,7 +44,20 @@ impl Setup {
             variables.extend(variables::literal(value).map(|value| (name.clone(), value)));
         }
         let (collation, database) = (config.collation.clone(), config.database.clone());
-        Self { variables, collation, charset: charset.to_owned(), database }
+        Self { variables, collation, charset: charset.to_owned(), database, role: None }
+    }
+
+    /// The session has begun with this role, or none.
+    pub(crate) fn set_role(&mut self, role: Option<&str>) {
+        self.role = Some(match role {
+            Some(role) => format!("SET ROLE `{}`", role.replace('`', "``")),
+            None => "SET ROLE NONE".to_owned(),
+        });
+    }
+
+    /// True if what follows a reset takes back another role.
+    pub(crate) fn restores_role(&self) -> bool {
+        self.role.is_some()
     }
 
     /// One statement.
@@ -54,12 +69,11 @@ impl Setup {
         sql
     }
 
-    /// What follows a reset, which keeps the current database, whoever chose it.
+    /// What follows a reset, which keeps the current database, whoever chose it, and on MariaDB the role.
     pub(crate) fn after_reset(&self) -> String {
-        match self.use_database() {
-            Some(sql) => format!("{};\n{sql}", self.sql()),
-            None => self.sql(),
-        }
+        // The role first: what comes then may need its privileges, as at the log-in.
+        let parts = self.role.clone().into_iter().chain([self.sql()]).chain(self.use_database());
+        parts.collect::<Vec<_>>().join(";\n")
     }
 
     /// The statement that goes back to the database of the configuration, if it has one.
@@ -135,7 +149,14 @@ mod tests {
             "SET NAMES utf8mb4 COLLATE utf8mb4_bin, time_zone = '+00:00', \
              sql_mode = 'ANSI'', x = ''1', wait_timeout = 60"
         );
+        assert!(setup.after_reset().starts_with("SET NAMES"));
         assert!(setup.after_reset().ends_with(";\nUSE `a``b`"));
+        let mut setup = setup;
+        for (role, sql) in [(None, "SET ROLE NONE;\nSET "), (Some("a`b"), "SET ROLE `a``b`;\nSET ")]
+        {
+            setup.set_role(role);
+            assert!(setup.restores_role() && setup.after_reset().starts_with(sql), "{role:?}");
+        }
         let tracks =
             |mariadb| Setup::new(&config, Server { tracks: true, mariadb }, "utf8mb4").sql();
         assert!(tracks(true).contains("last_gtid") && tracks(false).contains("OWN_GTID"));

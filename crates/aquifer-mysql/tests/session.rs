@@ -111,7 +111,7 @@ fn a_session_begun_without_a_database_cannot_go_back_to_none() {
 
 /// MariaDB keeps a role through a reset, and does not tell of a temporary table that is made from a query.
 #[test]
-fn a_role_ends_with_its_connection_and_a_temporary_table_with_its_borrower() {
+fn a_role_and_a_temporary_table_end_with_their_borrower() {
     run(async {
         let database = SERVER.fresh_database().unwrap();
         let mut session = connect(database.url()).await.unwrap();
@@ -121,20 +121,55 @@ fn a_role_ends_with_its_connection_and_a_temporary_table_with_its_borrower() {
         let gone = session.query("SELECT n FROM mine", &()).await.unwrap_err();
         assert_eq!(gone.kind(), ErrorKind::UndefinedObject, "{gone}");
         session.query("CREATE ROLE IF NOT EXISTS borrowed", &()).await.unwrap();
-        for text in ["SET ROLE borrowed", "SET ROLE borrowed; SELECT * FROM missing"] {
-            let mut session = connect(database.url()).await.unwrap();
+        session.query("CREATE PROCEDURE takes() SET ROLE borrowed", &()).await.unwrap();
+        let role = "SELECT CURRENT_ROLE()";
+        for text in [
+            "SET ROLE borrowed",
+            "SET ROLE borrowed; SELECT * FROM missing",
+            "CALL takes()",
+            "EXECUTE IMMEDIATE CONCAT('SET ', 'ROLE borrowed')",
+        ] {
             let _refused = session.script(text).await;
+            assert_eq!(session.scalar(role).await.unwrap(), Value::Text("borrowed".into()));
             assert!(session.connection.session_changed(), "{text}");
-            let error = session.command(Command::Reset).await.unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::Unsupported, "{text}: {error}");
+            let before = session.connection.counters();
+            session.command(Command::Reset).await.unwrap();
+            let rounds = session.connection.counters().rounds - before.rounds;
+            assert_eq!(rounds, 1, "{text}");
+            assert!(!session.connection.session_changed(), "{text}");
+            assert_eq!(session.scalar(role).await.unwrap(), Value::Null, "{text}");
         }
         // One that was adopted is the session's.
         session.query("SET ROLE borrowed", &()).await.unwrap();
         session.connection.adopt_session();
         session.query("SET @mine = 1", &()).await.unwrap();
         session.command(Command::Reset).await.unwrap();
-        let role = session.scalar("SELECT CURRENT_ROLE()").await.unwrap();
-        assert_eq!(role, Value::Text("borrowed".into()));
+        assert_eq!(session.scalar(role).await.unwrap(), Value::Text("borrowed".into()));
+    });
+}
+
+#[test]
+fn an_account_s_own_role_is_the_session_s_again() {
+    run(async {
+        let user = User::new("plain", Auth::Native).password("plain").without_privileges();
+        let server = server(Settings::new().user(user));
+        for sql in [
+            "CREATE ROLE `its``own`",
+            "CREATE ROLE other",
+            "GRANT `its``own` TO plain@'%'",
+            "GRANT other TO plain@'%'",
+            "GRANT SELECT ON aquifer.* TO `its``own`",
+            "SET DEFAULT ROLE `its``own` FOR plain@'%'",
+        ] {
+            server.sql(sql).unwrap();
+        }
+        let mut session = connect(&server.url_of("plain", "plain", "aquifer")).await.unwrap();
+        for text in ["SET ROLE other", "SET ROLE NONE", "SET @a = 1"] {
+            session.query(text, &()).await.unwrap();
+            session.command(Command::Reset).await.unwrap();
+            let role = session.scalar("SELECT CURRENT_ROLE()").await.unwrap();
+            assert_eq!(role, Value::Text("its`own".into()), "{text}");
+        }
     });
 }
 

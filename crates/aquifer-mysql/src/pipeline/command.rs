@@ -631,7 +631,7 @@ impl Pipeline {
                 "the session was begun without a database, and no command goes back to that",
             ));
         }
-        if self.changed.role {
+        if self.changed.role && !self.settings.setup.restores_role() {
             return Err(Error::new(
                 ErrorKind::Unsupported,
                 "the session has another role, and no command goes back to that of the log-in",

@@ -181,6 +181,11 @@ impl Session<'_> {
                 let column = Column::bigint("@@max_allowed_packet");
                 return Answer::rows(vec![column], vec![vec![Cell::Int(PACKET_MAX)]]);
             }
+            _ if sql == "SELECT @@max_allowed_packet, CURRENT_ROLE()" => {
+                let columns =
+                    vec![Column::bigint("@@max_allowed_packet"), Column::text("CURRENT_ROLE()")];
+                return Answer::rows(columns, vec![vec![Cell::Int(PACKET_MAX), Cell::Null]]);
+            }
             _ => {
                 let message = "You have an error in your SQL syntax";
                 return Answer::failed(1064, "42000", message);
