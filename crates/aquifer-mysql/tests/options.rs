@@ -4,7 +4,7 @@ mod support;
 
 use std::path::Path;
 
-use aquifer_driver::{Command, ErrorKind, Status, Step, Value, Want};
+use aquifer_driver::{Batch, Command, ErrorKind, Status, Step, Value, Want};
 use tokio::net::TcpListener;
 
 use support::peer::Peer;
@@ -163,5 +163,42 @@ fn times_are_cut_and_columns_have_their_tables_names() {
             assert!(text.starts_with("1969-12-31 23:59:59"), "{text}");
             assert!(!text.contains("999"), "{text}");
         }
+    });
+}
+
+/// Arguments are quoted before the first of several statements runs.
+#[test]
+fn arguments_are_not_written_beside_a_statement_that_names_the_sql_mode() {
+    run(async {
+        let options = "multiStatements=true&interpolateParams=true&sql_mode=NO_BACKSLASH_ESCAPES";
+        let mut session = connect(&format!("{}?{options}", SERVER.url())).await.unwrap();
+        let sets = "SET @@`SQL_Mode` = ''";
+        let asks = "SELECT 1 FROM DUAL WHERE 'x' = ?";
+        let hard = "\\' OR 1 = 1 -- ";
+        let batch = |texts: &[&str]| {
+            let mut batch = Batch::new();
+            for text in texts {
+                let text: std::sync::Arc<str> = (*text).into();
+                let params: Vec<Value> =
+                    text.contains('?').then(|| Value::Text(hard.into())).into_iter().collect();
+                batch.push(&text, &params, Want::All).unwrap();
+            }
+            Command::Batch(batch.into())
+        };
+        for command in [
+            batch(&[sets, asks]),
+            batch(&[asks, asks, sets]),
+            Command::Execute { sql: &format!("{sets}; {asks}"), params: &(hard,), want: Want::All },
+        ] {
+            let error = session.connection.start(command).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Argument, "{error}");
+            assert!(error.nothing_sent() && error.to_string().contains("sql_mode"), "{error}");
+        }
+        let mode = session.scalar("SELECT @@sql_mode").await.unwrap();
+        assert_eq!(mode, Value::Text("NO_BACKSLASH_ESCAPES".into()), "nothing was sent");
+        // Alone it is set, and what follows is quoted by it; without arguments nothing can be quoted wrongly.
+        session.command(batch(&[sets, "DO 1"])).await.unwrap();
+        assert!(session.query(asks, &(hard,)).await.unwrap().is_empty());
+        assert_eq!(session.scalar("SELECT @@sql_mode").await.unwrap(), Value::Text("".into()));
     });
 }

@@ -181,6 +181,9 @@ impl Pipeline {
     /// A text of several statements, which cannot be prepared.
     fn run_several(&mut self, mut job: Job, sql: &str, params: &dyn Params) -> Result<()> {
         check_sql(sql)?;
+        if params.count() > 0 && self.settings.interpolates {
+            check_mode(sql)?;
+        }
         if params.count() == 0 {
             job.action = Action::Query;
             job.text = Some(sql.into());
@@ -557,6 +560,15 @@ impl Pipeline {
 
     /// A batch whose arguments are written into its texts.
     fn written_batch(&mut self, batch: &Batch, waits: bool) -> Result<()> {
+        if batch.len() > 1 && batch.iter().any(|item| item.count() > 0) {
+            let mut checked: Option<&Arc<str>> = None;
+            for item in batch.iter() {
+                if checked.is_none_or(|last| !Arc::ptr_eq(last, item.sql)) {
+                    check_mode(item.sql)?;
+                    checked = Some(item.sql);
+                }
+            }
+        }
         for item in batch.iter() {
             let mut job = Job::new(Action::Execute, Role::Statement);
             job.sibling = true;
@@ -757,6 +769,21 @@ fn check_sql(sql: &str) -> Result<()> {
         return Err(Error::new(ErrorKind::Argument, "the statement's text has a NUL in it"));
     }
     Ok(())
+}
+
+/// Arguments are quoted by the mode that the session has before the first of several statements runs: none of them may
+/// be one that changes it for those behind.
+fn check_mode(sql: &str) -> Result<()> {
+    const NAME: &[u8] = b"sql_mode";
+    if !sql.as_bytes().windows(NAME.len()).any(|word| word.eq_ignore_ascii_case(NAME)) {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::Argument,
+        "one of several statements names `sql_mode`, by which the arguments of the others are quoted before any of \
+         them runs",
+    )
+    .with_hint("set `sql_mode` in a call of its own, or set `interpolateParams=false`"))
 }
 
 /// All text of this driver is UTF-8: any other would be read wrong, and in some a quote hides in a letter.
