@@ -5,6 +5,7 @@
 //! option file.
 
 mod charset;
+mod foreign;
 mod go;
 mod modes;
 mod option_file;
@@ -372,7 +373,7 @@ impl Config {
     fn set_variable(&mut self, name: &str, value: &str) -> Result<()> {
         // Of the variables' names hardly any is a single word; what is one and looks like a parameter is a typo.
         let typo = !name.contains('_') && suggest::nearest(name, names()).is_some();
-        if typo || !variables::is_name(name) {
+        if typo || foreign::instead(name).is_some() || !variables::is_name(name) {
             return Err(unknown(name));
         }
         self.system_variables.retain(|(known, _)| known != name);
@@ -440,6 +441,9 @@ fn unknown(name: &str) -> Error {
         ErrorKind::Configuration,
         format!("the MySQL driver has no parameter `{shown}`"),
     );
+    if let Some(advice) = foreign::instead(name) {
+        return error.with_hint(advice);
+    }
     match suggest::nearest(name, names()) {
         Some(near) => error.with_hint(format!("did you mean `{near}`?")),
         None => error.with_hint("docs/mysql.md lists the parameters"),

@@ -391,7 +391,7 @@ pub(crate) static PARAMETERS: [Parameter; COUNT] = [
     define(
         ("loc", &[], ""),
         "the session's",
-        "`UTC`, an offset such as `+02:00`, or a zone's name",
+        "`UTC`, an offset such as `+02:00`, or a zone's name; for `Local` name that of this machine, and in `time_zone`, too",
         "The zone in which times without a zone are meant. They are told in the session's, so any other than `time_zone` is an error: at once where both are offsets, else of the log-in, where the server compares the two in January and July.",
         (
             |config, text| {

@@ -357,3 +357,60 @@ fn a_zone_that_is_meant_is_the_session_s() {
         assert!(error.message().contains("`loc`"), "{error}");
     }
 }
+
+#[test]
+fn parameters_of_other_drivers_are_refused_with_what_is_written_here() {
+    for (query, ours) in [
+        ("ssl=true", "`tls`"),
+        ("useSSL=false", "`tls`"),
+        ("requireSSL=true", "`tls=skip-verify`"),
+        ("require_ssl=true", "`tls=skip-verify`"),
+        ("serverTimezone=UTC", "`time_zone`"),
+        ("timezone=%2B02:00", "`time_zone`"),
+        ("connectTimeout=5", "`timeout`"),
+        ("connect_timeout=5", "`timeout`"),
+        ("socketTimeout=5", "`readTimeout`"),
+        ("characterEncoding=utf8", "`charset`"),
+        ("useUnicode=true", "`charset`"),
+        ("autoReconnect=true", "the pool"),
+        ("prefer_socket=false", "`socket`"),
+        ("pool_max=5", "`pool_max_open`"),
+        ("stmt_cache_size=5", "`statement_cache_capacity`"),
+        ("allowMultiQueries=true", "`multiStatements`"),
+    ] {
+        let error = url(&format!("mysql://a@h/?{query}")).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Configuration, "{query}");
+        assert!(error.hint().is_some_and(|hint| hint.contains(ours)), "{query}: {error}");
+    }
+    // Variables of the server, and no parameter of ours is one of others'.
+    assert!(url("mysql://a@h/?local_infile=1").is_ok());
+    for name in names() {
+        assert!(Parameter::find(name).is_some(), "{name}");
+        assert_ne!(
+            url(&format!("mysql://a@h/?{name}=")).err().and_then(|error| {
+                error.message().contains("has no parameter").then(|| name.to_owned())
+            }),
+            Some(name.to_owned())
+        );
+    }
+    let local = url("mysql://a@h/?loc=Local").unwrap_err();
+    assert!(local.to_string().contains("`time_zone`, too"), "{local}");
+}
+
+#[test]
+fn a_url_with_an_address_of_go_s_form_says_what_is_mixed() {
+    let mixed = ["mysql://u:hunter2@tcp(h:3306)/db", "mysql://u:hunter2@unix(/run/m.sock)/db"];
+    for text in mixed {
+        for read in [url(text), Config::from_dsn(&Dsn::native("mysql", text), &EmptyEnvironment)] {
+            let error = read.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Configuration, "{error}");
+            let shown = error.to_string();
+            assert!(
+                shown.contains("form of Go's driver") && shown.contains("Db::open_with"),
+                "{shown}"
+            );
+            assert!(shown.contains("mysql://user:password@host:port/database"), "{shown}");
+            assert!(!shown.contains("hunter2"), "{shown}");
+        }
+    }
+}

@@ -36,6 +36,13 @@ pub(super) fn pairs(dsn: &Dsn) -> Result<Vec<(String, String)>> {
         }
         None => authority,
     };
+    if host.contains('(') {
+        return Err(malformed("begins as a URL and has its address in the form of Go's driver")
+            .with_hint(
+                "write `mysql://user:password@host:port/database` (`?socket=path` for a socket), or \
+                 `user:password@tcp(host:port)/database` to `Db::open_with(\"mysql\", …)`, which takes Go's form",
+            ));
+    }
     let (host, port) = split(host)?;
     if !host.is_empty() {
         pairs.push(("host".to_owned(), Dsn::decode(host, "the host")?));
