@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use aquifer_driver::{Params, Result, RowBatch, Status, Value, ValueRef, Want};
+use aquifer_driver::{Error, Params, Result, RowBatch, Status, Value, ValueRef, Want};
 use aquifer_net::fuzzing::{Played, ask, play};
 use mysql_common::constants::CapabilityFlags as Flags;
 
@@ -16,6 +16,8 @@ use crate::protocol::answer::{Definition, ServerStatus};
 use crate::protocol::compressed::{Codec, Packer, Unpacker};
 use crate::protocol::frame;
 use crate::protocol::greeting::{self, Greeting};
+use crate::server_error::ServerError;
+use crate::session_change::{self, Changed};
 use crate::setup::{Server, Setup};
 use crate::types::{Cells, Clock, NoDay, Reading, Shape, Zone, binary, bind, literal, text};
 
@@ -60,6 +62,19 @@ impl Login {
             Progress::Done => None,
         })
     }
+}
+
+/// What is shown of a server's error packet, given the statement's text; `None` if it is none.
+pub fn shown(packet: &[u8], sql: &str) -> Option<Error> {
+    ServerError::parse(packet).ok().map(|error| error.into_error(Some(sql)))
+}
+
+/// What a text is said to have changed: the variables, whether anything at all may be; and whether it may have changed
+/// something that a server that tracks does not report, and one that does not track.
+pub fn changes(sql: &str) -> (Vec<&'static str>, bool, bool, bool) {
+    let changed = Changed::by(sql);
+    let silent = session_change::in_text(sql, true);
+    (changed.variables, changed.anything, silent, session_change::in_text(sql, false))
 }
 
 /// A row of one column of this type, in either protocol.

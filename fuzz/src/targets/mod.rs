@@ -53,6 +53,12 @@ pub const TARGETS: &[Target] = &[
         words: mysql::COMPRESSED_WORDS,
     },
     Target {
+        name: "mysql_errors",
+        promise: "what a server says is shown without the data that it quotes, whatever that has in it",
+        run: mysql::errors,
+        words: mysql::ERROR_WORDS,
+    },
+    Target {
         name: "mysql_literals",
         promise: "an argument in a text is one literal, and changes nothing else of it",
         run: mysql::literals,
@@ -63,6 +69,12 @@ pub const TARGETS: &[Target] = &[
         promise: "a server's packets mean the same however they are cut, and nothing they say panics",
         run: mysql::packets,
         words: mysql::PACKET_WORDS,
+    },
+    Target {
+        name: "mysql_changes",
+        promise: "only a plain SET is undone by its opposite, and every SET is noticed",
+        run: mysql::changes,
+        words: mysql::CHANGE_WORDS,
     },
     Target {
         name: "mysql_types",

@@ -173,3 +173,90 @@ pub(super) fn types(bytes: &[u8]) {
     };
     assert!(same, "{value:?} {again:?}");
 }
+
+pub(super) const ERROR_WORDS: &[&str] = &[
+    "'",
+    "`",
+    "n't ",
+    " for column ",
+    " for key ",
+    " in ",
+    ".",
+    "CONSTRAINT ",
+    " at row 1",
+    "near '",
+    "Incorrect integer value: '",
+    "#23000",
+    "hunter2",
+];
+
+/// An input is a number of two bytes, then what a server says with it, in which `\u{1}` stands for data in quotes.
+pub(super) fn errors(bytes: &[u8]) {
+    let Some((number, said)) = bytes.split_first_chunk::<2>() else { return };
+    let said = String::from_utf8_lossy(said);
+    let packet = |said: &str| [&[0xff], &number[..], said.as_bytes()].concat();
+    // Any packet is read, with a statement that has all of it or nothing.
+    for sql in ["", &said] {
+        if let Some(error) = fuzzing::shown(&packet(&said), sql) {
+            assert!(!error.to_string().is_empty());
+            assert!(error.detail().is_some(), "the whole text is there");
+        }
+    }
+    // A value that cannot be converted (1366), which may have anything in it.
+    let data: String = said.chars().filter(|letter| !"\u{1}".contains(*letter)).collect();
+    let told = format!("#22007Incorrect integer value: '{SECRET}{data}' for column 'n' at row 1");
+    let value = [&[0xff, 0x56, 0x05], told.as_bytes()].concat();
+    let shown =
+        fuzzing::shown(&value, "INSERT INTO t VALUES (?)").expect("it is an error").to_string();
+    assert!(!shown.contains(SECRET), "{data:?}: {shown}");
+}
+
+pub(super) const CHANGE_WORDS: &[&str] = &[
+    "SET ",
+    "sql_mode",
+    "wait_timeout",
+    " = ",
+    "'",
+    "\"",
+    "@",
+    ", ",
+    ";",
+    "/*",
+    "*/",
+    "/*!",
+    "-- ",
+    "#",
+    "\n",
+    "USE ",
+    "CALL ",
+    "LOCK ",
+    "TABLES ",
+    "TRANSACTION ",
+    "INTO ",
+    "NAMES ",
+    "SESSION ",
+    "GET_LOCK(",
+    "\\",
+    "`",
+    "TEMPORARY ",
+    ":=",
+    "\u{e4}",
+];
+
+/// An input is a statement.
+pub(super) fn changes(bytes: &[u8]) {
+    let sql = String::from_utf8_lossy(bytes);
+    let (variables, anything, silent, untracked) = fuzzing::changes(&sql);
+    assert!(!silent || untracked, "who is told nothing expects no less: {sql:?}");
+    if variables.is_empty() {
+        return;
+    }
+    assert!(!anything, "{sql:?}");
+    // What is undone one by one is one statement without calls, variables of the user's or comments.
+    let outside: String = sql.split(['\'', '"']).step_by(2).collect();
+    let body = outside.trim_end().trim_end_matches(';');
+    assert!(!body.contains([';', '@', '(', '#', '/', '`']) && !body.contains("--"), "{sql:?}");
+    let upper = sql.to_ascii_lowercase();
+    assert!(upper.trim_start().starts_with("set"), "{sql:?}");
+    assert!(silent, "a SET is noticed wherever servers are silent: {sql:?}");
+}
