@@ -165,3 +165,41 @@ async fn where_no_connection_is_left_for_the_kill_the_next_call_was_not_sent() -
     assert_eq!(tx.get::<i64>(next, ()).await.unwrap_err().retry(), Retry::Transaction);
     Ok(())
 }
+
+/// The server undoes the statement alone, or with `innodb_rollback_on_timeout` the transaction.
+#[tokio::test]
+async fn a_lock_timeout_that_ended_the_transaction_is_known_to_it() -> Result<()> {
+    for ends in [false, true] {
+        let mut settings = Settings::new().option("innodb-lock-wait-timeout=1");
+        if ends {
+            settings = settings.option("innodb-rollback-on-timeout=ON");
+        }
+        let server = Server::start(settings).unwrap();
+        let database = server.fresh_database().unwrap();
+        let db = Db::connect(database.url()).await?;
+        db.exec("CREATE TABLE t (id INT PRIMARY KEY, v INT)", ()).await?;
+        db.exec("INSERT INTO t VALUES (1, 1)", ()).await?;
+        let (mut holder, mut tx) = (db.begin().await?, db.begin().await?);
+        holder.exec("UPDATE t SET v = 10 WHERE id = 1", ()).await?;
+        tx.exec("INSERT INTO t VALUES (2, 2)", ()).await?;
+        let late = tx.exec("UPDATE t SET v = 20 WHERE id = 1", ()).await.unwrap_err();
+        assert_eq!((late.kind(), late.code()), (ErrorKind::LockTimeout, Some("1205")), "{late}");
+        assert_eq!(late.retry(), Retry::Transaction);
+        let next = tx.exec("INSERT INTO t VALUES (3, 3)", ()).await;
+        let committed = tx.commit().await;
+        holder.rollback().await?;
+        let kept: Vec<i32> = db.select("SELECT id FROM t ORDER BY id", ()).await?;
+        if ends {
+            let next = next.unwrap_err();
+            assert!(next.nothing_sent(), "it would have committed by itself: {next}");
+            assert_eq!(next.kind(), ErrorKind::TxDone, "{next}");
+            assert!(committed.is_err(), "nothing was there to commit");
+            assert_eq!(kept, [1]);
+        } else {
+            next?;
+            committed?;
+            assert_eq!(kept, [1, 2, 3]);
+        }
+    }
+    Ok(())
+}
