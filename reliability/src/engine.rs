@@ -49,7 +49,6 @@ impl Engine {
     pub fn series(self) -> &'static str {
         match self {
             Self::Postgres => "SELECT n FROM generate_series(1, ?) AS s (n)",
-            // In one column with what the engine counts, so that no caller needs to know its type.
             Self::Sqlite | Self::Mysql => {
                 "WITH RECURSIVE s (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < ?) SELECT n FROM s"
             }

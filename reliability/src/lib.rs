@@ -7,6 +7,7 @@
 //! | [`Server`] | a server of a test's own, which it may kill |
 //! | [`Books`] | what the server itself knows of the sessions under test, read over a session of its own |
 //! | [`Operation`], [`operations`] | every public operation, with what it leaves behind |
+//! | [`settled`] | waits until a pool has nothing left to do |
 //! | [`Random`], [`Soak`] | randomness from a seed; how long to go on |
 
 #![forbid(unsafe_code)]
@@ -17,6 +18,7 @@ mod engine;
 mod operation;
 mod random;
 mod server;
+mod settled;
 mod soak;
 
 pub use arena::Arena;
@@ -25,4 +27,5 @@ pub use engine::Engine;
 pub use operation::{Effect, Operation, operations};
 pub use random::Random;
 pub use server::Server;
+pub use settled::settled;
 pub use soak::Soak;

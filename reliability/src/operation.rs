@@ -77,13 +77,16 @@ const TAKE: &str = "UPDATE accounts SET balance = balance - ? WHERE id = ?";
 /// Rows of a result that is read.
 const ROWS: i64 = 30;
 
+/// `all` or `parts` says whether what is left of a run that was cut short is all or nothing, or some of it.
 macro_rules! operation {
+    (@atomic all) => { true };
+    (@atomic parts) => { false };
     ($name:literal, $parts:literal $atomic:ident, |$db:ident, $engine:ident, $tag:ident| $body:block) => {
         Operation {
             name: $name,
-            effect: Effect { parts: $parts, atomic: stringify!($atomic).len() == "atomic".len() },
+            effect: Effect { parts: $parts, atomic: operation!(@atomic $atomic) },
             past_the_db: false,
-            is_endless: $name.starts_with("endless"),
+            is_endless: false,
             run: |$db, $engine, $tag| {
                 Box::pin(async move {
                     let _ = (&$engine, $tag);
@@ -99,16 +102,16 @@ macro_rules! operation {
 #[must_use]
 pub fn operations(engine: Engine) -> Vec<Operation> {
     let mut all = vec![
-        operation!("acquire, ping, reset", 0 atomic, |db, engine, tag| {
+        operation!("acquire, ping, reset", 0 all, |db, engine, tag| {
             let mut conn = db.acquire().await?;
             conn.ping().await?;
             conn.reset().await?;
         }),
-        operation!("exec, first use", 1 atomic, |db, engine, tag| {
+        operation!("exec, first use", 1 all, |db, engine, tag| {
             // A text that no connection has seen.
             db.exec(&format!("INSERT INTO marks (tag, part) VALUES (?, 1 + 0 * {tag})"), (tag,)).await?;
         }),
-        operation!("exec, cached", 1 atomic, |db, engine, tag| {
+        operation!("exec, cached", 1 all, |db, engine, tag| {
             db.exec(MARK, (tag, 1)).await?.expect(1)?;
         }),
         operation!("exec, several statements", 2 parts, |db, engine, tag| {
@@ -117,21 +120,21 @@ pub fn operations(engine: Engine) -> Vec<Operation> {
             );
             db.exec(&sql, ()).await?;
         }),
-        operation!("get", 0 atomic, |db, engine, tag| {
+        operation!("get", 0 all, |db, engine, tag| {
             let first: i64 = db.get(engine.series(), (ROWS,)).await?;
             assert_eq!(first, 1);
         }),
-        operation!("select", 0 atomic, |db, engine, tag| {
+        operation!("select", 0 all, |db, engine, tag| {
             let all: Vec<i64> = db.select(engine.series(), (ROWS,)).await?;
             assert!(all.into_iter().eq(1..=ROWS));
         }),
-        operation!("rows, left half-way", 0 atomic, |db, engine, tag| {
+        operation!("rows, left half-way", 0 all, |db, engine, tag| {
             let mut rows = db.query(engine.series(), (ROWS,)).await?;
             for _ in 0..3 {
                 rows.next().await?;
             }
         }),
-        operation!("stream", 0 atomic, |db, engine, tag| {
+        operation!("stream", 0 all, |db, engine, tag| {
             let mut stream = db.stream::<i64>(engine.series(), (ROWS,));
             let mut next = 1;
             while let Some(n) = stream.try_next().await? {
@@ -140,18 +143,18 @@ pub fn operations(engine: Engine) -> Vec<Operation> {
             }
             assert_eq!(next, ROWS + 1);
         }),
-        operation!("statement that fails", 0 atomic, |db, engine, tag| {
+        operation!("statement that fails", 0 all, |db, engine, tag| {
             let failed = db.exec("INSERT INTO accounts (id, balance) VALUES (?, 0)", (1,)).await;
             let error = failed.expect_err("the key is taken");
             if error.kind() != aquifer::ErrorKind::UniqueViolation {
                 return Err(error);
             }
         }),
-        operation!("prepared statement", 1 atomic, |db, engine, tag| {
+        operation!("prepared statement", 1 all, |db, engine, tag| {
             let stmt = db.prepare(MARK).await?;
             stmt.exec((tag, 1)).await?.expect(1)?;
         }),
-        operation!("bulk insert", 12 atomic, |db, engine, tag| {
+        operation!("bulk insert", 12 all, |db, engine, tag| {
             let rows: Vec<Mark> = (1..=12).map(|part| Mark { tag, part }).collect();
             db.exec_named("INSERT INTO marks (tag, part) VALUES (:tag, :part)", &rows[..]).await?;
         }),
@@ -165,46 +168,46 @@ pub fn operations(engine: Engine) -> Vec<Operation> {
             assert_eq!(done.take(all)?.len() as i64, ROWS);
             done.finish()?;
         }),
-        operation!("atomic batch", 3 atomic, |db, engine, tag| {
+        operation!("atomic batch", 3 all, |db, engine, tag| {
             let mut batch = db.batch().atomic();
             for part in 1..=3 {
                 drop(batch.exec(MARK, (tag, part)));
             }
             batch.send().await?.finish()?;
         }),
-        operation!("transaction, committed", 2 atomic, |db, engine, tag| {
+        operation!("transaction, committed", 2 all, |db, engine, tag| {
             let mut tx = db.begin().await?;
             transfer(&mut tx).await?;
             tx.exec(MARK, (tag, 1)).await?;
             tx.exec(MARK, (tag, 2)).await?;
             tx.commit().await?;
         }),
-        operation!("transaction, tracked", 2 atomic, |db, engine, tag| {
+        operation!("transaction, tracked", 2 all, |db, engine, tag| {
             let mut tx = db.begin_with(TxOptions::new().track_commit()).await?;
             tx.exec(MARK, (tag, 1)).await?;
             tx.exec(MARK, (tag, 2)).await?;
             tx.commit().await?;
         }),
-        operation!("transaction, marked", 2 atomic, |db, engine, tag| {
+        operation!("transaction, marked", 2 all, |db, engine, tag| {
             let mut conn = db.acquire().await?;
             let mut tx = conn.begin_with(TxOptions::new().mark_commit()).await?;
             tx.exec(MARK, (tag, 1)).await?;
             tx.exec(MARK, (tag, 2)).await?;
             tx.commit().await?;
         }),
-        operation!("transaction, rolled back", 0 atomic, |db, engine, tag| {
+        operation!("transaction, rolled back", 0 all, |db, engine, tag| {
             let mut tx = db.begin().await?;
             tx.exec(TAKE, (1, 1)).await?;
             tx.exec(MARK, (tag, 1)).await?;
             tx.rollback().await?;
         }),
-        operation!("transaction, dropped", 0 atomic, |db, engine, tag| {
+        operation!("transaction, dropped", 0 all, |db, engine, tag| {
             let mut tx = db.begin().await?;
             tx.exec(MARK, (tag, 1)).await?;
             drop(tx);
             db.get::<i64>("SELECT 1", ()).await?;
         }),
-        operation!("transaction by closure", 2 atomic, |db, engine, tag| {
+        operation!("transaction by closure", 2 all, |db, engine, tag| {
             db.try_transaction(TxOptions::new(), async |tx| {
                 transfer(&mut *tx).await?;
                 tx.exec(MARK, (tag, 1)).await?;
@@ -212,7 +215,7 @@ pub fn operations(engine: Engine) -> Vec<Operation> {
             })
             .await?;
         }),
-        operation!("savepoints", 2 atomic, |db, engine, tag| {
+        operation!("savepoints", 2 all, |db, engine, tag| {
             let mut tx = db.begin().await?;
             tx.exec(MARK, (tag, 1)).await?;
             let mut undone = tx.savepoint().await?;
@@ -226,7 +229,7 @@ pub fn operations(engine: Engine) -> Vec<Operation> {
             kept.release().await?;
             tx.commit().await?;
         }),
-        operation!("cursor in a transaction", 1 atomic, |db, engine, tag| {
+        operation!("cursor in a transaction", 1 all, |db, engine, tag| {
             let mut tx = db.begin().await?;
             tx.exec(MARK, (tag, 1)).await?;
             {
@@ -237,15 +240,18 @@ pub fn operations(engine: Engine) -> Vec<Operation> {
             }
             tx.commit().await?;
         }),
-        operation!("endless statement, deadline", 0 atomic, |db, engine, tag| {
-            let db = db.timeout(Duration::from_millis(30));
-            let late = db.get::<Option<String>>(engine.endless(), ());
-            let error = late.await.expect_err("it takes minutes");
-            if !error.is_timeout() {
-                return Err(error);
-            }
-        }),
-        operation!("session changed", 0 atomic, |db, engine, tag| {
+        Operation {
+            is_endless: true,
+            ..operation!("endless statement, deadline", 0 all, |db, engine, tag| {
+                let db = db.timeout(Duration::from_millis(30));
+                let late = db.get::<Option<String>>(engine.endless(), ());
+                let error = late.await.expect_err("it takes minutes");
+                if !error.is_timeout() {
+                    return Err(error);
+                }
+            })
+        },
+        operation!("session changed", 0 all, |db, engine, tag| {
             let mut conn = db.acquire().await?;
             conn.exec(engine.set(), ()).await?;
             let set: i64 = conn.get(engine.is_set(), ()).await?;
@@ -255,13 +261,13 @@ pub fn operations(engine: Engine) -> Vec<Operation> {
     let mut own = match engine {
         Engine::Sqlite => Vec::new(),
         Engine::Postgres => vec![
-            operation!("COPY in", 12 atomic, |db, engine, tag| {
+            operation!("COPY in", 12 all, |db, engine, tag| {
                 let rows: Vec<(i64, i32)> = (1..=12).map(|part| (tag, part)).collect();
                 let mut conn = db.acquire().await?;
                 let pg: &mut PostgresConnection = conn.driver()?;
                 pg.copy_in_rows("marks", &["tag", "part"]).send(&rows).await?;
             }),
-            operation!("COPY out", 0 atomic, |db, engine, tag| {
+            operation!("COPY out", 0 all, |db, engine, tag| {
                 let mut conn = db.acquire().await?;
                 let pg: &mut PostgresConnection = conn.driver()?;
                 let copy = pg.copy_out("COPY (SELECT generate_series(1, 30)) TO STDOUT").await?;
@@ -270,7 +276,7 @@ pub fn operations(engine: Engine) -> Vec<Operation> {
                 assert_eq!(out.len(), 9 * 2 + 21 * 3);
             }),
         ],
-        Engine::Mysql => vec![operation!("LOAD DATA", 12 atomic, |db, engine, tag| {
+        Engine::Mysql => vec![operation!("LOAD DATA", 12 all, |db, engine, tag| {
             let rows: String = (1..=12).map(|part| format!("{tag}\t{part}\n")).collect();
             let mut conn = db.acquire().await?;
             let my: &mut MysqlConnection = conn.driver()?;

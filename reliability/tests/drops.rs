@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aquifer::Db;
-use aquifer_reliability::{Arena, Books, Engine, Operation, operations};
+use aquifer_reliability::{Arena, Books, Engine, Operation, operations, settled};
 use aquifer_testkit::at_most;
 use aquifer_testkit::faults::{Fault, FaultProxy, Side, What, When};
 
@@ -68,18 +68,6 @@ impl Stage {
         assert_eq!((stats.in_use, stats.waiters), (0, 0), "{what}: {stats:#?}");
         assert!(stats.open_connections <= stats.max_open_connections, "{what}: {stats:#?}");
     }
-}
-
-async fn settled(db: &Db, what: &str) {
-    for _ in 0..4000 {
-        let stats = db.stats();
-        let busy = stats.in_use + stats.connecting + stats.checking + stats.recovering;
-        if busy + stats.closing + stats.waiters == 0 {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    panic!("{what}: the pool does not come to rest: {:#?}", db.stats());
 }
 
 async fn dropped_at_every_poll(engine: Engine) {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use aquifer::{Db, Error, ErrorKind, Result, Retry};
-use aquifer_reliability::{Arena, Books, Engine, Operation, Random, Soak, operations};
+use aquifer_reliability::{Arena, Books, Engine, Operation, Random, Soak, operations, settled};
 use aquifer_testkit::faults::{Counts, Fault, FaultProxy, Side, What, When};
 
 /// How long a statement that nobody waits for may still run on a busy machine.
@@ -18,6 +18,8 @@ const PLACES: usize = 6;
 
 struct Stage {
     engine: Engine,
+    /// Removed with its database when this goes.
+    _arena: Arena,
     proxy: FaultProxy,
     books: Books,
     db: Db,
@@ -35,9 +37,7 @@ impl Stage {
 
         let builder = arena.through(&proxy).max_open(1).set("recover_timeout", "100ms").unwrap();
         let db = builder.open().unwrap();
-        // The database outlives the test: its server removes it at its end.
-        std::mem::forget(arena);
-        Self { engine, proxy, books, db, tag: 0, met: BTreeMap::new() }
+        Self { engine, _arena: arena, proxy, books, db, tag: 0, met: BTreeMap::new() }
     }
 
     /// What passes while the operation runs undisturbed, on a connection that is warm.
@@ -48,20 +48,8 @@ impl Stage {
             self.proxy.count();
             operation.run(&self.db, self.engine, self.tag).await.unwrap();
         }
-        self.settle("counting").await;
+        settled(&self.db, "counting").await;
         self.proxy.counts()
-    }
-
-    async fn settle(&self, what: &str) {
-        for _ in 0..6000 {
-            let stats = self.db.stats();
-            let busy = stats.in_use + stats.connecting + stats.checking + stats.recovering;
-            if busy + stats.closing + stats.waiters == 0 {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(3)).await;
-        }
-        panic!("{what}: the pool does not come to rest: {:#?}", self.db.stats());
     }
 
     async fn strike(&mut self, operation: &Operation, fault: Fault) {
@@ -70,7 +58,7 @@ impl Stage {
         self.tag += 1;
         let before = operation.run(&self.db, self.engine, self.tag).await;
         before.unwrap_or_else(|error| panic!("{what}: before: {error:?}"));
-        self.settle(&what).await;
+        settled(&self.db, &what).await;
         self.tag += 1;
         let silent = matches!(fault.what, What::Delay(SILENCE));
         let db = if silent { self.db.timeout(PATIENCE) } else { self.db.clone() };
