@@ -10,4 +10,5 @@ pub mod postgres;
 pub mod program;
 pub mod rusqlite;
 pub mod semaphore;
+pub mod server_driver;
 pub mod sqlx;

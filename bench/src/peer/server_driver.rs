@@ -1,4 +1,6 @@
-//! Our PostgreSQL driver without what is above it: no pool, no statistics, no rewriting of placeholders.
+//! A network driver of ours without what is above it: no pool, no statistics, no rewriting of placeholders.
+//!
+//! The engines differ in their texts alone, which the peers of each give.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -13,7 +15,6 @@ use crate::drive::{Client, Request, Sequential, Subject};
 use crate::failure::{Failure, Result, ensure};
 use crate::registry::Setting;
 use crate::server::url;
-use crate::workload::postgres::{HELLO, Login, POINT, SCAN, scanned};
 use crate::workload::sqlite::{Scan, Station, key};
 
 fn connector(url: &str) -> Result<Arc<dyn Connector>> {
@@ -49,37 +50,44 @@ fn driver(setting: &Setting) -> Result<(tokio::runtime::Runtime, Driver)> {
     Ok((runtime, driver))
 }
 
-struct Point(Driver);
+struct Point {
+    driver: Driver,
+    sql: &'static str,
+}
 
 impl Client for Point {
     async fn call(&mut self, request: Request) -> Result<()> {
         let key = key(request.first);
-        self.0.start(POINT, &(key,), Want::First)?;
-        let mut last = self.0.step().await?;
-        let row = self.0.batch.row(0).ok_or_else(|| Failure::new("no row"))?;
+        self.driver.start(self.sql, &(key,), Want::First)?;
+        let mut last = self.driver.step().await?;
+        let row = self.driver.batch.row(0).ok_or_else(|| Failure::new("no row"))?;
         let station: Station = row.columns().plan::<Station>(Mapping::Strict)?.read(row)?;
         while !matches!(last, Step::End(_)) {
-            last = self.0.step().await?;
+            last = self.driver.step().await?;
         }
         station.check(key)
     }
 }
 
-pub fn point(setting: &Setting) -> Result<Box<dyn Subject>> {
+/// One row at a time by `sql`, whose argument is the key.
+pub fn point(setting: &Setting, sql: &'static str) -> Result<Box<dyn Subject>> {
     let (runtime, driver) = driver(setting)?;
-    Ok(Box::new(Sequential::new(runtime, Point(driver), 1)))
+    Ok(Box::new(Sequential::new(runtime, Point { driver, sql }, 1)))
 }
 
-struct Scanner(Driver);
+struct Scanner {
+    driver: Driver,
+    sql: &'static str,
+}
 
 impl Client for Scanner {
     async fn call(&mut self, request: Request) -> Result<()> {
-        self.0.start(SCAN, &(request.count as i64,), Want::All)?;
+        self.driver.start(self.sql, &(request.count as i64,), Want::All)?;
         let mut scan = Scan::default();
         loop {
-            let last = self.0.step().await?;
-            let plan = self.0.batch.columns().plan::<Station>(Mapping::Strict)?;
-            for row in self.0.batch.rows() {
+            let last = self.driver.step().await?;
+            let plan = self.driver.batch.columns().plan::<Station>(Mapping::Strict)?;
+            for row in self.driver.batch.rows() {
                 let station: Station = plan.read(row)?;
                 station.check(scan.next())?;
             }
@@ -91,18 +99,22 @@ impl Client for Scanner {
     }
 }
 
-pub fn scan(setting: &Setting) -> Result<Box<dyn Subject>> {
+/// So many rows in one result by `sql`, whose argument is how many.
+pub fn scan(setting: &Setting, sql: &'static str, rows: u64) -> Result<Box<dyn Subject>> {
     let (runtime, driver) = driver(setting)?;
-    Ok(Box::new(Sequential::new(runtime, Scanner(driver), scanned(setting))))
+    Ok(Box::new(Sequential::new(runtime, Scanner { driver, sql }, rows)))
 }
 
-struct Connect(Arc<dyn Connector>);
+struct Connect {
+    connector: Arc<dyn Connector>,
+    hello: &'static str,
+}
 
 impl Client for Connect {
     async fn call(&mut self, request: Request) -> Result<()> {
         for _ in 0..request.count {
-            let mut driver = Driver::open(&self.0).await?;
-            driver.connection.start(Command::Script { sql: HELLO })?;
+            let mut driver = Driver::open(&self.connector).await?;
+            driver.connection.start(Command::Script { sql: self.hello })?;
             let mut seven = false;
             loop {
                 let last = driver.step().await?;
@@ -120,9 +132,10 @@ impl Client for Connect {
     }
 }
 
-/// One connector, as a pool has one: it remembers what does not depend on the connection.
-pub fn connect(setting: &Setting) -> Result<Box<dyn Subject>> {
+/// Connects to `url`, asks `hello`, whose answer is 7, and leaves. One connector, as a pool has one: it remembers what
+/// does not depend on the connection.
+pub fn connect(setting: &Setting, url: &str, hello: &'static str) -> Result<Box<dyn Subject>> {
     let runtime = setting.threads.runtime()?;
-    let connector = connector(&Login::url(url(setting)?))?;
-    Ok(Box::new(Sequential::new(runtime, Connect(connector), 1)))
+    let connect = Connect { connector: connector(url)?, hello };
+    Ok(Box::new(Sequential::new(runtime, connect, 1)))
 }
