@@ -23,6 +23,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use crate::multiplex::Multiplex;
 use crate::{Columns, Error, ParamBuf, Params, Result, RowBatch, TxOptions, ValueRef};
 
 /// A future on the heap, for calls that are not on the hot path.
@@ -547,6 +548,14 @@ pub trait Connection: Send + 'static {
     /// connection. Drivers that keep no track leave it at that: the outcome stays unknown.
     fn commit_trace(&self) -> CommitTrace {
         CommitTrace::Untold("the driver keeps no track of transactions")
+    }
+
+    /// The session as one that runs statements of several callers, for drivers whose protocol allows that.
+    /// While any of them is [owed](Multiplex::owed) the status is [`Busy`](Status::Busy), no command may start,
+    /// and [`abandon`](Self::abandon) and [`poll_recover`](Self::poll_recover) do for all of them what they do
+    /// for a command. `None` for drivers that run one statement at a time.
+    fn multiplex(&mut self) -> Option<&mut dyn Multiplex> {
+        None
     }
 
     /// The driver's own type, for its own powers.

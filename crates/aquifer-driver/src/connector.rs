@@ -52,8 +52,9 @@ pub enum Access {
     /// Anything.
     #[default]
     ReadWrite,
-    /// Reading only. Connectors with [`Layout::ReadersAndWriter`] give a connection that refuses writes
-    /// with [`ReadOnly`](crate::ErrorKind::ReadOnly); others may ignore this.
+    /// Reading only. Connectors with [`Layout::ReadersAndWriter`], and those whose sessions
+    /// [multiplex](crate::Dialect::multiplexes), give a connection that refuses writes with
+    /// [`ReadOnly`](crate::ErrorKind::ReadOnly); others may ignore this.
     ReadOnly,
 }
 

@@ -44,6 +44,9 @@ pub struct Dialect {
     pub queries_may_write: bool,
     /// Whether a statement that is stopped fails the transaction that it runs in.
     pub stop_fails_transaction: bool,
+    /// Whether a session can run statements of several callers, one behind the other, without waiting for
+    /// each answer: its connections then have a [`Multiplex`](crate::multiplex::Multiplex).
+    pub multiplexes: bool,
 }
 
 impl Dialect {
@@ -58,6 +61,7 @@ impl Dialect {
             begin_locks: false,
             queries_may_write: false,
             stop_fails_transaction: false,
+            multiplexes: false,
         }
     }
 
@@ -101,6 +105,13 @@ impl Dialect {
     #[must_use]
     pub const fn stop_fails_transaction(mut self) -> Self {
         self.stop_fails_transaction = true;
+        self
+    }
+
+    /// Says that a session can run statements of several callers, one behind the other.
+    #[must_use]
+    pub const fn multiplexes(mut self) -> Self {
+        self.multiplexes = true;
         self
     }
 }

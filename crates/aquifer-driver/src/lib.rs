@@ -34,6 +34,7 @@ mod environment;
 mod error;
 mod from_row;
 mod from_value;
+pub mod multiplex;
 mod named;
 mod params;
 mod registry;

@@ -178,6 +178,8 @@ mod documents {
     struct Performance;
     #[doc = include_str!("../../../docs/pool.md")]
     struct Pool;
+    #[doc = include_str!("../../../docs/multiplexing.md")]
+    struct Multiplexing;
     #[cfg(feature = "mysql")]
     #[doc = include_str!("../../../docs/mysql.md")]
     struct Mysql;
