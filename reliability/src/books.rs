@@ -92,9 +92,14 @@ impl Books {
         }
     }
 
-    /// Ends the sessions that run something.
+    /// Ends the sessions that run something, and go on running it: one whose answer has just come may not look
+    /// idle yet.
     pub async fn end_running(&self) {
-        for session in self.sessions().await.into_iter().filter(|session| session.running) {
+        let first = self.sessions().await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        let ran = |id| first.iter().any(|session| session.id == id && session.running);
+        let second = self.sessions().await;
+        for session in second.into_iter().filter(|session| session.running && ran(session.id)) {
             let sql = match self.engine {
                 Engine::Sqlite => return,
                 Engine::Postgres => format!("SELECT pg_terminate_backend({})", session.id),

@@ -18,6 +18,8 @@ const SQLITE_CACHE: u64 = 128;
 /// Steps between two looks into the books, and looks of the bounded form.
 const STEPS: u64 = 12;
 const LOOKS: u64 = 60;
+/// Looks at one database: a table takes a limited number of changes.
+const LOOKS_EACH: u64 = 300;
 
 /// Something that makes or unmakes statements.
 async fn step(db: &Db, engine: Engine, random: &mut Random, tag: i64) -> Result<()> {
@@ -90,11 +92,17 @@ async fn books(conn: &mut Conn, engine: Engine, books: &Books) -> (u64, u64) {
 async fn statements_are_accounted_for(engine: Engine) {
     let soak = Soak::from_env();
     let mut random = Random::new(soak.seed);
-    let arena = Arena::new(engine).await;
-    let asked = arena.books().await;
-    let db = arena.direct().max_open(1).open().unwrap();
+    let mut arena = Arena::new(engine).await;
+    let mut asked = arena.books().await;
+    let mut db = arena.direct().max_open(1).open().unwrap();
     let (mut tag, mut looks, mut dropped, mut most) = (0, 0, 0_u64, 0);
     while soak.goes_on(looks, LOOKS) {
+        if looks > 0 && looks % LOOKS_EACH == 0 {
+            assert!(db.close_within(Duration::from_secs(30)).await.is_clean());
+            arena = Arena::new(engine).await;
+            asked = arena.books().await;
+            db = arena.direct().max_open(1).open().unwrap();
+        }
         for _ in 0..STEPS {
             tag += 1;
             if random.one_in(3) {

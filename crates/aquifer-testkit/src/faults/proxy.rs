@@ -45,6 +45,8 @@ struct State {
     still_until: Option<Instant>,
     accepted: u64,
     links: Vec<Link>,
+    /// What passed over connections that have ended since the last arming: the one with most messages.
+    ended_counts: Counts,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -79,6 +81,7 @@ impl FaultProxy {
             still_until: None,
             accepted: 0,
             links: Vec::new(),
+            ended_counts: Counts::default(),
             threads: Vec::new(),
         };
         let shared =
@@ -121,6 +124,7 @@ impl FaultProxy {
     fn begin(&self, fault: Option<Fault>) {
         let mut state = self.shared.lock();
         state.epoch += 1;
+        state.ended_counts = Counts::default();
         (state.armed, state.fired, state.still_until) = (fault, false, None);
         self.shared.changed.notify_all();
     }
@@ -136,9 +140,11 @@ impl FaultProxy {
     pub fn counts(&self) -> Counts {
         let state = self.shared.lock();
         let since = state.links.iter().filter(|link| link.epoch == state.epoch);
-        let most =
-            since.max_by_key(|link| link.counts.client_messages + link.counts.server_messages);
-        most.map_or_else(Counts::default, |link| link.counts)
+        since
+            .map(|link| link.counts)
+            .chain([state.ended_counts])
+            .max_by_key(messages)
+            .unwrap_or_default()
     }
 
     /// How many connections it has accepted.
@@ -354,13 +360,22 @@ impl Shared {
     fn ends(&self, way: &Way) {
         let _ = way.to.shutdown(Shutdown::Write);
         let mut state = self.lock();
-        if let Some(link) = state.links.iter_mut().find(|link| link.number == way.number) {
-            link.open -= 1;
+        let Some(at) = state.links.iter().position(|link| link.number == way.number) else {
+            return;
+        };
+        state.links[at].open -= 1;
+        if state.links[at].open == 0 {
+            // Its sockets go; what has passed is kept until it is of the past.
+            let link = state.links.swap_remove(at);
+            if link.epoch == state.epoch && messages(&link.counts) > messages(&state.ended_counts) {
+                state.ended_counts = link.counts;
+            }
         }
-        // Its counts are kept until they are of the past.
-        let epoch = state.epoch;
-        state.links.retain(|link| link.open > 0 || link.epoch == epoch);
     }
+}
+
+fn messages(counts: &Counts) -> u64 {
+    counts.client_messages + counts.server_messages
 }
 
 /// One direction of a connection, and what has become of it.
