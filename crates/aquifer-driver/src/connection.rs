@@ -426,6 +426,9 @@ impl fmt::Debug for Canceller {
 pub struct Counters {
     /// Times the driver sent something and had to wait for the answer (SQLite: hops to the worker).
     pub rounds: u64,
+    /// Times the engine was asked to confirm that all before is done: on PostgreSQL each Sync, and each text by the
+    /// simple protocol. Statements that share one count once. 0 on engines without such a message.
+    pub syncs: u64,
     /// Statements that the engine was asked to prepare.
     pub prepared: u64,
     /// Executions that found their statement in the cache.

@@ -1,10 +1,13 @@
 //! [`PostgresConnection`]: the owner's side, and the only place that reads and writes a session's socket.
 
+mod multiplex;
+
 use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use aquifer_driver::multiplex::Multiplex;
 use aquifer_driver::{
     BoxFuture, Canceller, Command, CommitTrace, Connection, Counters, Description, Error,
     ErrorKind, Result, RowBatch, Status, Step,
@@ -12,6 +15,8 @@ use aquifer_driver::{
 use aquifer_net::stop::{Stop, stopped, useless};
 use aquifer_net::{Flow, Stream, Wire};
 
+use self::multiplex::Period;
+use crate::multiplex::Nobody;
 use crate::pipeline::{CopyStep, Direction, Pipeline};
 use crate::protocol::frontend;
 use crate::types::Codecs;
@@ -27,6 +32,8 @@ pub struct PostgresConnection {
     stop: Arc<Stop>,
     /// A command's last step, while a stop that was asked for during it is still on its way.
     held: Option<Result<Step>>,
+    /// Whether statements of several callers are under way, instead of a command.
+    period: Period,
     /// Takes what nobody reads during a recovery.
     scratch: RowBatch,
     names: TypeNames,
@@ -39,6 +46,7 @@ impl PostgresConnection {
             pipeline,
             stop,
             held: None,
+            period: Period::None,
             scratch: RowBatch::new(),
             names: TypeNames::default(),
         }
@@ -162,7 +170,7 @@ impl PostgresConnection {
 
     /// Starts a COPY, of which [`poll_copy`](Self::poll_copy) tells how far it has come.
     pub(crate) fn start_copy(&mut self, sql: &str, direction: Direction) -> Result<()> {
-        if self.held.is_some() {
+        if self.is_held() {
             return Err(useless());
         }
         self.pipeline.start_copy(sql, direction)?;
@@ -171,6 +179,12 @@ impl PostgresConnection {
             return Err(useless());
         }
         Ok(())
+    }
+
+    /// The end of what was under way has not been told.
+    #[inline]
+    fn is_held(&self) -> bool {
+        self.held.is_some() || self.period != Period::None
     }
 
     pub(crate) fn pipeline(&mut self) -> &mut Pipeline {
@@ -256,6 +270,7 @@ impl PostgresConnection {
             return Ok(());
         }
         self.abandon();
+        std::future::poll_fn(|cx| self.poll_period(cx, &mut Nobody)).await?;
         while self.pipeline.owes() {
             let step = std::future::poll_fn(|cx| self.poll_step(cx, None)).await;
             if let Err(error) = step
@@ -280,7 +295,7 @@ impl fmt::Debug for PostgresConnection {
 
 impl Connection for PostgresConnection {
     fn start(&mut self, command: Command<'_>) -> Result<()> {
-        if self.held.is_some() {
+        if self.is_held() {
             return Err(useless());
         }
         self.pipeline.start(command)?;
@@ -309,12 +324,18 @@ impl Connection for PostgresConnection {
 
     fn abandon(&mut self) -> Status {
         self.held = None;
+        if self.period != Period::None {
+            self.abandon_period();
+        }
         self.pipeline.abandon();
         self.status()
     }
 
     fn poll_recover(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         self.held = None;
+        if self.period != Period::None && self.poll_period(cx, &mut Nobody)?.is_pending() {
+            return Poll::Pending;
+        }
         loop {
             while self.pipeline.owes() {
                 match self.poll_step(cx, None) {
@@ -346,7 +367,7 @@ impl Connection for PostgresConnection {
     }
 
     fn status(&self) -> Status {
-        self.stop.status(self.pipeline.status(), self.held.is_some())
+        self.stop.status(self.pipeline.status(), self.is_held())
     }
 
     fn session_changed(&self) -> bool {
@@ -406,6 +427,10 @@ impl Connection for PostgresConnection {
 
     fn commit_trace(&self) -> CommitTrace {
         self.pipeline.commit_trace()
+    }
+
+    fn multiplex(&mut self) -> Option<&mut dyn Multiplex> {
+        if self.pipeline.multiplexes() { Some(self) } else { None }
     }
 
     fn as_any_mut(&mut self) -> &mut dyn Any {

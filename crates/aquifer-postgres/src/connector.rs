@@ -53,13 +53,23 @@ struct Dialing<'a> {
     tls: Tls,
     salted: &'a Arc<SaltedPasswords>,
     observer: Option<Arc<dyn SessionObserver>>,
+    /// The session is to refuse writes.
+    reads: bool,
 }
 
 static DIALECT: Dialect = Dialect::new("postgresql", Grammar::Postgres)
     .placeholder(Placeholder::Dollar)
     .params_max(ARGUMENTS_MAX)
     .queries_may_write()
-    .stop_fails_transaction();
+    .stop_fails_transaction()
+    .multiplexes();
+
+/// Of sessions whose statements have no names that last.
+static DIALECT_ALONE: Dialect = {
+    let mut dialect = DIALECT;
+    dialect.multiplexes = false;
+    dialect
+};
 
 impl PostgresConnector {
     /// Reads a connection string, the environment, and the files that they name. Dials nothing.
@@ -153,7 +163,11 @@ impl PostgresConnector {
         &self.config
     }
 
-    async fn open(&self, observer: Option<Arc<dyn ServerObserver>>) -> Result<PostgresConnection> {
+    async fn open(
+        &self,
+        access: Access,
+        observer: Option<Arc<dyn ServerObserver>>,
+    ) -> Result<PostgresConnection> {
         let observer = match observer {
             Some(general) => {
                 let both = Both { own: self.observer.clone(), general };
@@ -161,7 +175,7 @@ impl PostgresConnector {
             }
             None => self.observer.clone(),
         };
-        let (mut connection, database) = self.dial_to(observer).await?;
+        let (mut connection, database) = self.dial_to(access, observer).await?;
         user_types::learn(&mut connection, &self.codecs, &self.known_types, &database).await?;
         Ok(connection)
     }
@@ -176,17 +190,18 @@ impl PostgresConnector {
         &self,
         observer: Option<Arc<dyn SessionObserver>>,
     ) -> Result<PostgresConnection> {
-        Ok(self.dial_to(observer).await?.0)
+        Ok(self.dial_to(Access::ReadWrite, observer).await?.0)
     }
 
     /// As [`dial`](Self::dial), and which database that is.
     async fn dial_to(
         &self,
+        access: Access,
         observer: Option<Arc<dyn SessionObserver>>,
     ) -> Result<(PostgresConnection, String)> {
         let Some(hook) = &self.before_connect else {
             let tls = self.tls.get(&SystemFiles)?;
-            let dialing = self.dialing(&self.config, &self.policy, tls, observer);
+            let dialing = self.dialing(&self.config, &self.policy, tls, observer, access);
             let (connection, host) = dialing.open().await?;
             return Ok((connection, self.database(&self.config, host)));
         };
@@ -202,7 +217,7 @@ impl PostgresConnector {
             false => Tls::load(&config.ssl, &SystemFiles)?,
         };
         let (connection, host) =
-            self.dialing(&config, &config.policy()?, tls, observer).open().await?;
+            self.dialing(&config, &config.policy()?, tls, observer, access).open().await?;
         Ok((connection, self.database(&config, host)))
     }
 
@@ -221,16 +236,20 @@ impl PostgresConnector {
         policy: &'a Policy,
         tls: Tls,
         observer: Option<Arc<dyn SessionObserver>>,
+        access: Access,
     ) -> Dialing<'a> {
-        Dialing { config, policy, tls, salted: &self.salted, observer }
+        // Only of sessions that several callers share anybody asks for that.
+        let reads = access == Access::ReadOnly && multiplexes(config);
+        Dialing { config, policy, tls, salted: &self.salted, observer, reads }
     }
 
     async fn connect_with(
         self: Arc<Self>,
+        access: Access,
         observer: Option<Arc<dyn ServerObserver>>,
     ) -> Result<Box<dyn Connection>> {
         aquifer_net::runtime("PostgreSQL")?;
-        let connection = self.open(observer).await?;
+        let connection = self.open(access, observer).await?;
         Ok(Box::new(connection))
     }
 }
@@ -294,15 +313,19 @@ impl Dialing<'_> {
         let versions =
             (self.config.min_protocol_version.number(), self.config.max_protocol_version.number());
         let startup = Startup::new(authenticator, self.observer.clone(), versions);
-        let parameters = self.config.startup_parameters();
+        let mut parameters = self.config.startup_parameters();
+        // Where the role of the host shows in the same setting, it is looked at before that is set.
+        let told_by_it = [TargetSessionAttrs::ReadWrite, TargetSessionAttrs::ReadOnly];
+        let set_later = told_by_it.contains(&attempt.wanted);
+        if self.reads && !set_later {
+            parameters.retain(|(name, _)| !name.eq_ignore_ascii_case(READ_ONLY));
+            // It counts more than what stands in `options`.
+            parameters.push((READ_ONLY, "on"));
+        }
         let session = startup::log_in(&mut stream, startup, parameters)
             .await
             .map_err(|error| (Failure::of_session(&error, encrypted), at(host, error, hint)))?;
-        let mode = match self.config.query_mode {
-            QueryMode::CacheDescribe => StatementMode::Described,
-            QueryMode::SimpleProtocol => StatementMode::Simple,
-            QueryMode::CacheStatement => StatementMode::Named,
-        };
+        let mode = statement_mode(self.config);
         let pooled = self.config.pooler == Pooler::Transaction;
         let request = CancelRequest {
             address: dialled.address,
@@ -325,6 +348,9 @@ impl Dialing<'_> {
         let pipeline = Pipeline::new(settings, session.parameters);
         let mut connection = PostgresConnection::new(stream, pipeline, stop);
         self.check_role(&mut connection, host, attempt.wanted).await?;
+        if self.reads && set_later {
+            set_read_only(&mut connection).await.map_err(|error| (Failure::Unreachable, error))?;
+        }
         Ok(connection)
     }
 
@@ -372,24 +398,20 @@ impl fmt::Debug for PostgresConnector {
 }
 
 impl Connector for PostgresConnector {
-    // Connections are equal: the pool never asks for one that refuses writes.
-    fn connect(
-        self: Arc<Self>,
-        _access: Access,
-    ) -> BoxFuture<'static, Result<Box<dyn Connection>>> {
-        Box::pin(self.connect_with(None))
+    fn connect(self: Arc<Self>, access: Access) -> BoxFuture<'static, Result<Box<dyn Connection>>> {
+        Box::pin(self.connect_with(access, None))
     }
 
     fn connect_observed(
         self: Arc<Self>,
-        _access: Access,
+        access: Access,
         observer: Arc<dyn ServerObserver>,
     ) -> BoxFuture<'static, Result<Box<dyn Connection>>> {
-        Box::pin(self.connect_with(Some(observer)))
+        Box::pin(self.connect_with(access, Some(observer)))
     }
 
     fn dialect(&self) -> &Dialect {
-        &DIALECT
+        if multiplexes(&self.config) { &DIALECT } else { &DIALECT_ALONE }
     }
 
     fn layout(&self) -> Layout {
@@ -399,6 +421,32 @@ impl Connector for PostgresConnector {
     fn target(&self) -> &str {
         &self.target
     }
+}
+
+/// The setting whose value new transactions have.
+const READ_ONLY: &str = "default_transaction_read_only";
+
+fn statement_mode(config: &Config) -> StatementMode {
+    match config.query_mode {
+        QueryMode::CacheDescribe => StatementMode::Described,
+        QueryMode::SimpleProtocol => StatementMode::Simple,
+        QueryMode::CacheStatement => StatementMode::Named,
+    }
+}
+
+/// Whether sessions can run statements of several callers: names must last as long as the session.
+fn multiplexes(config: &Config) -> bool {
+    statement_mode(config) == StatementMode::Named && config.pooler != Pooler::Transaction
+}
+
+/// Has a session refuse writes that was not opened so.
+async fn set_read_only(connection: &mut PostgresConnection) -> Result<()> {
+    connection.start(Command::Script { sql: "SET default_transaction_read_only = on" })?;
+    let mut batch = RowBatch::new();
+    let poll = |cx: &mut std::task::Context<'_>| connection.poll_next(cx, &mut batch);
+    std::future::poll_fn(poll).await?;
+    connection.adopt_session();
+    Ok(())
 }
 
 /// The error, with the host it came from.

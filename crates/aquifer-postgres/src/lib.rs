@@ -20,6 +20,7 @@ pub mod fuzzing;
 mod interpolate;
 mod lexis;
 mod listen;
+mod multiplex;
 mod parameters;
 mod pipeline;
 mod pooler;

@@ -30,6 +30,7 @@ impl Meter {
     pub fn spent(&self, connection: &dyn Connection) -> Counters {
         let mut spent = connection.counters();
         spent.rounds -= self.0.rounds;
+        spent.syncs -= self.0.syncs;
         spent.prepared -= self.0.prepared;
         spent.cache_hits -= self.0.cache_hits;
         spent.evicted -= self.0.evicted;

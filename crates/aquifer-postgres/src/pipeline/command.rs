@@ -27,7 +27,7 @@ pub(crate) const ARGUMENTS_MAX: usize = 65_535;
 pub(super) const COMMIT: &str = "COMMIT";
 
 /// Most bytes of the flight buffer that are kept between commands.
-const KEPT_BYTES: usize = 64 * 1024;
+pub(crate) const KEPT_BYTES: usize = 64 * 1024;
 
 impl Pipeline {
     /// Encodes a command. What needs no answer of the server is settled at once.
@@ -63,8 +63,9 @@ impl Pipeline {
 
     /// A command can start.
     #[inline]
-    pub(super) fn check_free(&self) -> Result<()> {
-        if self.broken || self.running || self.owes() { Err(self.not_free()) } else { Ok(()) }
+    pub(crate) fn check_free(&self) -> Result<()> {
+        let busy = self.running || self.owes() || self.lane.is_busy();
+        if self.broken || busy { Err(self.not_free()) } else { Ok(()) }
     }
 
     #[cold]
@@ -78,7 +79,7 @@ impl Pipeline {
     }
 
     #[inline]
-    pub(super) fn begin_flight(&mut self) {
+    pub(crate) fn begin_flight(&mut self) {
         self.out.clear();
         if self.out.capacity() > KEPT_BYTES {
             self.out.shrink_to(KEPT_BYTES);
@@ -120,6 +121,7 @@ impl Pipeline {
             }
             Command::Ping => {
                 self.flight_head();
+                self.counters.syncs += 1;
                 frontend::sync(&mut self.out);
                 self.works.push_back(Work::new(Role::Silent));
                 self.expected.push_back(Expect::Ready);
@@ -131,6 +133,11 @@ impl Pipeline {
                 format!("the PostgreSQL driver does not have the command {other:?}"),
             )),
         }
+    }
+
+    fn query(&mut self, sql: &str) {
+        self.counters.syncs += 1;
+        frontend::query(&mut self.out, sql);
     }
 
     /// What goes before anything else: statements that the server need not keep any more.
@@ -156,6 +163,7 @@ impl Pipeline {
     }
 
     pub(super) fn end_segment(&mut self) {
+        self.counters.syncs += 1;
         frontend::sync(&mut self.out);
         self.expected.push_back(Expect::Ready);
     }
@@ -231,7 +239,7 @@ impl Pipeline {
         Ok(Learning { name, text: sql.into(), declared: [].into(), parameters: None })
     }
 
-    fn next_name(&mut self) -> Box<str> {
+    pub(crate) fn next_name(&mut self) -> Box<str> {
         self.names += 1;
         format!("{}{}", self.settings.name_prefix, self.names).into()
     }
@@ -352,11 +360,11 @@ impl Pipeline {
                 let whole = format!("{begin};\n{sql}");
                 work.prefix = whole.len() - sql.len();
                 work.begin = Some(begin);
-                frontend::query(&mut self.out, &whole);
+                self.query(&whole);
                 work.text = Some(whole.into());
             }
             None => {
-                frontend::query(&mut self.out, sql);
+                self.query(sql);
                 work.text = Some(sql.into());
             }
         }
@@ -537,14 +545,14 @@ impl Pipeline {
 
     /// Sends the COMMIT, or a text that ends with one.
     pub(super) fn send_commit(&mut self, sql: &str) {
-        frontend::query(&mut self.out, sql);
+        self.query(sql);
         self.works.push_back(Work::new(Role::Commit));
         self.expected.extend([Expect::Query, Expect::Ready]);
     }
 
     /// Asks a question in a message of its own.
     fn ask(&mut self, role: Role, sql: &str) {
-        frontend::query(&mut self.out, sql);
+        self.query(sql);
         self.works.push_back(Work::new(role));
         self.expected.extend([Expect::Trace, Expect::Ready]);
     }
@@ -602,7 +610,7 @@ impl Pipeline {
     /// A simple query whose outcome is nobody's.
     fn silent(&mut self, sql: &str) {
         self.flight_head();
-        frontend::query(&mut self.out, sql);
+        self.query(sql);
         self.works.push_back(Work::new(Role::Silent));
         self.expected.extend([Expect::Query, Expect::Ready]);
     }
@@ -691,16 +699,16 @@ impl Pipeline {
 }
 
 /// Writes arguments into a Bind.
-pub(super) struct Arguments<'a> {
+pub(crate) struct Arguments<'a> {
     out: &'a mut Vec<u8>,
     formats: Formats,
     /// Whose types the arguments have; `None` at a first use, where all but bytes goes as text.
     learnt: Option<&'a Statement>,
     codecs: &'a Codecs,
     /// How many were written.
-    pub(super) index: usize,
+    pub(crate) index: usize,
     /// An argument declares another type than the statement was learnt with.
-    pub(super) other: bool,
+    pub(crate) other: bool,
 }
 
 impl ParamSink for Arguments<'_> {
@@ -726,7 +734,7 @@ impl ParamSink for Arguments<'_> {
 
 impl<'a> Arguments<'a> {
     #[inline]
-    pub(super) fn new(
+    pub(crate) fn new(
         out: &'a mut Vec<u8>,
         formats: Formats,
         learnt: Option<&'a Statement>,
@@ -765,7 +773,7 @@ fn declares_other() -> Error {
 }
 
 /// The types that arguments must declare themselves, so that the server reads them as they are sent.
-fn declared(params: &dyn Params) -> Result<Vec<Oid>> {
+pub(crate) fn declared(params: &dyn Params) -> Result<Vec<Oid>> {
     struct Declare {
         oids: Vec<Oid>,
         any: bool,
@@ -800,7 +808,7 @@ fn rows_max(want: Want) -> u32 {
 }
 
 #[cold]
-pub(super) fn unequal(given: usize, count: usize) -> Error {
+pub(crate) fn unequal(given: usize, count: usize) -> Error {
     Error::new(
         ErrorKind::ArgumentMismatch,
         format!("{count} arguments were announced and {given} were given"),
@@ -810,7 +818,7 @@ pub(super) fn unequal(given: usize, count: usize) -> Error {
 
 /// The server would take the messages of the statements that follow for the data, and end the session.
 #[cold]
-fn copy_in_a_batch() -> Error {
+pub(crate) fn copy_in_a_batch() -> Error {
     Error::new(ErrorKind::Unsupported, "COPY from or to the client cannot run in a batch")
         .with_hint("use the driver's copy_in and copy_out")
         .with_nothing_sent(true)

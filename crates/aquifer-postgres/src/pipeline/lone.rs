@@ -35,10 +35,10 @@ struct Whole {
 }
 
 /// BindComplete.
-const BOUND: &[u8] = b"2\0\0\0\x04";
+pub(crate) const BOUND: &[u8] = b"2\0\0\0\x04";
 
 /// CommandComplete of a select that gave one row.
-const ONE_SELECTED: &[u8] = b"C\0\0\0\x0dSELECT 1\0";
+pub(crate) const ONE_SELECTED: &[u8] = b"C\0\0\0\x0dSELECT 1\0";
 
 impl Pipeline {
     /// True while the command under way is a lone statement.
@@ -69,6 +69,7 @@ impl Pipeline {
         let written = self.write_lone(&statement, params);
         if matches!(written, Ok(true)) {
             self.counters.cache_hits += 1;
+            self.counters.syncs += 1;
             self.fresh = true;
             self.lone = Some(Lone { statement, want });
         } else {
@@ -111,7 +112,7 @@ impl Pipeline {
         batch.set_columns(&shape.columns);
         let rows = &answer[BOUND.len()..whole.rows_end];
         if !rows.is_empty() {
-            match take_plain(rows, shape.cells.len(), usize::MAX, batch.slots()) {
+            match take_plain(rows, shape.cells.len(), usize::MAX, 0, batch.slots()) {
                 Ok(end) if end == rows.len() => batch.bytes_mut().extend_from_slice(rows),
                 Ok(_) => return Err(self.broke(malformed())),
                 Err(error) => return Err(self.broke(error)),
@@ -176,7 +177,7 @@ fn find_whole(bytes: &[u8], want: Want) -> Option<Whole> {
 
 /// The number in the tag of a command that reads or writes rows.
 #[inline]
-fn counted(tag: &[u8]) -> Option<u64> {
+pub(crate) fn counted(tag: &[u8]) -> Option<u64> {
     let number = match tag {
         [b'S', b'E', b'L', b'E', b'C', b'T', b' ', number @ ..]
         | [b'U', b'P', b'D', b'A', b'T', b'E', b' ', number @ ..]

@@ -27,6 +27,7 @@ use aquifer_driver::{
 };
 use aquifer_net::{Flow, Input, Statements};
 
+use crate::multiplex::Lane;
 use crate::parameters::Parameters;
 use crate::protocol::backend::{CopyFormat, Ready};
 use crate::server_error::ServerError;
@@ -34,12 +35,21 @@ use crate::session_observer::SessionObserver;
 use crate::statement::{Shape, Statement};
 use crate::types::{Codecs, Oid};
 
-pub(crate) use command::ARGUMENTS_MAX;
+pub(crate) use command::{
+    ARGUMENTS_MAX, Arguments, KEPT_BYTES, copy_in_a_batch, declared, unequal,
+};
 use copy::Phase;
 pub(crate) use copy::{CopyStep, Direction};
 use lone::Lone;
 use trace::{Known, Trace};
 use work::{Expect, Role, Settled, Work};
+
+pub(crate) use lone::{BOUND, ONE_SELECTED, counted};
+pub(crate) use receive::{
+    FEATURE_NOT_SUPPORTED, INVALID_STATEMENT_NAME, PROTOCOL_VIOLATION, is_of_the_schema, is_state,
+    not_replicated, unexpected,
+};
+pub(crate) use rows::{append_rows, malformed, take_plain};
 
 /// How statements reach the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -70,14 +80,16 @@ pub(crate) struct Settings {
 /// The state of one session. See the [module's documentation](self).
 #[derive(Debug)]
 pub(crate) struct Pipeline {
-    settings: Settings,
-    input: Input,
+    pub(crate) settings: Settings,
+    pub(crate) input: Input,
     /// The flight under way, kept whole until its end so that a statement can be sent again.
-    out: Vec<u8>,
+    pub(crate) out: Vec<u8>,
     /// How much of `out` is written.
-    sent: usize,
+    pub(crate) sent: usize,
     /// Whether any of the command under way was written.
-    touched: bool,
+    pub(crate) touched: bool,
+    /// The statements of several callers that are under way; while there are any, no command is.
+    pub(crate) lane: Lane,
     /// The server waits to be asked for the next page of this many rows.
     next_page: Option<NonZeroU32>,
     expected: VecDeque<Expect>,
@@ -96,12 +108,12 @@ pub(crate) struct Pipeline {
     holding_first: bool,
     /// Nobody reads the rest: rows are skipped.
     discarding: bool,
-    broken: bool,
+    pub(crate) broken: bool,
     /// Where the COPY under way stands.
     copy: Phase,
     /// The server's answer to a COPY, until it is given.
     copy_begun: Option<CopyFormat>,
-    ready: Ready,
+    pub(crate) ready: Ready,
     /// A BEGIN has succeeded in the segment under way, whose end has not come.
     began: bool,
     /// A BEGIN that goes with the first statement.
@@ -110,17 +122,17 @@ pub(crate) struct Pipeline {
     server: Known,
     /// What tells whether the transaction that was begun last took effect, if it is tracked.
     trace: Option<Trace>,
-    cache: Statements<Statement>,
-    codecs: Codecs,
+    pub(crate) cache: Statements<Statement>,
+    pub(crate) codecs: Codecs,
     /// Statements that the server still keeps and we do not: closed at the head of the next flight, and
     /// forgotten when the server has said so.
-    closing: VecDeque<Box<str>>,
+    pub(crate) closing: VecDeque<Box<str>>,
     names: u64,
     description: Option<Description>,
     /// The statement that was described last.
     described: Option<Arc<Statement>>,
     parameters: Parameters,
-    counters: Counters,
+    pub(crate) counters: Counters,
     session_changed: bool,
     /// What changed the session since it was fresh.
     changes: Changes,
@@ -133,7 +145,7 @@ pub(crate) struct Pipeline {
     /// Whether a reset must also drop the statements that the user prepared by hand.
     user_prepared: bool,
     /// Cells that had to be re-encoded, until they are appended to their batch.
-    scratch: Vec<u8>,
+    pub(crate) scratch: Vec<u8>,
     no_columns: Arc<Columns>,
 }
 
@@ -189,6 +201,7 @@ impl Pipeline {
             out: Vec::new(),
             sent: 0,
             touched: false,
+            lane: Lane::default(),
             next_page: None,
             expected: VecDeque::new(),
             works: VecDeque::new(),
@@ -255,7 +268,7 @@ impl Pipeline {
     pub(crate) fn status(&self) -> Status {
         if self.broken {
             Status::Broken
-        } else if self.running || self.owes() {
+        } else if self.running || self.owes() || self.lane.is_busy() {
             Status::Busy
         } else if self.held_begin.is_some() {
             Status::Transaction
@@ -361,7 +374,7 @@ impl Pipeline {
     }
 
     /// A statement that the server keeps and we do not want any more.
-    fn close_later(&mut self, statement: &Statement) {
+    pub(crate) fn close_later(&mut self, statement: &Statement) {
         if !statement.name.is_empty() {
             self.closing.push_back(statement.name.clone());
         }
@@ -371,6 +384,9 @@ impl Pipeline {
     /// than a closed socket does.
     pub(crate) fn broke(&mut self, error: Error) -> Error {
         self.broken = true;
+        if self.lane.is_busy() {
+            return self.break_lane(error);
+        }
         self.running = false;
         self.unfold();
         self.expected.clear();
@@ -417,6 +433,9 @@ impl Flow for Pipeline {
     fn wrote(&mut self, len: usize) {
         self.sent += len;
         self.touched = true;
+        if self.lane.is_busy() {
+            self.forget_written();
+        }
     }
 
     #[inline]
@@ -425,6 +444,9 @@ impl Flow for Pipeline {
     }
 
     fn receive_unasked(&mut self) -> Result<()> {
+        if self.lane.is_busy() && self.touched {
+            return self.hear_farewell();
+        }
         self.receive_unasked()
     }
 

@@ -18,9 +18,9 @@ use crate::session_change;
 use crate::statement::{Shape, Statement};
 
 /// SQLSTATEs after which a kept statement is of no use any more.
-const FEATURE_NOT_SUPPORTED: &str = "0A000";
-const PROTOCOL_VIOLATION: &str = "08P01";
-const INVALID_STATEMENT_NAME: &str = "26000";
+pub(crate) const FEATURE_NOT_SUPPORTED: &str = "0A000";
+pub(crate) const PROTOCOL_VIOLATION: &str = "08P01";
+pub(crate) const INVALID_STATEMENT_NAME: &str = "26000";
 
 impl Pipeline {
     /// Reads replies until there is a step to give; `None` if more bytes are needed. The batch is cleared
@@ -272,14 +272,15 @@ impl Pipeline {
     }
 
     /// What the server may say at any time.
-    fn asynchronous(&mut self, tag: u8, body: &[u8]) -> Result<()> {
+    pub(crate) fn asynchronous(&mut self, tag: u8, body: &[u8]) -> Result<()> {
         match tag {
             b'N' => {
                 let notice = Notice::parse(body)?;
-                if notice.routine() == Some("SyncRepWaitForLSN")
-                    && let Some(work) = self.works.front_mut()
-                {
-                    work.unreplicated = true;
+                if notice.routine() == Some("SyncRepWaitForLSN") {
+                    match self.works.front_mut() {
+                        Some(work) => work.unreplicated = true,
+                        None => self.lane.unreplicated(),
+                    }
                 }
                 if let Some(observer) = &self.settings.observer {
                     observer.notice(&notice);
@@ -353,7 +354,7 @@ impl Pipeline {
         }
     }
 
-    fn keep(&mut self, statement: &Arc<Statement>) {
+    pub(crate) fn keep(&mut self, statement: &Arc<Statement>) {
         // One of a batch's that went without a name.
         if statement.name.is_empty() && self.settings.mode == StatementMode::Named {
             return;
@@ -400,8 +401,6 @@ impl Pipeline {
             let by_text =
                 work.statement.as_ref().is_some_and(|statement| statement.changes_session);
             if by_tag || by_text {
-                self.user_prepared |= tag.command == "PREPARE";
-                self.session_changed = true;
                 let repeatable = match (&work.statement, work.role) {
                     (Some(statement), _) if statement.parameters.is_empty() => {
                         Some(Arc::clone(&statement.text))
@@ -409,12 +408,7 @@ impl Pipeline {
                     (None, Role::Script) => work.text.clone(),
                     _ => None,
                 };
-                let known = repeatable
-                    .as_ref()
-                    .is_some_and(|text| self.changes.texts.last().is_some_and(|last| last == text));
-                if !known {
-                    self.changes.add(repeatable);
-                }
+                self.session_changes(tag.command, repeatable);
             }
         }
         if copies && self.works.front().is_some_and(|work| work.begin.is_none()) {
@@ -426,6 +420,18 @@ impl Pipeline {
         }
         self.completed(expect, outcome);
         Ok(())
+    }
+
+    /// The session is not as it was any more. `text` makes the same change again, if it can be repeated.
+    pub(crate) fn session_changes(&mut self, command: &str, text: Option<Arc<str>>) {
+        self.user_prepared |= command == "PREPARE";
+        self.session_changed = true;
+        let known = text
+            .as_ref()
+            .is_some_and(|text| self.changes.texts.last().is_some_and(|last| last == text));
+        if !known {
+            self.changes.add(text);
+        }
     }
 
     /// A statement is done; whether it stays done, its Sync will tell.
@@ -533,6 +539,7 @@ impl Pipeline {
             frontend::copy_fail(&mut self.out, "COPY was not started by a copy call");
             if expect == Expect::Execute {
                 // The Sync that was sent along was ignored as part of the COPY.
+                self.counters.syncs += 1;
                 frontend::sync(&mut self.out);
             }
         }
@@ -661,14 +668,19 @@ fn finish(work: &Work) -> Result<Outcome> {
     }
     // A statement on its own is a transaction, too.
     if work.unreplicated {
-        return Err(Error::new(
-            ErrorKind::CommitNotReplicated,
-            "the transaction is committed on this server, but the wait for its standby was \
-             broken off: a failover may lose it",
-        )
-        .with_hint("do not run it again; look at the standby"));
+        return Err(not_replicated());
     }
     Ok(work.done.unwrap_or_default())
+}
+
+#[cold]
+pub(crate) fn not_replicated() -> Error {
+    Error::new(
+        ErrorKind::CommitNotReplicated,
+        "the transaction is committed on this server, but the wait for its standby was broken off: a \
+         failover may lose it",
+    )
+    .with_hint("do not run it again; look at the standby")
 }
 
 #[cold]
@@ -690,13 +702,13 @@ fn wrong_count(work: &Work) -> Option<Error> {
     statement.check_count(work.given).err().map(|error| error.with_nothing_sent(true))
 }
 
-fn is_state(server: &ServerError, state: &str) -> bool {
+pub(crate) fn is_state(server: &ServerError, state: &str) -> bool {
     server.sqlstate().is_some_and(|given| given.as_str() == state)
 }
 
 /// True if the text and the types do not fit the schema (class 42), an argument does not fit the type that
 /// was learnt for it, which may have changed, or a type is gone (an internal error).
-fn is_of_the_schema(server: &ServerError) -> bool {
+pub(crate) fn is_of_the_schema(server: &ServerError) -> bool {
     const OUT_OF_TYPE: [&str; 5] = ["22003", "22007", "22008", "22P02", "22P03"];
     server.sqlstate().is_some_and(|state| {
         ["42", "XX"].contains(&state.class()) || OUT_OF_TYPE.contains(&state.as_str())
@@ -721,7 +733,7 @@ fn not_run() -> Error {
 }
 
 #[cold]
-fn unexpected(tag: u8) -> Error {
+pub(crate) fn unexpected(tag: u8) -> Error {
     Error::new(
         ErrorKind::Protocol,
         format!("the server sent a message out of turn (tag {})", tag.escape_ascii()),

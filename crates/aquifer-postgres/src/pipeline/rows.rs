@@ -1,6 +1,7 @@
 //! Rows: from the read buffer into a batch, without a copy where that pays.
 
 use aquifer_driver::{CellSlots, Error, ErrorKind, Result, RowBatch, Want};
+use aquifer_net::Input;
 
 use super::Pipeline;
 use crate::protocol::frame::{self, Found, Frame};
@@ -39,38 +40,69 @@ impl Pipeline {
         let shape = work.shape.clone().ok_or_else(undescribed)?;
         let rows_max = if work.want == Want::First { 1 } else { usize::MAX };
         work.gave_rows = true;
-        let start = first.body - frame::HEADER;
         batch.set_columns(&shape.columns);
-        let end = if shape.plain {
-            let rows = &self.input.bytes[start..];
-            start + take_plain(rows, shape.cells.len(), rows_max, batch.slots())?
-        } else {
-            rows_end(&self.input.bytes, first, rows_max)?
-        };
-        let tail = self.input.bytes.len() - end;
-        if end - start >= SWAP_BYTES.max(tail) {
-            let spare = batch.swap_bytes(Vec::new(), 0);
-            let full = self.input.split(end, spare);
-            batch.swap_bytes(full, start);
-        } else {
-            batch.bytes_mut().extend_from_slice(&self.input.bytes[start..end]);
-            self.input.at = end;
-        }
-        if shape.plain {
-            return Ok(());
-        }
-        self.scratch.clear();
-        locate_with(batch, &shape, &mut self.scratch)
+        append_rows(&mut self.input, first, &shape, rows_max, batch, &mut self.scratch)
     }
 }
 
+/// Takes the run of rows that begins with `first`, and at most `rows_max` of them, out of the input and adds
+/// them to what the batch holds. The rest of a run that passes the bound of a batch stays.
+///
+/// # Errors
+///
+/// If a row does not have the form that was described (`Protocol`): the session cannot go on. If a cell cannot be
+/// re-encoded: the rows were taken then, and the batch is of no use before it is cleared.
+pub(crate) fn append_rows(
+    input: &mut Input,
+    first: Frame,
+    shape: &Shape,
+    rows_max: usize,
+    batch: &mut RowBatch,
+    scratch: &mut Vec<u8>,
+) -> Result<()> {
+    let base = batch.locate().0.len();
+    let start = first.body - frame::HEADER;
+    // A place in a batch has 32 bits; a run passes its bound by one row at most.
+    if base > 0 && base + BATCH_BYTES + frame::LARGE_MAX > u32::MAX as usize {
+        input.at = first.end;
+        return Err(too_large());
+    }
+    let end = if shape.plain {
+        start
+            + take_plain(
+                &input.bytes[start..],
+                shape.cells.len(),
+                rows_max,
+                base as u32,
+                batch.slots(),
+            )?
+    } else {
+        rows_end(&input.bytes, first, rows_max)?
+    };
+    let tail = input.bytes.len() - end;
+    if base == 0 && end - start >= SWAP_BYTES.max(tail) {
+        let spare = batch.swap_bytes(Vec::new(), 0);
+        let full = input.split(end, spare);
+        batch.swap_bytes(full, start);
+    } else {
+        batch.bytes_mut().extend_from_slice(&input.bytes[start..end]);
+        input.at = end;
+    }
+    if shape.plain {
+        return Ok(());
+    }
+    scratch.clear();
+    locate_with(batch, base, shape, scratch)
+}
+
 /// Finds the cells of rows that are read where they lie, in one pass and at most `rows_max` of them; gives
-/// where the last row ends. `bytes` begin with a whole row.
+/// where the last row ends. `bytes` begin with a whole row, and come to lie behind the `base` bytes of the batch.
 #[inline]
-pub(super) fn take_plain(
+pub(crate) fn take_plain(
     bytes: &[u8],
     width: usize,
     rows_max: usize,
+    base: u32,
     mut slots: CellSlots<'_>,
 ) -> Result<usize> {
     let mut at = 0;
@@ -108,7 +140,7 @@ pub(super) fn take_plain(
                 Some(after) => rest = after,
                 None => sound = false,
             }
-            Some((start as u32, len))
+            Some((base + start as u32, len))
         });
         if !sound || !rest.is_empty() {
             return Err(malformed());
@@ -133,11 +165,16 @@ fn rows_end(bytes: &[u8], first: Frame, rows_max: usize) -> Result<usize> {
     Ok(end)
 }
 
-/// Finds the cells of rows of which some have to be re-encoded; those are appended to the batch.
-fn locate_with(batch: &mut RowBatch, shape: &Shape, scratch: &mut Vec<u8>) -> Result<()> {
+/// Finds the cells of the rows behind `base`, of which some have to be re-encoded; those are appended to the batch.
+fn locate_with(
+    batch: &mut RowBatch,
+    base: usize,
+    shape: &Shape,
+    scratch: &mut Vec<u8>,
+) -> Result<()> {
     let (bytes, mut slots) = batch.locate();
     let width = shape.cells.len();
-    let mut at = 0;
+    let mut at = base;
     while at < bytes.len() {
         let (mut cell, end) = row(bytes, at, width)?;
         for read in &shape.cells {
@@ -201,7 +238,7 @@ fn cell_at(bytes: &[u8], at: usize, end: usize) -> Result<Option<u32>> {
 }
 
 #[cold]
-pub(super) fn malformed() -> Error {
+pub(crate) fn malformed() -> Error {
     Error::new(ErrorKind::Protocol, "the server sent a row that is not of the form it described")
 }
 

@@ -9,72 +9,14 @@ use aquifer_net::Flow;
 
 use super::{Pipeline, Settings, StatementMode};
 use crate::parameters::Parameters;
+use crate::protocol::said::{
+    complete, error, fields, first_use, message, parameters, ready, row, tags,
+};
 
 /// A pipeline, and what the server would have read and said.
 struct Session {
     pipeline: Pipeline,
     batch: RowBatch,
-}
-
-fn message(tag: u8, body: &[u8]) -> Vec<u8> {
-    let mut out = vec![tag];
-    out.extend_from_slice(&(body.len() as u32 + 4).to_be_bytes());
-    out.extend_from_slice(body);
-    out
-}
-
-fn ready(state: u8) -> Vec<u8> {
-    message(b'Z', &[state])
-}
-
-fn complete(tag: &str) -> Vec<u8> {
-    message(b'C', format!("{tag}\0").as_bytes())
-}
-
-fn error(code: &str) -> Vec<u8> {
-    message(b'E', format!("SERROR\0VERROR\0C{code}\0Mno\0\0").as_bytes())
-}
-
-fn parameters(oids: &[u32]) -> Vec<u8> {
-    let mut body = (oids.len() as u16).to_be_bytes().to_vec();
-    oids.iter().for_each(|oid| body.extend_from_slice(&oid.to_be_bytes()));
-    message(b't', &body)
-}
-
-/// Columns of these names and types.
-fn fields(columns: &[(&str, u32)]) -> Vec<u8> {
-    let mut body = (columns.len() as u16).to_be_bytes().to_vec();
-    for (name, oid) in columns {
-        body.extend_from_slice(name.as_bytes());
-        body.extend_from_slice(&[0; 7]);
-        body.extend_from_slice(&oid.to_be_bytes());
-        body.extend_from_slice(&[0, 4, 0xff, 0xff, 0xff, 0xff, 0, 0]);
-    }
-    message(b'T', &body)
-}
-
-fn row(cells: &[Option<&[u8]>]) -> Vec<u8> {
-    let mut body = (cells.len() as u16).to_be_bytes().to_vec();
-    for cell in cells {
-        match cell {
-            Some(cell) => {
-                body.extend_from_slice(&(cell.len() as u32).to_be_bytes());
-                body.extend_from_slice(cell);
-            }
-            None => body.extend_from_slice(&[0xff; 4]),
-        }
-    }
-    message(b'D', &body)
-}
-
-/// The answers to a first use of `SELECT id`, an int4, with this one parameter type.
-fn first_use(cells: &[&[u8]]) -> Vec<u8> {
-    let mut out =
-        [message(b'1', b""), parameters(&[23]), fields(&[("id", 23)]), message(b'2', b"")].concat();
-    cells.iter().for_each(|cell| out.extend(row(&[Some(cell)])));
-    out.extend(complete(&format!("SELECT {}", cells.len())));
-    out.extend(ready(b'I'));
-    out
 }
 
 impl Session {
@@ -134,15 +76,6 @@ impl Session {
         self.say(bytes);
         self.read()
     }
-}
-
-fn tags(mut bytes: &[u8]) -> String {
-    let mut tags = String::new();
-    while let [tag, a, b, c, d, ..] = bytes {
-        tags.push(char::from(*tag));
-        bytes = &bytes[1 + u32::from_be_bytes([*a, *b, *c, *d]) as usize..];
-    }
-    tags
 }
 
 const SQL: &str = "SELECT id FROM t WHERE id > $1";

@@ -53,6 +53,25 @@ impl Flight {
         frontend::set_bind_len(out, len)
     }
 
+    /// Adds Bind and Execute, without a Sync, to what is in `out`; `values` as in [`frontend::bind`].
+    ///
+    /// # Errors
+    ///
+    /// As [`write`](Self::write); what was added is of no use then.
+    #[inline]
+    pub(crate) fn append(
+        &self,
+        out: &mut Vec<u8>,
+        values: impl FnOnce(&mut Vec<u8>, Formats) -> Result<()>,
+    ) -> Result<()> {
+        let start = out.len();
+        out.extend_from_slice(&self.head);
+        values(out, Formats::of(start + self.arguments))?;
+        let len = out.len() - start + self.rest - 1;
+        out.extend_from_slice(&self.tail[..self.tail.len() - frontend::SYNC.len()]);
+        frontend::set_bind_len(&mut out[start..], len)
+    }
+
     /// Where the arguments stand in a flight of so many bytes, to be sent
     /// [again](frontend::bind_again).
     pub(crate) fn arguments(&self, len: usize) -> Range<usize> {
@@ -85,6 +104,10 @@ mod tests {
                 assert_eq!(out, expected);
                 assert_eq!(flight.arguments(out.len()), arguments);
             }
+            let mut out = b"before".to_vec();
+            flight.append(&mut out, values).unwrap();
+            frontend::sync(&mut out);
+            assert_eq!(out, [b"before", &expected[..]].concat());
         }
     }
 

@@ -248,10 +248,13 @@ pub(crate) fn execute(out: &mut Vec<u8>, portal: &str, rows_max: u32) {
     });
 }
 
+/// Sync, whole.
+pub(super) const SYNC: &[u8] = b"S\0\0\0\x04";
+
 /// Sync.
 #[inline]
 pub(crate) fn sync(out: &mut Vec<u8>) {
-    out.extend_from_slice(b"S\0\0\0\x04");
+    out.extend_from_slice(SYNC);
 }
 
 /// Flush: the server sends what it has, and the segment goes on.

@@ -9,6 +9,8 @@ pub(crate) mod flight;
 pub(crate) mod frame;
 pub(crate) mod frontend;
 mod reader;
+#[cfg(test)]
+pub(crate) mod said;
 
 pub(crate) use reader::Reader;
 
