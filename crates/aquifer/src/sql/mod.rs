@@ -5,7 +5,7 @@
 //! generators, loaders of files with many queries.
 //!
 //! Owns the tokenizer and everything that stands on it: placeholders (`?` to the engine's own form, lists), named
-//! parameters and bulk inserts, routing by read or write, splitting of scripts, quoting of identifiers and literals.
+//! parameters and bulk inserts, routing by read or write, what may share a session, splitting of scripts, quoting of identifiers and literals.
 //!
 //! Never does I/O, keeps no state and knows no values: it works on text, lengths and names. Every function is one pass
 //! over the bytes and runs once per statement text; callers cache the result. No input panics.
@@ -14,13 +14,16 @@
 //! data, so a driver of another engine describes itself without code here.
 
 mod classify;
+mod effects;
 mod error;
+mod grammar;
 mod keyword;
 mod lexis;
 mod named;
 mod placeholders;
 mod position;
 mod quote;
+mod sharing;
 mod split;
 mod style;
 mod token;
@@ -37,6 +40,7 @@ pub(crate) use placeholders::expand;
 use placeholders::padded_len;
 pub use placeholders::{Arg, Form, Padding, Rewritten, count, rebind, rewrite};
 pub use quote::{Ident, quote_ident, quote_literal};
+pub use sharing::{Sharing, Unshared, Verdict, sharing};
 pub use split::{Split, split};
 pub use style::Style;
 pub use token::{Token, TokenKind, Tokens, line_column};
