@@ -1,4 +1,4 @@
-//! Which CPUs this process, and every thread that it starts from now on, may use.
+//! Which CPUs this process, every thread that it starts from now on, and a server may use.
 #![allow(unsafe_code, reason = "the standard library cannot pin threads")]
 
 use std::fmt;
@@ -83,6 +83,17 @@ impl Affinity {
     }
 }
 
+/// Gives another thread, or a process of one thread, the CPUs of the calling thread. One that has ended, or is
+/// somebody else's, keeps what it had.
+pub fn share(thread: u32) {
+    #[cfg(target_os = "linux")]
+    if let (Some(set), Ok(thread)) = (linux::get(), thread.try_into()) {
+        linux::set_of(thread, &set);
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = thread;
+}
+
 #[cfg(target_os = "linux")]
 mod linux {
     use libc::{CPU_ISSET, CPU_SET, CPU_SETSIZE, cpu_set_t, sched_getaffinity, sched_setaffinity};
@@ -102,8 +113,13 @@ mod linux {
     }
 
     pub(super) fn set(set: &cpu_set_t) -> bool {
-        // SAFETY: 0 is the calling thread; the set is only read, and of the size given.
-        unsafe { sched_setaffinity(0, SIZE, set) == 0 }
+        // 0 is the calling thread.
+        set_of(0, set)
+    }
+
+    pub(super) fn set_of(thread: libc::pid_t, set: &cpu_set_t) -> bool {
+        // SAFETY: the set is only read, and of the size given.
+        unsafe { sched_setaffinity(thread, SIZE, set) == 0 }
     }
 
     pub(super) fn only(cpu: usize) -> cpu_set_t {

@@ -10,6 +10,7 @@ use crate::failure::Result;
 use crate::instructions::Once;
 use crate::registry::{self, Choice, Mode, Scale};
 use crate::rounds::Effort;
+use crate::server::{Engine, Socket};
 
 /// Runs Aquifer and its peers over the same work, interleaved, and prints the ratios.
 #[derive(Debug, Parser)]
@@ -27,6 +28,10 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
 
+    /// Write the figures into docs/performance.md, and what the README quotes of them; whole families of workloads
+    #[arg(long, conflicts_with = "quick")]
+    pub readme: bool,
+
     /// Also count instructions per operation (needs valgrind)
     #[arg(long)]
     pub instructions: bool,
@@ -35,13 +40,17 @@ pub struct Arguments {
     #[arg(long, value_name = "PEER", value_delimiter = ',')]
     peers: Vec<String>,
 
-    /// What is pinned
+    /// What is pinned, where a workload does not say that itself
     #[arg(long, value_enum, default_value = "same")]
     mode: Mode,
 
-    /// The runtime of the peers that need one
+    /// The runtime of the peers that need one, where a workload does not say that itself
     #[arg(long, value_enum, default_value = "ct")]
     runtime: Threads,
+
+    /// How PostgreSQL is reached
+    #[arg(long, value_enum, default_value = "tcp")]
+    socket: Socket,
 
     /// Use database files instead of databases in memory, where a workload can
     #[arg(long)]
@@ -111,11 +120,14 @@ impl Arguments {
             if let (false, Some(first)) = (only.is_empty(), workload.peers.first()) {
                 only.push(first.name.to_owned());
             }
+            let (mode, threads) = workload.placed.unwrap_or((self.mode, self.runtime));
+            let has_both = workload.server == Some(Engine::Postgres);
             Choice {
                 workload,
-                mode: self.mode,
-                threads: self.runtime,
+                mode,
+                threads,
                 file: self.file && workload.stored,
+                socket: if has_both { self.socket } else { Socket::Tcp },
                 only,
             }
         });

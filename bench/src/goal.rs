@@ -15,6 +15,8 @@ pub enum Goal {
     InstructionsEach { ours: &'static str, at_most: f64 },
     /// Client CPU per operation is at most so many times a peer's.
     Lighter { ours: &'static str, peer: &'static str, at_most: f64 },
+    /// The 99th percentile is at most so many times a peer's.
+    Tail { ours: &'static str, peer: &'static str, at_most: f64 },
     /// The most memory held at once is at most so many times a peer's.
     Memory { ours: &'static str, peer: &'static str, at_most: f64 },
     /// Allocations per operation.
@@ -35,6 +37,7 @@ impl Goal {
             Self::Faster { ours, peer, .. }
             | Self::Instructions { ours, peer, .. }
             | Self::Lighter { ours, peer, .. }
+            | Self::Tail { ours, peer, .. }
             | Self::Memory { ours, peer, .. } => vec![ours, peer],
             Self::InstructionsEach { ours, .. }
             | Self::Allocations { ours, .. }
@@ -65,6 +68,11 @@ impl Goal {
             }
             Self::Lighter { ours, peer, at_most } => {
                 let ratio = compared.cpu_ratio(peer, ours)?;
+                Some((ratio, ratio <= at_most))
+            }
+            Self::Tail { ours, peer, at_most } => {
+                let of = |name| compared.get(name)?.p99_us;
+                let ratio = of(ours)? / of(peer)?;
                 Some((ratio, ratio <= at_most))
             }
             Self::Memory { ours, peer, at_most } => {
@@ -106,6 +114,9 @@ impl fmt::Display for Goal {
             }
             Self::Lighter { ours, peer, at_most } => {
                 write!(f, "{ours} <= {at_most} x the client CPU of {peer}")
+            }
+            Self::Tail { ours, peer, at_most } => {
+                write!(f, "{ours}: p99 <= {at_most} x that of {peer}")
             }
             Self::Memory { ours, peer, at_most } => {
                 write!(f, "{ours} <= {at_most} x the memory of {peer}")

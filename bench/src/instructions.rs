@@ -10,7 +10,7 @@ use crate::failure::{Failure, Result};
 use crate::measure::{Plan, Watch};
 use crate::registry::{Choice, Mode, Scale, Workload};
 use crate::rounds::{Compared, Figures};
-use crate::server::Server;
+use crate::server::{Server, Socket};
 
 /// One peer, once: what runs under the profiler.
 #[derive(Debug)]
@@ -34,6 +34,7 @@ impl Once {
             mode: Mode::Same,
             threads: self.threads,
             file: self.file,
+            socket: Socket::Tcp,
             only: vec![self.peer.clone()],
         };
         let peer = *choice.peers().first().ok_or_else(|| {
@@ -42,7 +43,7 @@ impl Once {
         let folder = self.file.then(tempfile::tempdir).transpose()?;
         let server = match &self.server {
             None => match self.workload.server {
-                Some(engine) => Some(Server::shared(engine, Scale::Counted)?.url().to_owned()),
+                Some(engine) => Some(Server::shared(engine, Scale::Counted)?.url(Socket::Tcp)),
                 None => None,
             },
             given => given.clone(),

@@ -13,8 +13,10 @@ mod goal;
 mod instructions;
 mod machine;
 mod measure;
+mod pace;
 mod peer;
 mod process_clock;
+mod record;
 mod registry;
 mod report;
 mod rounds;
@@ -53,6 +55,7 @@ fn compare(selection: &[registry::Choice], arguments: &Arguments) -> Result<()> 
     if arguments.instructions {
         instructions::available()?;
     }
+    let mut record = arguments.readme.then(|| record::Record::of(selection)).transpose()?;
     let mut json = arguments.json.as_deref().map(report::Json::create).transpose()?;
     println!("{}", machine::describe());
     for choice in selection {
@@ -65,6 +68,12 @@ fn compare(selection: &[registry::Choice], arguments: &Arguments) -> Result<()> 
         if let Some(json) = &mut json {
             json.write(choice, &compared)?;
         }
+        if let Some(record) = &mut record {
+            record.add(choice, &effort, &compared);
+        }
+    }
+    if let Some(record) = &record {
+        println!("\nwrote {}", record.write()?.display());
     }
     Ok(())
 }

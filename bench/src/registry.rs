@@ -6,7 +6,7 @@ use crate::affinity::{Affinity, Pinned};
 use crate::drive::{Subject, Threads};
 use crate::failure::{Failure, Result};
 use crate::goal::Goal;
-use crate::server::Engine;
+use crate::server::{Engine, Socket};
 use crate::workload;
 
 /// A kind of work that several peers can do.
@@ -30,6 +30,8 @@ pub struct Workload {
     pub stored: bool,
     /// Whose server takes part, if one does.
     pub server: Option<Engine>,
+    /// Where it runs, whatever `--mode` and `--runtime` say: for what is about several CPUs.
+    pub placed: Option<(Mode, Threads)>,
     /// Ours first: the table's ratios are to that one.
     pub peers: &'static [Peer],
     pub goals: &'static [Goal],
@@ -139,6 +141,8 @@ pub struct Choice {
     pub mode: Mode,
     pub threads: Threads,
     pub file: bool,
+    /// How the server is reached.
+    pub socket: Socket,
     /// The peers that were asked for; all if empty.
     pub only: Vec<String>,
 }
@@ -170,7 +174,7 @@ impl Choice {
 
 /// Every workload.
 pub fn all() -> impl Iterator<Item = &'static Workload> {
-    workload::FAMILIES.iter().flat_map(|family| family.iter())
+    workload::FAMILIES.iter().flat_map(|family| family.workloads)
 }
 
 /// The workloads whose name is, or begins with, this.

@@ -25,6 +25,9 @@ pub fn print(choice: &Choice, compared: &Compared) {
         compared.pinned,
         workload.sample_of
     );
+    if let Some(version) = compared.version {
+        println!("{version} over {}", choice.socket.name());
+    }
     let Some(ours) = compared.figures.first() else { return };
     let mut rows = vec![
         [
@@ -117,6 +120,11 @@ pub struct Json {
 struct Line<'a> {
     workload: &'a str,
     mode: &'static str,
+    /// What is pinned to which CPU.
+    pinned: String,
+    /// The server's version, and how it is reached.
+    server: Option<&'static str>,
+    socket: Option<&'static str>,
     /// `ct`, `mt`, or `none` for what needs no runtime.
     runtime: &'static str,
     peer: &'static str,
@@ -167,6 +175,9 @@ impl Json {
             let line = Line {
                 workload: &name,
                 mode: choice.mode.name(),
+                pinned: compared.pinned.to_string(),
+                server: compared.version,
+                socket: compared.version.map(|_| choice.socket.name()),
                 runtime: if figures.peer.runtime { choice.threads.name() } else { "none" },
                 peer: figures.peer.name,
                 ops_s: figures.ops_s,

@@ -30,6 +30,8 @@ pub struct Compared {
     pub by_cpu: bool,
     /// Where the server is that took part.
     pub server: Option<String>,
+    /// Its version.
+    pub version: Option<&'static str>,
 }
 
 /// One peer's figures: medians over the rounds.
@@ -153,7 +155,7 @@ pub fn compare(choice: &Choice, effort: &Effort) -> Result<Compared> {
     let start = || workload.server.map(|engine| Server::shared(engine, effort.scale)).transpose();
     let (pinned, server) = choice.mode.pin(&affinity, start);
     let server = server?;
-    let url = server.map(|server| server.url().to_owned());
+    let url = server.map(|server| server.url(choice.socket));
     let folder = choice.file.then(tempfile::tempdir).transpose()?;
     let granule = (workload.granule)(effort.scale);
     let watch = Watch::Time { sample: workload.sample };
@@ -211,7 +213,7 @@ pub fn compare(choice: &Choice, effort: &Effort) -> Result<Compared> {
     let figures = contestants.into_iter().map(summary).collect();
     affinity.all();
     let by_cpu = matches!(pinned, Pinned::To(_)) && !choice.file && !is_program;
-    Ok(Compared { pinned, figures, by_cpu, server: url })
+    Ok(Compared { pinned, figures, by_cpu, server: url, version: server.map(Server::version) })
 }
 
 /// Fewer samples than this have no 99th percentile.

@@ -10,12 +10,13 @@ use std::time::Duration;
 use aquifer_testkit::postgres::{Auth, Role};
 use aquifer_testkit::{mysql, postgres};
 
+use crate::affinity;
 use crate::failure::{Failure, Result};
 use crate::process_clock;
 use crate::registry::Scale;
-use crate::workload::copy;
 use crate::workload::mysql as maria;
 use crate::workload::postgres::{Login, SETTLE, schema, stations};
+use crate::workload::{copy, shared};
 
 /// Whose server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,11 +25,28 @@ pub enum Engine {
     Mysql,
 }
 
+/// How a server on this machine is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Socket {
+    Tcp,
+    Unix,
+}
+
+impl Socket {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Tcp => "tcp",
+            Self::Unix => "unix",
+        }
+    }
+}
+
 /// A running server that has the tables.
 #[derive(Debug)]
 pub struct Server {
     process: Process,
-    url: String,
+    /// What it says its version is.
+    version: String,
 }
 
 #[derive(Debug)]
@@ -38,7 +56,7 @@ enum Process {
 }
 
 impl Server {
-    /// This process's server of an engine; the first caller starts it, and its CPUs become the server's.
+    /// This process's server of an engine; the first caller starts it. The caller's CPUs become the server's.
     ///
     /// # Errors
     ///
@@ -51,7 +69,11 @@ impl Server {
             Engine::Mysql => &MYSQL,
         };
         match started.get() {
-            Some(server) => Ok(server),
+            Some(server) => {
+                // It was started for another workload, and perhaps on other CPUs.
+                server.family().into_iter().for_each(affinity::share);
+                Ok(server)
+            }
             None => {
                 let server = match engine {
                     Engine::Postgres => Self::postgres(scale)?,
@@ -73,10 +95,10 @@ impl Server {
         let server = postgres::Server::start(settings)?;
         server.psql(&schema(stations(scale)))?;
         server.psql(copy::SCHEMA)?;
+        server.psql(shared::SCHEMA)?;
         server.psql(SETTLE)?;
-        // Peers differ in whether they would ask for TLS first.
-        let url = format!("{}?sslmode=disable", server.url());
-        Ok(Self { process: Process::Postgres(server), url })
+        let version = format!("PostgreSQL {}", server.psql("SHOW server_version")?.trim());
+        Ok(Self { process: Process::Postgres(server), version })
     }
 
     fn mysql(scale: Scale) -> Result<Self> {
@@ -87,12 +109,46 @@ impl Server {
             .option("innodb-stats-persistent=OFF");
         let server = mysql::Server::start(settings)?;
         server.sql(&maria::schema(maria::stations(scale)))?;
-        let url = server.url();
-        Ok(Self { process: Process::Mysql(server), url })
+        let version = server.sql("SELECT version()")?.trim().to_owned();
+        Ok(Self { process: Process::Mysql(server), version })
     }
 
-    pub fn url(&self) -> &str {
-        &self.url
+    pub fn url(&self, socket: Socket) -> String {
+        match (&self.process, socket) {
+            // Peers differ in whether they would ask for TLS first.
+            (Process::Postgres(server), Socket::Tcp) => format!("{}?sslmode=disable", server.url()),
+            (Process::Postgres(server), Socket::Unix) => {
+                let folder = server.socket_dir().to_string_lossy().replace('/', "%2F");
+                let host = format!("@{folder}:");
+                format!("{}?sslmode=disable", server.url().replacen("@127.0.0.1:", &host, 1))
+            }
+            (Process::Mysql(server), _) => server.url(),
+        }
+    }
+
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// Its processes, or its threads, as far as the system tells.
+    fn family(&self) -> Vec<u32> {
+        let numbers = |text: String| -> Vec<u32> {
+            text.split_whitespace().filter_map(|number| number.parse().ok()).collect()
+        };
+        match &self.process {
+            Process::Postgres(server) => server.pid().map(|pid| {
+                let children = read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+                let mut all = numbers(children.unwrap_or_default());
+                all.push(pid);
+                all
+            }),
+            Process::Mysql(server) => server.pid().map(|pid| {
+                let threads = std::fs::read_dir(format!("/proc/{pid}/task"));
+                let names = threads.into_iter().flatten().flatten().map(|entry| entry.file_name());
+                names.filter_map(|name| name.to_str()?.parse().ok()).collect()
+            }),
+        }
+        .unwrap_or_default()
     }
 
     /// CPU time of all its processes so far, of those that have ended, too. Zero where the system does not

@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: hands over to bench/, a workspace of its own.
 
 use crate::failure::{Failure, Outcome};
+use crate::generate;
 use crate::workspace::{Workspace, succeeds};
 
 pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Outcome {
@@ -12,5 +13,12 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Outcome {
     command.arg(manifest).arg("--").args(arguments);
     // `--json FILE` is relative to where the user is, not to the project.
     command.current_dir(std::env::current_dir().map_err(Failure::new)?);
-    if succeeds(&mut command)? { Ok(()) } else { Err(Failure::new("bench: FAILED")) }
+    if !succeeds(&mut command)? {
+        return Err(Failure::new("bench: FAILED"));
+    }
+    // The README quotes what the bench has just written.
+    if arguments.iter().any(|argument| argument == "--readme") {
+        generate::run(workspace, &[])?;
+    }
+    Ok(())
 }

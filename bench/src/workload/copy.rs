@@ -21,6 +21,7 @@ pub const WORKLOADS: &[Workload] = &[
         counted: (5_000, 20_000),
         stored: false,
         server: Some(Engine::Postgres),
+        placed: None,
         peers: &[
             Peer::on_runtime("aquifer", aquifer_copy::rows),
             Peer::on_runtime("aquifer_named", aquifer_copy::named),
@@ -47,6 +48,7 @@ pub const WORKLOADS: &[Workload] = &[
         counted: (5_000, 20_000),
         stored: false,
         server: Some(Engine::Postgres),
+        placed: None,
         peers: &[
             Peer::on_runtime("aquifer", aquifer_copy::unload),
             Peer::on_runtime("floor", floor_copy::unload),

@@ -30,6 +30,7 @@ pub const WORKLOADS: &[Workload] = &[
         counted: (500, 2_500),
         stored: false,
         server: Some(Engine::Mysql),
+        placed: None,
         peers: &[
             Peer::on_runtime("aquifer", aquifer::point),
             Peer::on_runtime("driver", aquifer_driver::point),
@@ -55,6 +56,7 @@ pub const WORKLOADS: &[Workload] = &[
         counted: (1_280, 6_400),
         stored: false,
         server: Some(Engine::Mysql),
+        placed: None,
         peers: &[
             Peer::on_runtime("aquifer", aquifer::pool_64),
             Peer::on_runtime("mysql_async", mysql_async::pool_64),
@@ -80,6 +82,7 @@ pub const WORKLOADS: &[Workload] = &[
         counted: (5_000, 20_000),
         stored: false,
         server: Some(Engine::Mysql),
+        placed: None,
         peers: &[
             Peer::on_runtime("aquifer", aquifer::scan),
             Peer::on_runtime("aquifer_borrowed", aquifer::scan_borrowed),
@@ -108,6 +111,7 @@ pub const WORKLOADS: &[Workload] = &[
         counted: (2_000, 10_000),
         stored: false,
         server: Some(Engine::Mysql),
+        placed: None,
         peers: &[
             Peer::on_runtime("aquifer", aquifer::insert),
             Peer::on_runtime("aquifer_values", aquifer::insert_values),
@@ -132,6 +136,7 @@ pub const WORKLOADS: &[Workload] = &[
         counted: (2_000, 10_000),
         stored: false,
         server: Some(Engine::Mysql),
+        placed: None,
         peers: &[
             Peer::on_runtime("aquifer", aquifer::insert_keys),
             Peer::on_runtime("mysql_async", mysql_async::insert_keys),
@@ -148,6 +153,7 @@ pub const WORKLOADS: &[Workload] = &[
         counted: (10, 30),
         stored: false,
         server: Some(Engine::Mysql),
+        placed: None,
         peers: &[
             Peer::on_runtime("aquifer", aquifer_driver::connect),
             Peer::on_runtime("floor", floor_connect::connect),

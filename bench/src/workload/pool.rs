@@ -24,6 +24,7 @@ pub const WORKLOADS: &[Workload] = &[
         counted: (1_000, 5_000),
         stored: false,
         server: None,
+        placed: None,
         peers: &[
             Peer::on_runtime("aquifer-pool", aquifer_pool::alone),
             Peer::on_runtime("aquifer-pool_owned", aquifer_pool::alone_owned),
@@ -46,6 +47,7 @@ pub const WORKLOADS: &[Workload] = &[
         counted: (10_000, 30_000),
         stored: false,
         server: None,
+        placed: None,
         peers: &[
             Peer::on_runtime("aquifer-pool", aquifer_pool::crowd),
             Peer::on_runtime("deadpool", deadpool::crowd),

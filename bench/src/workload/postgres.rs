@@ -27,6 +27,7 @@ pub const WORKLOADS: &[Workload] = &[
         counted: (500, 2_500),
         stored: false,
         server: Some(Engine::Postgres),
+        placed: None,
         peers: &[
             Peer::on_runtime("aquifer", aquifer::point),
             Peer::on_runtime("driver", aquifer_driver::point),
@@ -53,6 +54,7 @@ pub const WORKLOADS: &[Workload] = &[
         counted: (500, 2_500),
         stored: false,
         server: Some(Engine::Postgres),
+        placed: None,
         peers: &[
             Peer::on_runtime("aquifer", aquifer::pool_1),
             Peer::on_runtime("deadpool", deadpool::pool_1),
@@ -74,6 +76,7 @@ pub const WORKLOADS: &[Workload] = &[
         counted: (1_280, 6_400),
         stored: false,
         server: Some(Engine::Postgres),
+        placed: None,
         peers: &[
             Peer::on_runtime("aquifer", aquifer::pool_64),
             Peer::on_runtime("deadpool", deadpool::pool_64),
@@ -99,6 +102,7 @@ pub const WORKLOADS: &[Workload] = &[
         counted: (1_280, 6_400),
         stored: false,
         server: Some(Engine::Postgres),
+        placed: None,
         peers: &[
             Peer::on_runtime("aquifer", aquifer::pipeline),
             // Outside a transaction each statement stands alone, and so has its own Sync.
@@ -124,6 +128,7 @@ pub const WORKLOADS: &[Workload] = &[
         counted: (5_000, 20_000),
         stored: false,
         server: Some(Engine::Postgres),
+        placed: None,
         peers: &[
             Peer::on_runtime("aquifer", aquifer::scan),
             Peer::on_runtime("aquifer_borrowed", aquifer::scan_borrowed),
@@ -153,6 +158,7 @@ pub const WORKLOADS: &[Workload] = &[
         counted: (5_000, 20_000),
         stored: false,
         server: Some(Engine::Postgres),
+        placed: None,
         peers: &[
             Peer::on_runtime("aquifer", aquifer::collect),
             Peer::on_runtime("floor", floor::collect),
@@ -175,6 +181,7 @@ pub const WORKLOADS: &[Workload] = &[
         counted: (10, 30),
         stored: false,
         server: Some(Engine::Postgres),
+        placed: None,
         peers: &[
             Peer::on_runtime("aquifer", aquifer_driver::connect),
             Peer::on_runtime("floor", floor_connect::connect),

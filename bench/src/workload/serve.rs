@@ -16,6 +16,7 @@ pub const WORKLOADS: &[Workload] = &[Workload {
     counted: (1, 2),
     stored: false,
     server: None,
+    placed: None,
     peers: &[
         Peer::program("first", program::first),
         Peer::program("again", program::again),

@@ -26,6 +26,7 @@ pub const WORKLOADS: &[Workload] = &[
         counted: (1_000, 3_000),
         stored: true,
         server: None,
+        placed: None,
         peers: &[
             Peer::on_runtime("aquifer", aquifer::point),
             Peer::on_runtime("aquifer_tuple", aquifer::point_tuple),
@@ -58,6 +59,7 @@ pub const WORKLOADS: &[Workload] = &[
         counted: (2_000, 6_000),
         stored: true,
         server: None,
+        placed: None,
         peers: &[
             Peer::on_runtime("aquifer_shared", aquifer::point_64_shared),
             Peer::on_runtime("aquifer_worker", aquifer::point_64_worker),
@@ -81,6 +83,7 @@ pub const WORKLOADS: &[Workload] = &[
         counted: (5_000, 20_000),
         stored: true,
         server: None,
+        placed: None,
         peers: &[
             Peer::on_runtime("aquifer", aquifer::scan),
             Peer::on_runtime("aquifer_borrowed", aquifer::scan_borrowed),
@@ -111,6 +114,7 @@ pub const WORKLOADS: &[Workload] = &[
         counted: (5_000, 20_000),
         stored: true,
         server: None,
+        placed: None,
         peers: &[
             Peer::on_runtime("aquifer", aquifer::select),
             Peer::blocking("rusqlite", rusqlite::select),
@@ -131,6 +135,7 @@ pub const WORKLOADS: &[Workload] = &[
         counted: (INSERTS, 3 * INSERTS),
         stored: true,
         server: None,
+        placed: None,
         peers: &[
             Peer::on_runtime("aquifer", aquifer::insert),
             Peer::blocking("rusqlite", rusqlite::insert),

@@ -1,25 +1,17 @@
 //! The floor: sockets and the protocol by hand, into the same structs, checked in the same way.
 
+use std::fs::File;
 use std::io::{Read as _, Write as _};
-use std::net::SocketAddr;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
 
+use super::socket::{Address, Stream};
 use super::wire::{Read, Wire};
 use crate::drive::{Blocking, Client, Request, Sequential, Subject};
 use crate::failure::{Failure, Result, ensure};
 use crate::registry::Setting;
-use crate::server::url;
 use crate::workload::postgres::{FLIGHT, POINT, SCAN, scanned};
 use crate::workload::sqlite::{Scan, Station, key};
-
-pub(super) fn address(setting: &Setting) -> Result<SocketAddr> {
-    let url = url(setting)?;
-    let host = url.split('@').nth(1).and_then(|rest| rest.split('/').next());
-    Ok(host.ok_or_else(|| Failure::new("the URL has no host"))?.parse()?)
-}
 
 /// Nothing but an end is expected.
 pub(super) fn no_rows(_: Station) -> Result<()> {
@@ -28,17 +20,15 @@ pub(super) fn no_rows(_: Station) -> Result<()> {
 
 pub(super) struct Async {
     pub(super) wire: Wire,
-    pub(super) stream: TcpStream,
+    pub(super) stream: Stream,
 }
 
 impl Async {
     pub(super) fn open(setting: &Setting, sql: &str) -> Result<(Runtime, Self)> {
         let runtime = setting.threads.runtime()?;
-        let address = address(setting)?;
+        let address = Address::of(setting)?;
         let this = runtime.block_on(async {
-            let stream = TcpStream::connect(address).await?;
-            stream.set_nodelay(true)?;
-            let mut this = Self { wire: Wire::new(), stream };
+            let mut this = Self { wire: Wire::new(), stream: address.connect().await? };
             this.wire.startup("aquifer", "aquifer");
             this.exchange(no_rows).await?;
             this.wire.prepare(sql);
@@ -105,13 +95,12 @@ impl Async {
 
 struct Sync {
     wire: Wire,
-    stream: std::net::TcpStream,
+    stream: File,
 }
 
 impl Sync {
     fn open(setting: &Setting, sql: &str) -> Result<Self> {
-        let stream = std::net::TcpStream::connect(address(setting)?)?;
-        stream.set_nodelay(true)?;
+        let stream = Address::of(setting)?.connect_blocking()?;
         let mut this = Self { wire: Wire::new(), stream };
         this.wire.startup("aquifer", "aquifer");
         this.exchange(no_rows)?;

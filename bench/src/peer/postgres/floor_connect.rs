@@ -1,15 +1,12 @@
 //! The floor of logging in: the messages of SCRAM-SHA-256 by hand, with the salted password from the last time.
 
-use std::net::SocketAddr;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
-use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
 
-use super::floor::{Async, address};
+use super::floor::Async;
+use super::socket::Address;
 use super::wire::Wire;
 use crate::drive::{Client, Request, Sequential, Subject};
 use crate::failure::{Failure, Result, ensure};
@@ -17,7 +14,7 @@ use crate::registry::Setting;
 use crate::workload::postgres::{HELLO, Login};
 
 struct Connect {
-    address: SocketAddr,
+    address: Address,
     /// Salt and salted password.
     salted: Option<(String, [u8; 32])>,
     wire: Option<Wire>,
@@ -64,8 +61,7 @@ impl Connect {
     }
 
     async fn log_in(&mut self, operation: u64) -> Result<()> {
-        let stream = TcpStream::connect(self.address).await?;
-        stream.set_nodelay(true)?;
+        let stream = self.address.connect().await?;
         let wire = self.wire.take().unwrap_or_else(Wire::new);
         let mut socket = Async { wire, stream };
         socket.wire.startup(Login::ROLE, "aquifer");
@@ -111,6 +107,6 @@ impl Client for Connect {
 
 pub fn connect(setting: &Setting) -> Result<Box<dyn Subject>> {
     let runtime = setting.threads.runtime()?;
-    let client = Connect { address: address(setting)?, salted: None, wire: None };
+    let client = Connect { address: Address::of(setting)?, salted: None, wire: None };
     Ok(Box::new(Sequential::new(runtime, client, 1)))
 }

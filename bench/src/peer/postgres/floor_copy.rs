@@ -8,7 +8,6 @@ use crate::registry::Setting;
 use crate::workload::copy::{Arrival, Arrivals, COPY_IN, EMPTY, copy_out};
 use crate::workload::postgres::scanned;
 use crate::workload::sqlite::{Scan, Station};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// What is gathered before it is written, as in our driver.
 pub(super) const CHUNK_BYTES: usize = 64 * 1024;

@@ -4,6 +4,7 @@ use std::pin::pin;
 use std::str::FromStr;
 
 use ::tokio_postgres::binary_copy::{BinaryCopyInWriter, BinaryCopyOutStream};
+use ::tokio_postgres::error::SqlState;
 use ::tokio_postgres::types::{ToSql, Type};
 use ::tokio_postgres::{Client as Session, Config, NoTls, Row, SimpleQueryMessage, Statement};
 use futures_util::TryStreamExt;
@@ -26,7 +27,16 @@ pub(super) fn station(row: &Row) -> Result<Station> {
     })
 }
 
-async fn open(config: &Config) -> Result<Session> {
+/// The row of a select that may have been refused because it divides by zero.
+pub(super) fn divided(answer: Result<Row, ::tokio_postgres::Error>) -> Result<Option<Station>> {
+    match answer {
+        Ok(row) => station(&row).map(Some),
+        Err(error) if error.code() == Some(&SqlState::DIVISION_BY_ZERO) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+pub(super) async fn open(config: &Config) -> Result<Session> {
     let (session, connection) = config.connect(NoTls).await?;
     tokio::spawn(connection);
     Ok(session)
