@@ -69,6 +69,10 @@ impl PostgresConnection {
         // Whether this task is woken when bytes come.
         let mut registered = false;
         if self.pipeline.untouched() && !self.pipeline.output().is_empty() {
+            // What was read along with the last answer.
+            if !self.pipeline.input.is_drained() {
+                self.pipeline.receive_unasked()?;
+            }
             self.wire.poll_liveness(cx, &mut self.pipeline)?;
             registered = true;
             if !self.stop.may_send() {
@@ -76,11 +80,12 @@ impl PostgresConnection {
                 return Poll::Ready(Ok(()));
             }
         }
-        if !self.pipeline.output().is_empty() && self.pipeline.sent == 0 {
+        let waits = !self.pipeline.output().is_empty() && self.pipeline.sent == 0;
+        let mut blocked = self.wire.poll_write(cx, &mut self.pipeline)?.is_pending();
+        if waits && (self.pipeline.sent > 0 || self.pipeline.output().is_empty()) {
             self.pipeline.counters.rounds += 1;
         }
         loop {
-            let blocked = self.wire.poll_write(cx, &mut self.pipeline)?.is_pending();
             if !self.pipeline.input.is_drained()
                 && self.pipeline.take_answers(answers)? == Taken::Full
             {
@@ -91,6 +96,9 @@ impl PostgresConnection {
             }
             if registered || self.wire.poll_fill(cx, &mut self.pipeline)?.is_pending() {
                 return Poll::Pending;
+            }
+            if blocked {
+                blocked = self.wire.poll_write(cx, &mut self.pipeline)?.is_pending();
             }
         }
     }

@@ -237,6 +237,7 @@ impl Pipeline {
     pub(crate) fn lane_ended(&mut self) {
         self.lane.abandoned = false;
         self.touched = false;
+        self.shrink_scratch();
     }
 
     /// Takes back all statements, of which nothing was written.

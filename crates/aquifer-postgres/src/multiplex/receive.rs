@@ -304,8 +304,9 @@ impl Pipeline {
                 false
             }
             What::Follower(..) => {
-                if changed && let Some(statement) = owed.statement(&self.lane).map(Arc::clone) {
-                    self.forget(&statement, true);
+                let statement = owed.statement(&self.lane).map(Arc::clone);
+                if let Some(statement) = statement.filter(|_| gone || changed) {
+                    self.forget(&statement, !gone);
                 }
                 gone || changed
             }

@@ -142,6 +142,11 @@ impl Pipeline {
         self.running = false;
         self.discarding = false;
         self.input.settle();
+        self.shrink_scratch();
+    }
+
+    #[inline]
+    pub(crate) fn shrink_scratch(&mut self) {
         if self.scratch.capacity() > super::rows::SCRATCH_BYTES {
             self.scratch = Vec::new();
         }
