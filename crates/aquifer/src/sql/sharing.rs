@@ -293,11 +293,8 @@ impl<'w, 'a> Reader<'w, 'a> {
             at += 1;
         }
         if !self.seen {
-            return Err(if words.0.is_empty() || over {
-                Unshared::Empty
-            } else {
-                Unshared::Unknown
-            });
+            let empty = words.0.iter().all(|lexeme| lexeme.kind == TokenKind::Symbol(b';'));
+            return Err(if empty { Unshared::Empty } else { Unshared::Unknown });
         }
         if self.frame().with {
             return Err(Unshared::Unknown);
