@@ -13,6 +13,8 @@ pub use super::sqlite::{POINT, SCAN};
 
 /// Tasks of `mysql_pool_64`.
 pub const TASKS: u64 = 64;
+/// Statements in flight of `mysql_pipeline_64`.
+pub const FLIGHT: u64 = 64;
 /// Connections of every pool.
 pub const CONNECTIONS: usize = 10;
 /// Rows of one insert of `mysql_insert`.
@@ -71,6 +73,26 @@ pub const WORKLOADS: &[Workload] = &[
             Goal::Allocations { ours: "aquifer", at_most: 3.0 },
             Goal::Fair { ours: "aquifer", at_most: 1.1 },
         ],
+    },
+    Workload {
+        name: "mysql_pipeline_64",
+        about: "64 of the same written at once on one connection (`pipeline`), against one by one on one connection \
+                and 64 tasks over ten: what sharing connections could gain",
+        unit: "select",
+        sample: FLIGHT,
+        sample_of: "64 selects",
+        granule: |_| 6_400,
+        counted: (1_280, 6_400),
+        stored: false,
+        server: Some(Engine::Mysql),
+        placed: None,
+        peers: &[
+            Peer::on_runtime("pipeline", aquifer::pipeline),
+            Peer::on_runtime("point", aquifer::point),
+            Peer::on_runtime("pool_64", aquifer::pool_64),
+            Peer::on_runtime("mysql_async_no_reset", mysql_async::pool_64_no_reset),
+        ],
+        goals: &[],
     },
     Workload {
         name: "mysql_scan",

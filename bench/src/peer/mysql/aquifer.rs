@@ -8,7 +8,8 @@ use crate::failure::{Failure, Result, ensure};
 use crate::registry::Setting;
 use crate::server::url;
 use crate::workload::mysql::{
-    CONNECTIONS, GIVEN, INSERTS, MADE, POINT, SCAN, TASKS, insert_values as values, row, scanned,
+    CONNECTIONS, FLIGHT, GIVEN, INSERTS, MADE, POINT, SCAN, TASKS, insert_values as values, row,
+    scanned,
 };
 use crate::workload::sqlite::{Scan, Station, StationRef, key, reading};
 
@@ -56,6 +57,30 @@ pub fn pool_64(setting: &Setting) -> Result<Box<dyn Subject>> {
     let runtime = setting.threads.runtime()?;
     let db = runtime.block_on(open(setting))?;
     Ok(Box::new(Tasks::new(runtime, Point(db), TASKS)))
+}
+
+struct Flight(Conn);
+
+impl Client for Flight {
+    async fn call(&mut self, request: Request) -> Result<()> {
+        let mut batch = self.0.batch();
+        let mut tickets = Vec::with_capacity(request.count as usize);
+        for operation in request.first..request.first + request.count {
+            let key = key(operation);
+            tickets.push((key, batch.get::<Station>(POINT, (key,))));
+        }
+        let mut done = batch.send().await?;
+        for (key, ticket) in tickets {
+            done.take(ticket)?.check(key)?;
+        }
+        Ok(())
+    }
+}
+
+/// Many statements written at once and answered in turn, on one connection.
+pub fn pipeline(setting: &Setting) -> Result<Box<dyn Subject>> {
+    let (runtime, conn) = conn(setting)?;
+    Ok(Box::new(Sequential::new(runtime, Flight(conn), FLIGHT)))
 }
 
 struct Scanner(Db);
