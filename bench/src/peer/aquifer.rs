@@ -65,7 +65,7 @@ pub fn point_64_worker(setting: &Setting) -> Result<Box<dyn Subject>> {
 /// The same, with reads that come at the same time sharing a flight to the worker.
 pub fn point_64_shared(setting: &Setting) -> Result<Box<dyn Subject>> {
     let runtime = setting.threads.runtime()?;
-    let parameters = "?inline_budget=off&pool_coalesce_reads=true";
+    let parameters = "?inline_budget=off&pool_multiplex=reads";
     let db = runtime.block_on(open(setting, parameters, POINTS))?;
     Ok(Box::new(Tasks::new(runtime, Point(db), TASKS)))
 }

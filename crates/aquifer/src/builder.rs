@@ -4,7 +4,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aquifer_driver::{Connector, Dsn, Environment, Error, ProcessEnvironment, Registry, Result};
+use aquifer_driver::{
+    Access, Connector, Dsn, Environment, Error, ErrorKind, Layout, ProcessEnvironment, Registry,
+    Result,
+};
 
 use crate::commit::Marks;
 use crate::db::{Db, Shared};
@@ -12,8 +15,9 @@ use crate::errors;
 use crate::hooks::Hooks;
 use crate::lane::Lane;
 use crate::manage::{Curious, Farewell, Manager};
+use crate::multiplex::{Mux, Timing};
 use crate::observe::{Book, Ear, Observer};
-use crate::options::DbOptions;
+use crate::options::{DbOptions, Multiplexing};
 use crate::server_limit::ServerLimit;
 use crate::source::Source;
 use crate::text::Texts;
@@ -50,8 +54,63 @@ fn without_prefix(error: Error, dsn: &Dsn) -> Error {
 #[cfg(not(feature = "explain"))]
 #[cold]
 fn without_plans(_: Duration) -> Error {
-    Error::new(aquifer_driver::ErrorKind::Configuration, "the option `slow_plan` reads plans")
+    Error::new(ErrorKind::Configuration, "the option `slow_plan` reads plans")
         .with_hint("enable the cargo feature `explain` of aquifer, or leave the option out")
+}
+
+/// What calls of many tasks share.
+#[derive(Debug, Clone, Copy)]
+enum Sharing {
+    Nothing,
+    /// Whole flights, one after the other, of reads.
+    Flights,
+    /// Connections, whose sessions are for this.
+    Connections(Access),
+}
+
+/// What is shared with these options, over this engine.
+fn sharing(connector: &dyn Connector, options: &DbOptions) -> Result<Sharing> {
+    let (multiplex, dialect) = (options.calls.multiplex, connector.dialect());
+    let access = match multiplex {
+        Multiplexing::Off => return Ok(Sharing::Nothing),
+        Multiplexing::Reads => Access::ReadOnly,
+        Multiplexing::Statements => Access::ReadWrite,
+    };
+    if dialect.multiplexes && connector.layout() == Layout::Equal {
+        let connections = options.calls.multiplex_connections;
+        return match connections < options.pool.max_open {
+            true => Ok(Sharing::Connections(access)),
+            false => Err(no_room_to_share(connections, options.pool.max_open)),
+        };
+    }
+    // What a dropped call leaves of a shared flight is sent again, so nothing in it may write.
+    match multiplex {
+        Multiplexing::Reads if !dialect.queries_may_write => Ok(Sharing::Flights),
+        _ => Err(cannot_share(dialect.name, multiplex)),
+    }
+}
+
+#[cold]
+fn no_room_to_share(connections: u32, max_open: u32) -> Error {
+    Error::new(
+        ErrorKind::Configuration,
+        format!("`multiplex_connections` ({connections}) must be less than `max_open` ({max_open})"),
+    )
+    .with_hint("they count among `max_open`; transactions, and whatever else has a connection to itself, need at least one")
+}
+
+#[cold]
+fn cannot_share(engine: &str, multiplex: Multiplexing) -> Error {
+    let error = Error::new(
+        ErrorKind::Configuration,
+        format!(
+            "the option `multiplex` is not usable: a session of {engine} runs one statement at a time"
+        ),
+    );
+    error.with_hint(match multiplex {
+        Multiplexing::Statements => "leave it `off`: each call then has a connection to itself; `reads` may be possible here",
+        _ => "leave it `off`: each call then has a connection to itself",
+    })
 }
 
 /// Makes a [`Db`]. Every option here is also a URL parameter (prefix `pool_`) and a configuration key.
@@ -192,10 +251,16 @@ impl Builder {
         self.change(move |options| options.calls.query_timeout = Some(timeout))
     }
 
-    /// Sends reads of one row from many tasks in one flight, when they come at the same time.
+    /// What many tasks run over few connections, without waiting for each other's answers.
     #[must_use]
-    pub fn coalesce_reads(self, coalesce: bool) -> Self {
-        self.change(move |options| options.calls.coalesce_reads = coalesce)
+    pub fn multiplex(self, multiplex: Multiplexing) -> Self {
+        self.change(move |options| options.calls.multiplex = multiplex)
+    }
+
+    /// How many of the connections are shared where calls are multiplexed.
+    #[must_use]
+    pub fn multiplex_connections(self, connections: u32) -> Self {
+        self.change(move |options| options.calls.multiplex_connections = connections)
     }
 
     /// From what duration on a call counts as slow.
@@ -334,11 +399,24 @@ impl Builder {
                 .heard_by(curious)
         };
         let hooks = |name: &Arc<str>| self.hooks.watched(name, &book);
-        let source = Source::new(connector.layout(), &options.pool, manager, hooks)?;
+        let sharing = sharing(&*connector, &options)?;
+        let shared = match sharing {
+            Sharing::Connections(access) => Some((options.calls.multiplex_connections, access)),
+            Sharing::Nothing | Sharing::Flights => None,
+        };
+        let source = Source::new(connector.layout(), &options.pool, shared, manager, hooks)?;
+        let mux = source.shared().map(|pool| {
+            let calls = &options.calls;
+            let timing = Timing {
+                cancel_after: calls.cancel_after,
+                recover_timeout: options.pool.recover_timeout,
+                acquire_timeout: options.pool.acquire_timeout,
+                max_lifetime: options.pool.max_lifetime,
+            };
+            Mux::new(pool.clone(), calls.multiplex_connections, calls.multiplex, timing)
+        });
         let texts = Texts::new(connector.dialect(), options.calls.texts_max as usize);
-        // What a dropped call leaves of a shared flight is sent again, so nothing in it may write.
-        let shares = options.calls.coalesce_reads && !connector.dialect().queries_may_write;
-        let lane = shares.then(Lane::default);
+        let lane = matches!(sharing, Sharing::Flights).then(Lane::default);
         let db = Db::new(Shared {
             connector,
             farewell,
@@ -346,6 +424,7 @@ impl Builder {
             texts,
             book,
             lane,
+            mux,
             marks: Marks::default(),
             options,
         });

@@ -19,6 +19,7 @@ use crate::errors;
 use crate::first::Begun;
 use crate::lane::Lane;
 use crate::manage::{Farewell, Manager};
+use crate::multiplex::Mux;
 use crate::named::{self, NamedArgs};
 use crate::observe::{Book, Call, CallStats, Label};
 use crate::options::DbOptions;
@@ -53,6 +54,7 @@ pub(crate) struct Shared {
     pub(crate) texts: Texts,
     pub(crate) book: Arc<Book>,
     pub(crate) lane: Option<Lane>,
+    pub(crate) mux: Option<Arc<Mux>>,
     pub(crate) marks: Marks,
     pub(crate) options: DbOptions,
 }
@@ -161,6 +163,9 @@ impl Db {
     pub async fn close_within(&self, patience: Duration) -> CloseReport {
         let started = Instant::now();
         Box::pin(commit::tidy_up(self, patience)).await;
+        if let Some(mux) = &self.shared.mux {
+            mux.close();
+        }
         let mut closed = CloseReport::default();
         for named in self.shared.source.pools() {
             let left = patience.saturating_sub(started.elapsed());
@@ -180,7 +185,8 @@ impl Db {
             .pools()
             .map(|named| (Arc::clone(&named.name), named.pool.stats()))
             .collect();
-        Stats::new(pools, self.shared.book.calls())
+        let multiplex = self.shared.mux.as_ref().map(|mux| mux.stats()).unwrap_or_default();
+        Stats::new(pools, self.shared.book.calls(), multiplex)
     }
 
     /// Statistics by label, sorted by name.
@@ -210,6 +216,15 @@ impl Db {
         };
         match &self.shared.source {
             Source::Equal(named) => named.pool.resize(max_open).map_err(errors::options),
+            Source::Shared { primary, shared } => {
+                let connections = shared.pool.options().max_open;
+                match max_open.checked_sub(connections).filter(|rest| *rest > 0) {
+                    Some(rest) => primary.pool.resize(rest).map_err(errors::options),
+                    None => refuse(
+                        "`multiplex_connections` are shared by many calls: `max_open` must be larger than that",
+                    ),
+                }
+            }
             Source::One(_) if max_open == 1 => Ok(()),
             Source::One(_) => refuse("this database lives in its one connection; it has no other"),
             Source::ReadersAndWriter { .. } if max_open < 2 => refuse(

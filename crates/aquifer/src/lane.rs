@@ -1,6 +1,6 @@
 //! [`Lane`]: reads of one row, from many tasks, in one flight.
 //!
-//! Opt-in (`coalesce_reads`). Whoever finds no leader leads: it lets the tasks that are ready join, takes
+//! Opt-in (`multiplex`), for engines whose sessions do not [multiplex](crate::multiplex). Whoever finds no leader leads: it lets the tasks that are ready join, takes
 //! a connection, sends everything that is queued as one batch, and hands out the results. Each statement
 //! is its own, with its own error; they are reads outside transactions, so what a dropped leader left
 //! unanswered is simply sent again by the next one. Where the driver refuses a whole flight, each of its

@@ -108,9 +108,12 @@ call_options! {
     commit_resolve_timeout: Duration = Duration::from_secs(5), "5s",
         "How long a commit that is tracked (`track_commit`, `mark_commit`) may look for its outcome after its answer was lost, within the call's own deadline.",
         "A server that restarts, or a session that has to be ended, takes a second or two; whoever waits for a commit has no better plan.";
-    coalesce_reads: bool = false, "false",
-        "Send reads of one row (`get`, `get_optional`) from many tasks in one flight, when they come at the same time. Only where no query can write (SQLite); on PostgreSQL, whose functions may, it changes nothing.",
-        "It helps many tasks over few connections, and costs a lone task a turn of its scheduler.";
+    multiplex: Multiplexing = Multiplexing::Off, "off",
+        "What many tasks run over few connections, without waiting for each other's answers: nothing (`off`), `reads` whose rows are collected, or single `statements`. On PostgreSQL such calls share `multiplex_connections` connections. On SQLite, `reads` sends those of one row (`get`, `get_optional`) that come at the same time in one flight. MySQL and MariaDB answer one statement at a time: anything but `off` is an error.",
+        "It helps many tasks over few connections; a call then waits for what stands before it.";
+    multiplex_connections: u32 = 2, "2",
+        "How many of the connections (`max_open`) are shared where calls are multiplexed over a network.",
+        "One is kept busy by many tasks; a second one takes what would wait behind a statement that takes long.";
     texts_max: u32 = 1024, "1024",
         "How many statement texts are kept in rewritten form.",
         "More than any hand-written application has; one takes some hundred bytes.";
@@ -138,17 +141,36 @@ impl FromText for u32 {
     }
 }
 
-impl FromText for bool {
+/// What calls share connections: see the option `multiplex`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum Multiplexing {
+    /// None: each has a connection to itself.
+    #[default]
+    Off,
+    /// Reads outside transactions whose rows are collected.
+    Reads,
+    /// Statements outside transactions that stand alone, writes among them.
+    Statements,
+}
+
+impl FromText for Multiplexing {
     fn from_text(text: &str) -> std::result::Result<Self, &'static str> {
         match text.trim() {
-            "true" | "on" => Ok(true),
-            "false" | "off" => Ok(false),
-            _ => Err("it must be `true` or `false`"),
+            "off" | "false" => Ok(Self::Off),
+            "reads" => Ok(Self::Reads),
+            "statements" => Ok(Self::Statements),
+            _ => Err("it must be `off`, `reads` or `statements`"),
         }
     }
 
     fn to_text(&self) -> String {
-        self.to_string()
+        match self {
+            Self::Off => "off",
+            Self::Reads => "reads",
+            Self::Statements => "statements",
+        }
+        .to_owned()
     }
 }
 

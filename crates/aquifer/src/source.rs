@@ -28,6 +28,8 @@ pub(crate) struct Intent {
 pub(crate) enum Source {
     /// Every connection can do everything.
     Equal(Named),
+    /// As `Equal`; beside them are some that many calls share.
+    Shared { primary: Named, shared: Named },
     /// The database is the connection.
     One(Named),
     /// One connection writes, in turn; the others read beside it.
@@ -46,6 +48,7 @@ impl Source {
     pub(crate) fn new(
         layout: Layout,
         options: &PoolOptions,
+        shared: Option<(u32, Access)>,
         manager: impl Fn(&Arc<str>, Access) -> Manager,
         hooks: impl Fn(&Arc<str>) -> Hooks<Manager>,
     ) -> Result<Self> {
@@ -97,6 +100,29 @@ impl Source {
                     writer: pool("writer", Access::ReadWrite, one)?,
                 })
             }
+            Layout::Equal if let Some((connections, access)) = shared => {
+                let few = PoolOptions {
+                    max_open: connections,
+                    min_idle: 0,
+                    max_idle: None,
+                    adaptive: false,
+                    // They are kept for long by design.
+                    reclaim_after: None,
+                    ..options.clone()
+                };
+                let max_open = options.max_open - connections;
+                let rest = PoolOptions {
+                    max_open,
+                    min_idle: options.min_idle.min(max_open),
+                    max_idle: options.max_idle.map(|max| max.min(max_open)),
+                    adaptive_min: options.adaptive_min.min(max_open),
+                    ..options.clone()
+                };
+                Ok(Self::Shared {
+                    primary: pool("primary", Access::ReadWrite, rest)?,
+                    shared: pool("shared", access, few)?,
+                })
+            }
             _ => Ok(Self::Equal(pool("primary", Access::ReadWrite, options.clone())?)),
         }
     }
@@ -105,7 +131,7 @@ impl Source {
     #[inline]
     pub(crate) fn route(&self, intent: Intent) -> &Pool<Manager> {
         match self {
-            Self::Equal(pool) | Self::One(pool) => &pool.pool,
+            Self::Equal(pool) | Self::One(pool) | Self::Shared { primary: pool, .. } => &pool.pool,
             Self::ReadersAndWriter { readers, writer } => match intent.access {
                 Access::ReadOnly => &readers.pool,
                 Access::ReadWrite => &writer.pool,
@@ -118,10 +144,19 @@ impl Source {
         matches!(self, Self::ReadersAndWriter { .. })
     }
 
+    /// The pool of the connections that many calls share.
+    pub(crate) fn shared(&self) -> Option<&Pool<Manager>> {
+        match self {
+            Self::Shared { shared, .. } => Some(&shared.pool),
+            _ => None,
+        }
+    }
+
     pub(crate) fn pools(&self) -> impl Iterator<Item = &Named> {
         match self {
             Self::Equal(pool) | Self::One(pool) => [Some(pool), None],
             Self::ReadersAndWriter { readers, writer } => [Some(readers), Some(writer)],
+            Self::Shared { primary, shared } => [Some(primary), Some(shared)],
         }
         .into_iter()
         .flatten()

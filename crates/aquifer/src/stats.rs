@@ -7,6 +7,7 @@ use aquifer_driver::{Error, Result};
 use aquifer_pool::Holder;
 
 use crate::errors;
+use crate::multiplex::MultiplexStats;
 use crate::observe::CallStats;
 use crate::source::Source;
 
@@ -18,14 +19,20 @@ use crate::source::Source;
 #[non_exhaustive]
 pub struct Stats {
     total: aquifer_pool::Stats,
-    /// Each pool by name: `primary`, or `readers` and `writer`.
+    /// Each pool by name: `primary` (and `shared`), or `readers` and `writer`.
     pub pools: Vec<(Arc<str>, aquifer_pool::Stats)>,
     /// The calls.
     pub calls: CallStats,
+    /// What calls have shared, with the option `multiplex`.
+    pub multiplex: MultiplexStats,
 }
 
 impl Stats {
-    pub(crate) fn new(pools: Vec<(Arc<str>, aquifer_pool::Stats)>, calls: CallStats) -> Self {
+    pub(crate) fn new(
+        pools: Vec<(Arc<str>, aquifer_pool::Stats)>,
+        calls: CallStats,
+        multiplex: MultiplexStats,
+    ) -> Self {
         let mut total: Option<aquifer_pool::Stats> = None;
         for (_, stats) in &pools {
             match &mut total {
@@ -33,7 +40,7 @@ impl Stats {
                 None => total = Some(stats.clone()),
             }
         }
-        Self { total: total.unwrap_or_default(), pools, calls }
+        Self { total: total.unwrap_or_default(), pools, calls, multiplex }
     }
 }
 

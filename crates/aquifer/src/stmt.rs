@@ -8,7 +8,7 @@ use aquifer_driver::{Columns, Description, FromRow, Parameter, Params, Result, W
 use crate::db::Db;
 use crate::done::Done;
 use crate::executor::Executor;
-use crate::first::{Begun, One};
+use crate::first::{Begun, One, Optional};
 use crate::named::{self, NamedArgs};
 use crate::rows::Rows;
 use crate::target::Target;
@@ -222,6 +222,9 @@ impl<'a> StmtOn<'a> {
     ///
     /// As `Db::get`.
     pub async fn get<T: for<'r> FromRow<'r>>(self, params: impl Params) -> Result<T> {
+        if self.at_home && !params.has_lists() {
+            return self.target.first_of_text(Arc::clone(self.text), params, One).await;
+        }
         self.open(params, Want::First, &mut None).await?.shaped(One).await
     }
 
@@ -234,6 +237,9 @@ impl<'a> StmtOn<'a> {
         self,
         params: impl Params,
     ) -> Result<Option<T>> {
+        if self.at_home && !params.has_lists() {
+            return self.target.first_of_text(Arc::clone(self.text), params, Optional).await;
+        }
         self.open(params, Want::First, &mut None).await?.first().await
     }
 
@@ -243,6 +249,9 @@ impl<'a> StmtOn<'a> {
     ///
     /// As `Db::select`.
     pub async fn select<T: for<'r> FromRow<'r>>(self, params: impl Params) -> Result<Vec<T>> {
+        if self.at_home && !params.has_lists() {
+            return self.target.all_of_text(Arc::clone(self.text), params).await;
+        }
         self.open(params, Want::All, &mut None).await?.all().await
     }
 }

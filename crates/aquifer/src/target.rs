@@ -111,6 +111,12 @@ impl<'e> Target<'e> {
 
     #[inline]
     pub(crate) async fn exec<P: Params>(self, sql: &str, params: P) -> Result<Done> {
+        if let Place::Db(db) = self.0
+            && let Some(passage) = db.sharing_write(sql, &params)
+            && let Some(outcome) = passage.outcome().await?
+        {
+            return Ok(Done::new(outcome));
+        }
         self.open(sql, params, Want::Outcome, &mut None).await?.finish().await.map(Done::new)
     }
 
@@ -167,11 +173,17 @@ impl<'e> Target<'e> {
         P: Params,
         S: Shape<T>,
     {
-        if let Place::Db(db) = self.0
-            && let Some(passage) = db.passage(sql, &params)
-            && let Some(first) = db.first_in_lane(passage).await?
-        {
-            return shape.shape(first).ok_or_else(|| db.named(no_rows()));
+        if let Place::Db(db) = self.0 {
+            if let Some(passage) = db.passage(sql, &params)
+                && let Some(first) = db.first_in_lane(passage).await?
+            {
+                return shape.shape(first).ok_or_else(|| db.named(no_rows()));
+            }
+            if let Some(passage) = db.sharing(sql, &params, Want::First)
+                && let Some(first) = passage.first().await?
+            {
+                return shape.shape(first).ok_or_else(|| db.named(no_rows()));
+            }
         }
         match self.0 {
             Place::Db(db) if !params.has_lists() => {
@@ -196,7 +208,58 @@ impl<'e> Target<'e> {
         T: for<'r> FromRow<'r>,
         P: Params,
     {
+        if let Place::Db(db) = self.0
+            && let Some(passage) = db.sharing(sql, &params, Want::All)
+            && let Some(all) = passage.all().await?
+        {
+            return Ok(all);
+        }
         self.open(sql, params, Want::All, &mut None).await?.all().await
+    }
+
+    /// The handle whose calls may share connections, where this is no connection.
+    fn sharer(&self) -> Option<&Db> {
+        match &self.0 {
+            Place::Db(db) => Some(db),
+            Place::Scoped(scope, None) => Some(scope),
+            Place::Session(_) | Place::Scoped(_, Some(_)) => None,
+        }
+    }
+
+    /// As [`first`](Self::first), for a text that is already worked out.
+    pub(crate) async fn first_of_text<T, P, S>(
+        self,
+        text: Arc<Text>,
+        params: P,
+        shape: S,
+    ) -> Result<S::Output>
+    where
+        T: for<'r> FromRow<'r>,
+        P: Params,
+        S: Shape<T>,
+    {
+        if let Some(db) = self.sharer()
+            && let Some(passage) = db.sharing_text(&text, &params, Want::First)
+            && let Some(first) = passage.first().await?
+        {
+            return shape.shape(first).ok_or_else(|| db.named(no_rows()));
+        }
+        self.open_text(text, params, Want::First, &mut None).await?.shaped(shape).await
+    }
+
+    /// As [`select`](Self::select), for a text that is already worked out.
+    pub(crate) async fn all_of_text<T, P>(self, text: Arc<Text>, params: P) -> Result<Vec<T>>
+    where
+        T: for<'r> FromRow<'r>,
+        P: Params,
+    {
+        if let Some(db) = self.sharer()
+            && let Some(passage) = db.sharing_text(&text, &params, Want::All)
+            && let Some(all) = passage.all().await?
+        {
+            return Ok(all);
+        }
+        self.open_text(text, params, Want::All, &mut None).await?.all().await
     }
 
     pub(crate) async fn exec_named(self, sql: &str, args: impl NamedArgs) -> Result<Done> {
@@ -215,7 +278,7 @@ impl<'e> Target<'e> {
         T: for<'r> FromRow<'r>,
     {
         let (text, buf) = named::bind(self.handle(), sql, &args)?;
-        self.open_text(text, buf, Want::First, &mut None).await?.shaped(One).await
+        self.first_of_text(text, buf, One).await
     }
 
     pub(crate) async fn get_optional_named<T>(
@@ -227,7 +290,7 @@ impl<'e> Target<'e> {
         T: for<'r> FromRow<'r>,
     {
         let (text, buf) = named::bind(self.handle(), sql, &args)?;
-        self.open_text(text, buf, Want::First, &mut None).await?.first().await
+        self.first_of_text(text, buf, Optional).await
     }
 
     pub(crate) async fn select_named<T>(self, sql: &str, args: impl NamedArgs) -> Result<Vec<T>>
@@ -235,7 +298,7 @@ impl<'e> Target<'e> {
         T: for<'r> FromRow<'r>,
     {
         let (text, buf) = named::bind(self.handle(), sql, &args)?;
-        self.open_text(text, buf, Want::All, &mut None).await?.all().await
+        self.all_of_text(text, buf).await
     }
 
     pub(crate) fn stream<T>(self, sql: &str, params: &impl Params) -> RowStream<'e, T>

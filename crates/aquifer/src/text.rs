@@ -11,6 +11,7 @@ use aquifer_driver::{
 use hashlink::LruCache;
 
 use crate::list;
+use crate::multiplex::Pace;
 use crate::sql::{self, Arg, Form, Lexis, Padding, SqlTextError, SqlTextErrorKind, Style};
 
 /// A text in the engine's own placeholder form, with what routing and checking need to know about it.
@@ -31,6 +32,7 @@ pub(crate) struct Text {
     writes: AtomicBool,
     /// As far as its text tells, it changes nothing, and in this engine no text hides a write.
     only_reads: bool,
+    pace: Pace,
 }
 
 impl Text {
@@ -82,6 +84,11 @@ impl Text {
     /// Remembers that the engine took it for a write after all.
     pub(crate) fn is_a_write(&self) {
         self.writes.store(true, Ordering::Relaxed);
+    }
+
+    /// How long it takes where it shares.
+    pub(crate) fn pace(&self) -> &Pace {
+        &self.pace
     }
 
     /// Refuses a wrong number of arguments before a connection is taken.
@@ -246,6 +253,7 @@ impl Texts {
             temporary: class.temporary,
             writes: AtomicBool::new(class.access != sql::Access::Read),
             only_reads: class.access == sql::Access::Read && !self.queries_may_write,
+            pace: Pace::default(),
         }
     }
 

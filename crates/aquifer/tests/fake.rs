@@ -275,7 +275,7 @@ async fn reads_of_many_tasks_share_a_flight_and_each_gets_its_own_answer() {
     let server = FakeServer::new();
     let db = open(&server, |options| {
         options.pool.max_open = 1;
-        options.calls.coalesce_reads = true;
+        options.calls.multiplex = aquifer::Multiplexing::Reads;
     });
     stations(&db).await;
     let before = server.counters();

@@ -1,4 +1,4 @@
-//! Reads that share a flight (`coalesce_reads`) over SQLite, counted: hops to the worker, allocations, and
+//! Reads that share a flight (`multiplex`) over SQLite, counted: hops to the worker, allocations, and
 //! whose error is whose.
 #![cfg(feature = "sqlite")]
 
@@ -17,7 +17,7 @@ const TWICE: &str = "SELECT ?1, ?1 * 2";
 const TASKS: i64 = 64;
 
 async fn open() -> Db {
-    let url = "sqlite::memory:?inline_budget=off&pool_coalesce_reads=true&pool_max_open=1";
+    let url = "sqlite::memory:?inline_budget=off&pool_multiplex=reads&pool_max_open=1";
     Db::connect(url).await.unwrap()
 }
 

@@ -55,6 +55,12 @@ impl Answer {
     /// Fills the batch up to the options' bounds; true if there is more.
     pub(super) fn fill(&mut self, batch: &mut RowBatch, options: &FakeOptions) -> Result<bool> {
         batch.set_columns(&self.columns);
+        self.add(batch, options)
+    }
+
+    /// Adds rows to a batch that has the columns, up to the options' bounds of a batch; true if there is more.
+    pub(super) fn add(&mut self, batch: &mut RowBatch, options: &FakeOptions) -> Result<bool> {
+        let (rows, bytes) = (batch.len(), batch.byte_len());
         loop {
             if self.next.is_none() {
                 self.next = self.rows.next().transpose()?;
@@ -62,8 +68,8 @@ impl Answer {
             if self.next.is_none() {
                 return Ok(false);
             }
-            if batch.len() >= options.batch_rows_max.max(1)
-                || batch.byte_len() >= options.batch_bytes_max.max(1)
+            if batch.len() - rows >= options.batch_rows_max.max(1)
+                || batch.byte_len() - bytes >= options.batch_bytes_max.max(1)
             {
                 return Ok(true);
             }

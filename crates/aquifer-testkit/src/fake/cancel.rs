@@ -19,6 +19,8 @@ struct Slip {
     /// The last command that someone wanted stopped.
     cancelled: u64,
     waker: Option<Waker>,
+    /// Requests that have not arrived, nor been lost.
+    on_their_way: usize,
 }
 
 impl Ticket {
@@ -49,6 +51,16 @@ impl Ticket {
         false
     }
 
+    /// A request has been met: it hits nothing else.
+    pub(super) fn is_met(&self, number: u64) {
+        self.slip().running = number;
+    }
+
+    /// Whether a request may still arrive.
+    pub(super) fn is_awaited(&self) -> bool {
+        self.slip().on_their_way > 0
+    }
+
     fn running(&self) -> u64 {
         self.slip().running
     }
@@ -67,6 +79,29 @@ impl Ticket {
             waker.wake();
         }
         true
+    }
+}
+
+/// A request on its way.
+struct Request(Arc<Ticket>);
+
+impl Request {
+    fn new(ticket: &Arc<Ticket>) -> Self {
+        ticket.slip().on_their_way += 1;
+        Self(Arc::clone(ticket))
+    }
+}
+
+impl Drop for Request {
+    fn drop(&mut self) {
+        let waker = {
+            let mut slip = self.0.slip();
+            slip.on_their_way -= 1;
+            slip.waker.take()
+        };
+        if let Some(waker) = waker {
+            waker.wake();
+        }
     }
 }
 
@@ -98,7 +133,9 @@ impl Cancel for FakeCancel {
             hit();
             return Box::pin(std::future::ready(()));
         }
+        let request = Request::new(&self.ticket);
         Box::pin(async move {
+            let _request = request;
             match ordeal.endure().await {
                 None => hit(),
                 Some(Fault::Panic) => panic!("injected: the cancel panics"),

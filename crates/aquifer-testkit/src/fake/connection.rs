@@ -1,6 +1,7 @@
 //! [`FakeConnection`]: the driver's side of a connection, strict about its caller.
 
 mod command;
+mod multiplex;
 
 use std::any::Any;
 use std::collections::VecDeque;
@@ -9,6 +10,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use aquifer_driver::multiplex::Multiplex;
 use aquifer_driver::{
     Access, BoxFuture, Canceller, Command, Connection, Counters, Description, Error, ErrorKind,
     Outcome, Result, RowBatch, Status, Step, TxOptions, Value, Want,
@@ -22,6 +24,7 @@ use super::parse::Parsed;
 use super::server::Shared;
 use super::session::{Ran, Session, tx_failed};
 use crate::clock::Timer;
+use multiplex::Pipeline;
 
 /// A connection to a [`FakeServer`](super::FakeServer).
 ///
@@ -32,6 +35,7 @@ pub struct FakeConnection {
     session: Session,
     ticket: Arc<Ticket>,
     running: Option<Running>,
+    pipeline: Pipeline,
     /// The owner has abandoned the command, and replies are still owed.
     owed: bool,
     recovery: Option<Ordeal>,
@@ -90,6 +94,7 @@ impl FakeConnection {
             shared,
             ticket: Arc::default(),
             running: None,
+            pipeline: Pipeline::default(),
             owed: false,
             recovery: None,
             broken: false,
@@ -115,6 +120,7 @@ impl FakeConnection {
     /// The command is over.
     fn finish(&mut self) {
         self.running = None;
+        self.pipeline = Pipeline::default();
         self.owed = false;
         self.ticket.end();
         let open = self.session.in_transaction();
@@ -345,6 +351,10 @@ impl Connection for FakeConnection {
             self.violate(&format!("{command:?} was started while a command is under way"));
             return Err(misuse("a command is under way"));
         }
+        if !self.pipeline.is_empty() {
+            self.violate(&format!("{command:?} was started while statements of others are owed"));
+            return Err(misuse("statements are owed"));
+        }
         if self.recovery.is_some() {
             self.violate(&format!("{command:?} was started in the middle of a recovery"));
             return Err(misuse("the connection is recovering"));
@@ -376,7 +386,7 @@ impl Connection for FakeConnection {
     }
 
     fn abandon(&mut self) -> Status {
-        if self.running.is_some() {
+        if self.running.is_some() || !self.pipeline.is_empty() {
             if self.owed {
                 self.violate("abandon was called twice for one command");
             } else if self.shared.options.abandon == Abandon::Ends {
@@ -392,13 +402,13 @@ impl Connection for FakeConnection {
         if self.broken {
             return Poll::Ready(Err(lost()));
         }
-        if self.running.is_some() && !self.owed {
+        let busy = self.running.is_some() || !self.pipeline.is_empty();
+        if busy && !self.owed {
             self.violate("poll_recover was called without abandon while a command is under way");
             self.owed = true;
         }
         if self.recovery.is_none() {
-            if self.running.is_none() && !self.session.in_transaction() && self.begin_held.is_none()
-            {
+            if !busy && !self.session.in_transaction() && self.begin_held.is_none() {
                 return Poll::Ready(Ok(()));
             }
             self.shared.state().counters.recoveries += 1;
@@ -428,6 +438,16 @@ impl Connection for FakeConnection {
                 Poll::Ready(_) => {}
             }
         }
+        if !self.pipeline.is_empty() {
+            match self.drain(cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Err(error)) => {
+                    self.recovery = None;
+                    return Poll::Ready(Err(error));
+                }
+                Poll::Ready(Ok(())) => {}
+            }
+        }
         self.recovery = None;
         self.begin_held = None;
         if self.session.in_transaction() {
@@ -442,7 +462,7 @@ impl Connection for FakeConnection {
     fn status(&self) -> Status {
         if self.broken {
             Status::Broken
-        } else if self.running.is_some() || self.recovery.is_some() {
+        } else if self.running.is_some() || self.recovery.is_some() || !self.pipeline.is_empty() {
             Status::Busy
         } else if self.session.is_failed() {
             Status::FailedTransaction
@@ -469,12 +489,16 @@ impl Connection for FakeConnection {
         self.counters
     }
 
+    fn multiplex(&mut self) -> Option<&mut dyn Multiplex> {
+        if self.shared.options.multiplexes { Some(self) } else { None }
+    }
+
     fn as_any_mut(&mut self) -> &mut dyn Any {
         self
     }
 
     fn close(mut self: Box<Self>) -> BoxFuture<'static, Result<()>> {
-        if self.running.is_some() && !self.owed {
+        if (self.running.is_some() || !self.pipeline.is_empty()) && !self.owed {
             self.violate("close was called while a command is under way that was not abandoned");
         }
         Box::pin(async move {

@@ -19,6 +19,7 @@ const OPTIONS: &[DriverOption] = &[DriverOption::new(
 )];
 
 static DIALECT: Dialect = Dialect::new("fake", Grammar::Sqlite).params_max(1000);
+static MULTIPLEXING: Dialect = DIALECT.multiplexes();
 
 /// A driver for URLs with the scheme `fake`; all of them lead to one [`FakeServer`].
 ///
@@ -135,7 +136,7 @@ impl Connector for FakeConnector {
     }
 
     fn dialect(&self) -> &Dialect {
-        &DIALECT
+        if self.shared.options.multiplexes { &MULTIPLEXING } else { &DIALECT }
     }
 
     fn layout(&self) -> Layout {

@@ -44,6 +44,9 @@ pub struct FakeOptions {
     /// A write waits while another connection's transaction has written; otherwise it fails at once with
     /// [`LockTimeout`](aquifer_driver::ErrorKind::LockTimeout). Default: true.
     pub writes_wait: bool,
+    /// Sessions run statements of several callers, one behind the other
+    /// ([`Multiplex`](aquifer_driver::multiplex::Multiplex)). Default: false.
+    pub multiplexes: bool,
     /// How many statements a connection keeps prepared. Default: 16.
     pub statements_max: usize,
     /// How many rows a batch has at most. Default: 64.
@@ -66,6 +69,7 @@ impl Default for FakeOptions {
             ddl_commits: false,
             lazy_begin: false,
             writes_wait: true,
+            multiplexes: false,
             statements_max: 16,
             batch_rows_max: 64,
             batch_bytes_max: 64 * 1024,
@@ -97,6 +101,7 @@ setters! {
     ddl_commits: bool,
     lazy_begin: bool,
     writes_wait: bool,
+    multiplexes: bool,
     statements_max: usize,
     batch_rows_max: usize,
     batch_bytes_max: usize,

@@ -73,6 +73,8 @@ pub struct ServerCounters {
     pub prepares: u64,
     /// Flights: requests for whose answer the driver had to wait.
     pub rounds: u64,
+    /// Segments of statements of several callers.
+    pub segments: u64,
     /// Transactions begun.
     pub begins: u64,
     /// Transactions committed.

@@ -53,6 +53,11 @@ impl Session {
         self.tx.is_some()
     }
 
+    /// True if whatever it does changes nothing.
+    pub(super) fn only_reads(&self) -> bool {
+        self.access == Access::ReadOnly
+    }
+
     pub(super) fn is_failed(&self) -> bool {
         self.tx.as_ref().is_some_and(|tx| tx.failed)
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::driver::{Connector, Environment};
-use crate::{DbOptions, Hooks, Observer, Registry, Result};
+use crate::{DbOptions, Hooks, Multiplexing, Observer, Registry, Result};
 
 use super::Db;
 use super::runtime::Runtime;
@@ -40,7 +40,8 @@ impl Builder {
         connect_timeout: Duration;
         max_waiters: u32;
         query_timeout: Duration;
-        coalesce_reads: bool;
+        multiplex: Multiplexing;
+        multiplex_connections: u32;
         slow_call: Duration;
         options: DbOptions;
         registry: Registry;

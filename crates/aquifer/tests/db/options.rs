@@ -11,7 +11,7 @@ use crate::support::*;
 
 /// A value for each option that is not its default.
 fn another(name: &str, default: &str) -> String {
-    let candidates = ["7", "0.25", "true", "false", "9s", "off"];
+    let candidates = ["7", "0.25", "true", "false", "9s", "off", "reads"];
     let mut options = DbOptions::default();
     for value in candidates {
         let before = options.clone();
@@ -102,7 +102,8 @@ fn the_builders_setters_are_the_options_of_the_same_names() {
         .max_waiters(6)
         .query_timeout(ms(5))
         .slow_call(ms(6))
-        .coalesce_reads(true)
+        .multiplex(aquifer::Multiplexing::Reads)
+        .multiplex_connections(3)
         .open()
         .unwrap();
     for (name, value) in [
@@ -116,7 +117,8 @@ fn the_builders_setters_are_the_options_of_the_same_names() {
         ("max_waiters", "6"),
         ("query_timeout", "5ms"),
         ("slow_call", "6ms"),
-        ("coalesce_reads", "true"),
+        ("multiplex", "reads"),
+        ("multiplex_connections", "3"),
     ] {
         assert_eq!(db.options().get(name).as_deref(), Some(value), "{name}");
     }
@@ -132,13 +134,14 @@ fn an_empty_file_is_the_defaults() {
 fn a_file_may_spell_numbers_and_switches_without_quotes() {
     let options: DbOptions = toml::from_str(
         "max_open = 3\nwarn_in_use = 0.5\nadaptive = true\nadaptive_min = 2\ntexts_max = 9\n\
-         coalesce_reads = true\nquery_timeout = \"2s\"\nmax_lifetime = \"off\"",
+         multiplex = \"reads\"\nquery_timeout = \"2s\"\nmax_lifetime = \"off\"",
     )
     .unwrap();
     assert_eq!((options.pool.max_open, options.calls.texts_max), (3, 9));
     assert_eq!(options.calls.query_timeout, Some(Duration::from_secs(2)));
     assert_eq!(options.pool.max_lifetime, None);
-    assert!(options.pool.adaptive && options.calls.coalesce_reads);
+    assert_eq!(options.calls.multiplex, aquifer::Multiplexing::Reads);
+    assert!(options.pool.adaptive);
 }
 
 #[test]
@@ -151,7 +154,7 @@ fn a_file_with_an_unknown_or_impossible_option_is_refused_by_name() {
         (r#"{"max_open": -1}"#, "max_open"),
         (r#"{"query_timeout": 5}"#, "query_timeout"),
         (r#"{"texts_max": 0}"#, "texts_max"),
-        (r#"{"coalesce_reads": "perhaps"}"#, "coalesce_reads"),
+        (r#"{"multiplex": "perhaps"}"#, "multiplex"),
         (r#"{"min_idle": 9, "max_open": 3}"#, "min_idle"),
         (r#"{"max_open": [1]}"#, "a number"),
         (r#"[1]"#, "table"),

@@ -212,18 +212,18 @@ impl FakeConnection {
         }
     }
 
-    fn bind(&self, params: &dyn Params) -> Result<Vec<Value>> {
+    pub(super) fn bind(&self, params: &dyn Params) -> Result<Vec<Value>> {
         let mut binder = Binder { values: Vec::new(), cells: self.shared.options.cells };
         params.bind(&mut binder)?;
         Ok(binder.values)
     }
 
-    fn cached(&self, sql: &str) -> Option<&Arc<Parsed>> {
+    pub(super) fn cached(&self, sql: &str) -> Option<&Arc<Parsed>> {
         self.cache.iter().find(|(text, _)| **text == *sql).map(|(_, parsed)| parsed)
     }
 
     /// The prepared statement of that text; it becomes the most recently used.
-    fn prepare(&mut self, sql: &Arc<str>) -> Result<Arc<Parsed>> {
+    pub(super) fn prepare(&mut self, sql: &Arc<str>) -> Result<Arc<Parsed>> {
         if let Some(at) = self.cache.iter().position(|(text, _)| text == sql)
             && let Some(entry) = self.cache.remove(at)
         {
@@ -250,7 +250,7 @@ impl FakeConnection {
     }
 }
 
-fn wrong_count(expected: usize, got: usize) -> Error {
+pub(super) fn wrong_count(expected: usize, got: usize) -> Error {
     Error::new(
         ErrorKind::ArgumentMismatch,
         format!("the statement takes {expected} arguments, {got} were given"),

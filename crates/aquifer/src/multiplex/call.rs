@@ -1,0 +1,62 @@
+//! [`Call`]: a statement on its way, and what it gave.
+
+use std::sync::Arc;
+
+use aquifer_driver::{ParamBuf, RowBatch, Want};
+
+use crate::text::Text;
+
+/// Memory that a call keeps for arguments, and for rows, until it is used again.
+const KEEP: usize = 1024;
+
+/// A statement with its arguments and rows. It goes round: from a caller to the queue, to a connection, and back.
+#[derive(Debug)]
+pub(super) struct Call {
+    pub(super) text: Arc<Text>,
+    pub(super) params: ParamBuf,
+    pub(super) want: Want,
+    pub(super) rows: RowBatch,
+    /// It may change something: it is not sent again if its answer is lost.
+    pub(super) writes: bool,
+    /// Connections that were lost under it.
+    pub(super) lost: u32,
+    /// How often the server has not run it.
+    pub(super) unrun: u32,
+    /// How often a stop that was meant for another one has hit it.
+    pub(super) hit: u32,
+    /// It shares no segment: its neighbours' errors have kept it from running often enough.
+    pub(super) alone: bool,
+    /// Nothing else was under way when it was sent: how long it takes is its own doing.
+    pub(super) solo: bool,
+}
+
+impl Call {
+    pub(super) fn new(text: Arc<Text>) -> Self {
+        Self {
+            text,
+            params: ParamBuf::new(),
+            want: Want::All,
+            rows: RowBatch::new(),
+            writes: false,
+            lost: 0,
+            unrun: 0,
+            hit: 0,
+            alone: false,
+            solo: false,
+        }
+    }
+
+    /// Makes it ready for another statement.
+    pub(super) fn renew(&mut self, want: Want, writes: bool) {
+        self.params.clear();
+        (self.want, self.writes) = (want, writes);
+        (self.lost, self.unrun, self.hit) = (0, 0, 0);
+        (self.alone, self.solo) = (false, false);
+    }
+
+    /// Gives back what one large statement took.
+    pub(super) fn rest(&mut self) {
+        self.params.shrink(KEEP);
+        self.rows.shrink(KEEP);
+    }
+}

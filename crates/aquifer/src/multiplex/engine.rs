@@ -1,0 +1,601 @@
+//! [`Mux`]: the shared connections, and driving them in whatever task is awake.
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::{Poll, Wake, Waker};
+use std::time::Duration;
+
+use aquifer_driver::Error;
+use aquifer_pool::{AcquireError, AcquireRequest, Pool};
+use tokio::runtime::{self, Handle};
+use tokio::sync::Notify;
+use tokio::task::coop::unconstrained;
+use tokio::time::Instant;
+
+use super::MultiplexStats;
+use super::call::Call;
+use super::keeper::{self, TICK};
+use super::rig::Line;
+use super::state::{Answer, Bounds, Enter, Held, Job, Left, Refused, Rig, Settled, State, Turn};
+use crate::errors;
+use crate::manage::Manager;
+use crate::options::Multiplexing;
+use crate::source::Lease;
+use crate::text::Text;
+
+/// Rounds that one task drives for others before it goes about its own.
+const ROUNDS: usize = 3;
+
+/// How often a call that is polled once looks for work.
+const TURNS: usize = 16;
+
+/// What many callers share. One for each `Db`.
+pub(crate) struct Mux {
+    inner: Mutex<Inner>,
+    pool: Pool<Manager>,
+    pub(super) mode: Multiplexing,
+    options: Timing,
+    /// Wakes the keeper when there is work again.
+    pub(super) unpark: Arc<Notify>,
+    me: Weak<Self>,
+    /// Who is woken by each connection.
+    wakers: Box<[Waker]>,
+    /// What the quickest call took, in microseconds: the network's part of all of them.
+    floor_us: AtomicU32,
+}
+
+/// The times that bound what is done.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Timing {
+    pub(crate) cancel_after: Duration,
+    pub(crate) recover_timeout: Duration,
+    pub(crate) acquire_timeout: Duration,
+    pub(crate) max_lifetime: Option<Duration>,
+}
+
+struct Inner {
+    state: State<Line>,
+    /// Whose timers and sockets the connections use.
+    runtime: Option<runtime::Id>,
+    keeper: Keeper,
+    /// The sessions turned out to run one statement at a time.
+    unable: bool,
+    /// A runtime without timers: nobody can wait there.
+    timeless: Option<runtime::Id>,
+    flights: u64,
+    segments: u64,
+}
+
+/// Where the keeper is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Keeper {
+    None,
+    Parked,
+    Awake,
+}
+
+/// Wakes somebody who waits for a connection.
+pub(super) struct Signal {
+    mux: Weak<Mux>,
+    line: usize,
+}
+
+impl Wake for Signal {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        if let Some(mux) = self.mux.upgrade() {
+            mux.signal(self.line);
+        }
+    }
+}
+
+/// Whole ticks, at least one.
+fn ticks(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos().div_ceil(TICK.as_nanos())).unwrap_or(u64::MAX / 2).max(1)
+}
+
+impl Mux {
+    pub(crate) fn new(
+        pool: Pool<Manager>,
+        connections: u32,
+        mode: Multiplexing,
+        options: Timing,
+    ) -> Arc<Self> {
+        let bounds = Bounds {
+            slow: ticks(keeper::SLOW),
+            stop: ticks(options.cancel_after),
+            patience: ticks(options.recover_timeout),
+            idle: ticks(keeper::IDLE),
+            queue: options.acquire_timeout,
+        };
+        let lines = connections as usize;
+        Arc::new_cyclic(|me: &Weak<Self>| Self {
+            inner: Mutex::new(Inner {
+                state: State::new(lines, bounds),
+                runtime: None,
+                keeper: Keeper::None,
+                unable: false,
+                timeless: None,
+                flights: 0,
+                segments: 0,
+            }),
+            pool,
+            mode,
+            options,
+            unpark: Arc::default(),
+            me: Weak::clone(me),
+            floor_us: AtomicU32::new(u32::MAX),
+            wakers: (0..lines)
+                .map(|line| Waker::from(Arc::new(Signal { mux: Weak::clone(me), line })))
+                .collect(),
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A call to be used again, if calls of this runtime share: else `Err`.
+    pub(super) fn spare(&self) -> Result<Option<Box<Call>>, ()> {
+        let Ok(here) = Handle::try_current() else { return Err(()) };
+        let here = here.id();
+        let mut inner = self.lock();
+        match inner.runtime {
+            Some(runtime) if runtime != here => return Err(()),
+            Some(_) => {}
+            None => inner.runtime = Some(here),
+        }
+        match inner.unable || inner.timeless == Some(here) {
+            true => Err(()),
+            false => Ok(inner.state.spare()),
+        }
+    }
+
+    pub(super) fn keep(&self, call: Box<Call>) {
+        self.lock().state.keep(call);
+    }
+
+    pub(super) fn enter(
+        &self,
+        call: Box<Call>,
+        waker: Waker,
+        now: Instant,
+        until: Option<Instant>,
+    ) -> Result<(u32, Enter), Refused> {
+        self.lock().state.enter(call, waker, now, until)
+    }
+
+    /// Goes on for the caller of this place, until it has something or has to wait.
+    pub(super) fn turn(&self, at: u32, waker: &Waker) -> Turn<Line> {
+        let mut mine = None;
+        let mut turn = self.lock().state.turn(at, waker, &mut mine);
+        let mut turns = 0;
+        loop {
+            turns += 1;
+            turn = match turn {
+                Turn::Drive(held) if turns == TURNS => {
+                    // Others are to have their turn, too.
+                    self.run(held, None);
+                    waker.wake_by_ref();
+                    return Turn::Wait;
+                }
+                Turn::Drive(held) => self.run(held, Some((at, waker, &mut mine))),
+                Turn::Open(line) => {
+                    self.open(line);
+                    self.lock().state.turn(at, waker, &mut mine)
+                }
+                Turn::Introduce => {
+                    mine = Some(waker.clone());
+                    self.lock().state.turn(at, waker, &mut mine)
+                }
+                over => return over,
+            };
+        }
+    }
+
+    /// Drives a connection, for all; then goes on for the caller, if there is one.
+    fn run(
+        &self,
+        held: Held<Line>,
+        mut me: Option<(u32, &Waker, &mut Option<Waker>)>,
+    ) -> Turn<Line> {
+        let at = me.as_ref().map(|me| me.0);
+        let mut out = Out { mux: self, held: Some(held) };
+        let mut rounds = 0;
+        loop {
+            let Some(held) = &mut out.held else { return Turn::Wait };
+            drive(&mut held.rig);
+            let mut inner = self.lock();
+            inner.state.land(held, at);
+            inner.flights += std::mem::take(&mut held.rig.flights);
+            inner.segments += std::mem::take(&mut held.rig.segments);
+            if !held.rig.wakers().is_empty() {
+                drop(inner);
+                held.rig.wakers().drain(..).for_each(Waker::wake);
+                inner = self.lock();
+            }
+            rounds += 1;
+            let Some(held) = out.held.take() else { return Turn::Wait };
+            match inner.state.settle(held, rounds < ROUNDS) {
+                Settled::Again(held) => out.held = Some(held),
+                Settled::Back { waker, gone } => {
+                    let turn = match &mut me {
+                        Some((at, known, mine)) => inner.state.turn(*at, known, mine),
+                        None => Turn::Wait,
+                    };
+                    drop(inner);
+                    wake(waker);
+                    if let Some(mut rig) = gone {
+                        rig.wakers().drain(..).for_each(Waker::wake);
+                        drop(rig);
+                    }
+                    return turn;
+                }
+            }
+        }
+    }
+
+    fn signal(&self, line: usize) {
+        let waker = self.lock().state.signal(line);
+        wake(waker);
+    }
+
+    /// What a call took that had its connection to itself.
+    pub(super) fn measured(&self, text: &Text, time: Duration) {
+        let us = u32::try_from(time.as_micros()).unwrap_or(u32::MAX).max(1);
+        if us < self.floor_us.load(Ordering::Relaxed) {
+            self.floor_us.store(us, Ordering::Relaxed);
+        }
+        text.pace().note(time);
+    }
+
+    /// Whether this text takes so long, or gives so much, that it is to have a connection to itself.
+    pub(super) fn goes_alone(&self, text: &Text) -> bool {
+        text.pace().goes_alone(self.floor_us.load(Ordering::Relaxed))
+    }
+
+    /// Whether the shared sessions may write.
+    pub(super) fn takes_writes(&self) -> bool {
+        self.mode == Multiplexing::Statements
+    }
+
+    /// A caller goes without its answer.
+    pub(super) fn leave(&self, at: u32) {
+        let Left { waker, old } = self.lock().state.leave(at);
+        wake(waker);
+        drop(old);
+    }
+
+    /// Gets a connection for a line: at once if one is idle and somebody keeps it, else in a task.
+    #[cold]
+    fn open(&self, line: usize) {
+        let kept = {
+            let mut inner = self.lock();
+            let kept = inner.keeper != Keeper::None;
+            if inner.keeper == Keeper::Parked {
+                inner.keeper = Keeper::Awake;
+                self.unpark.notify_one();
+            }
+            kept
+        };
+        if kept && let Some(lease) = self.pool.try_acquire(&AcquireRequest::default()) {
+            return self.opened(line, lease.into_owned());
+        }
+        match (Handle::try_current(), self.me.upgrade()) {
+            (Ok(runtime), Some(mux)) => {
+                let opening = Opening { mux: Some(mux), line };
+                runtime.spawn(connect(self.pool.clone(), opening));
+            }
+            _ => self.not_opened(line, AcquireError::NoRuntime),
+        }
+    }
+
+    fn opened(&self, line: usize, mut lease: Lease) {
+        if lease.connection().multiplex().is_none() {
+            return self.disable(line);
+        }
+        let one_each = self.mode == Multiplexing::Statements;
+        let rig = Line::new(lease, self.wakers[line].clone(), one_each);
+        let held = self.lock().state.opened(line, rig);
+        if let Some(held) = held {
+            self.run(held, None);
+        }
+    }
+
+    /// Called in a runtime that has timers.
+    fn have_a_keeper(&self) {
+        let mut inner = self.lock();
+        if inner.keeper == Keeper::None
+            && let Ok(runtime) = Handle::try_current()
+            && inner.runtime.is_none_or(|here| here == runtime.id())
+        {
+            (inner.keeper, inner.runtime) = (Keeper::Awake, Some(runtime.id()));
+            let park = Arc::clone(&self.unpark);
+            runtime.spawn(keeper::keep(Weak::clone(&self.me), park));
+        }
+    }
+
+    /// The sessions run one statement at a time: nobody shares.
+    #[cold]
+    fn disable(&self, line: usize) {
+        let mut wakers = Vec::new();
+        {
+            let mut inner = self.lock();
+            inner.unable = true;
+            inner.state.not_opened(line, Instant::now(), None, || Answer::Elsewhere, &mut wakers);
+        }
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    #[cold]
+    fn not_opened(&self, line: usize, error: AcquireError<Error>) {
+        let mut wakers = Vec::new();
+        let without_timers = matches!(error, AcquireError::NoRuntime);
+        // Each has waited since it came, not since the dial began.
+        let waited = matches!(error, AcquireError::Timeout(_) | AcquireError::QueueFull { .. })
+            .then_some(self.options.acquire_timeout);
+        let error = errors::acquire(error);
+        let more = {
+            let mut inner = self.lock();
+            if without_timers {
+                inner.timeless = Handle::try_current().ok().map(|here| here.id());
+                inner.runtime = None;
+            }
+            let why = || match without_timers {
+                true => Answer::Elsewhere,
+                false => Answer::Over(Err(super::rig::copy(&error))),
+            };
+            inner.state.not_opened(line, Instant::now(), waited, why, &mut wakers)
+        };
+        wakers.into_iter().for_each(Waker::wake);
+        if more {
+            self.open(line);
+        }
+    }
+
+    /// Calls in the queue are told that the database is closed, and so is whoever comes; connections go back as
+    /// they have nothing under way.
+    pub(crate) fn close(&self) {
+        let mut wakers = Vec::new();
+        let rigs = self.lock().state.close(&mut wakers);
+        drop(rigs);
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    pub(crate) fn stats(&self) -> MultiplexStats {
+        let inner = self.lock();
+        let counted = inner.state.counted;
+        MultiplexStats {
+            shared: counted.shared,
+            flights: inner.flights,
+            segments: inner.segments,
+            resent: counted.resent,
+            moved: counted.moved,
+            elsewhere: counted.elsewhere,
+        }
+    }
+}
+
+/// For the keeper.
+impl Mux {
+    /// Looks after everything once; false if there is nothing to look after.
+    pub(super) fn look(&self) -> bool {
+        let (mut jobs, mut wakers) = (Vec::new(), Vec::new());
+        let busy = {
+            let mut inner = self.lock();
+            let busy = inner.state.look(Instant::now(), &mut jobs, &mut wakers);
+            if !busy {
+                inner.keeper = Keeper::Parked;
+            }
+            busy
+        };
+        wakers.into_iter().for_each(Waker::wake);
+        for job in jobs {
+            self.see_to(job);
+        }
+        busy
+    }
+
+    fn take(&self, line: usize) -> Option<Out<'_>> {
+        let held = self.lock().state.take(line)?;
+        Some(Out { mux: self, held: Some(held) })
+    }
+
+    fn see_to(&self, job: Job) {
+        match job {
+            Job::Drive(line) => {
+                if let Some(mut out) = self.take(line)
+                    && let Some(held) = out.held.take()
+                {
+                    self.run(held, None);
+                }
+            }
+            Job::Move(line) => self.make_way(line),
+            Job::Stop(line) => self.stop(line),
+            Job::GiveUp(line) => {
+                if let Some(mut out) = self.take(line)
+                    && let Some(mut held) = out.held.take()
+                {
+                    held.rig.lose(&keeper::given_up());
+                    self.run(held, None);
+                }
+            }
+            Job::Release(line) => drop(self.lock_and_release(line)),
+            Job::Lead => self.lead(),
+        }
+    }
+
+    fn lock_and_release(&self, line: usize) -> Option<Line> {
+        self.lock().state.release(line)
+    }
+
+    fn lead(&self) {
+        let turn = self.lock().state.lead();
+        match turn {
+            Some(Turn::Drive(held)) => {
+                self.run(held, None);
+            }
+            Some(Turn::Open(line)) => self.open(line),
+            _ => {}
+        }
+    }
+
+    /// Moves what stands behind a statement that takes long, unless it is over by now.
+    fn make_way(&self, line: usize) {
+        let Some(mut out) = self.take(line) else { return };
+        let Some(held) = &mut out.held else { return };
+        let before = held.rig.head().map(|head| head.0);
+        drive(&mut held.rig);
+        if let Some((at, call)) = held.rig.head()
+            && before == Some(at)
+        {
+            if let Some(call) = call {
+                call.text.pace().note(keeper::SLOW);
+            }
+            held.rig.move_behind();
+        }
+        if let Some(held) = out.held.take() {
+            self.run(held, None);
+        }
+    }
+
+    /// Tells the server to stop what is at the head of a line.
+    fn stop(&self, line: usize) {
+        let Some(mut out) = self.take(line) else { return };
+        let Some(held) = &mut out.held else { return };
+        held.rig.stopping();
+        let canceller = held.rig.lease().connection().canceller();
+        let cancel = canceller.cancel();
+        if let Ok(runtime) = Handle::try_current() {
+            let waker = self.wakers[line].clone();
+            runtime.spawn(async move {
+                cancel.await;
+                waker.wake();
+            });
+        }
+        if let Some(held) = out.held.take() {
+            self.run(held, None);
+        }
+    }
+
+    /// The runtime that the keeper belongs to is going away: its sockets will never be ready again.
+    pub(super) fn orphan(&self) {
+        let mut wakers = Vec::new();
+        let rigs = {
+            let mut inner = self.lock();
+            inner.keeper = Keeper::None;
+            inner.runtime = None;
+            inner.state.orphan(&mut wakers)
+        };
+        drop(rigs);
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    /// Connections that have lived long enough take nothing new, and are given back.
+    pub(super) fn retire(&self) {
+        let Some(max) = self.options.max_lifetime else { return };
+        let mut inner = self.lock();
+        for line in 0..self.wakers.len() {
+            if inner.state.rig(line).is_some_and(|rig| rig.age() >= max) {
+                inner.state.retire(line);
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for Mux {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Mux").field("mode", &self.mode).finish_non_exhaustive()
+    }
+}
+
+impl Drop for Mux {
+    fn drop(&mut self) {
+        // A keeper that is parked has to see that there is nothing left to keep.
+        self.unpark.notify_one();
+    }
+}
+
+/// Drives a rig. Whoever does so does it for all: his own budget has nothing to do with it, and a socket that pends
+/// because that is spent would never be ready.
+fn drive(rig: &mut Line) {
+    let work = unconstrained(poll_fn(|_| {
+        rig.drive();
+        Poll::Ready(())
+    }));
+    let mut work = pin!(work);
+    let _ready = std::future::Future::poll(
+        work.as_mut(),
+        &mut std::task::Context::from_waker(Waker::noop()),
+    );
+}
+
+fn wake(waker: Option<Waker>) {
+    if let Some(waker) = waker {
+        waker.wake();
+    }
+}
+
+/// A rig that is driven. Should the driver panic, the connection is lost, and nothing else.
+struct Out<'m> {
+    mux: &'m Mux,
+    held: Option<Held<Line>>,
+}
+
+impl Drop for Out<'_> {
+    fn drop(&mut self) {
+        let Some(mut held) = self.held.take() else { return };
+        held.rig.lose(&keeper::panicked());
+        let mut inner = self.mux.lock();
+        inner.state.land(&mut held, None);
+        let wakers = std::mem::take(held.rig.wakers());
+        let settled = inner.state.settle(held, false);
+        drop(inner);
+        wakers.into_iter().for_each(Waker::wake);
+        if let Settled::Back { waker, gone } = settled {
+            wake(waker);
+            drop(gone);
+        }
+    }
+}
+
+/// The search for a connection; if its task is dropped, nobody has found one.
+struct Opening {
+    mux: Option<Arc<Mux>>,
+    line: usize,
+}
+
+impl Drop for Opening {
+    fn drop(&mut self) {
+        if let Some(mux) = self.mux.take() {
+            // Its runtime goes away.
+            mux.orphan();
+            mux.not_opened(self.line, AcquireError::NoRuntime);
+        }
+    }
+}
+
+async fn connect(pool: Pool<Manager>, mut opening: Opening) {
+    let mut acquire = pin!(pool.acquire(&AcquireRequest::default()));
+    let acquired = poll_fn(|cx| {
+        let polled = acquire.as_mut().poll(cx);
+        // Without timers nobody can wait for a connection, nor keep one.
+        if !matches!(polled, Poll::Ready(Err(_)))
+            && let Some(mux) = &opening.mux
+        {
+            mux.have_a_keeper();
+        }
+        polled
+    })
+    .await;
+    let Some(mux) = opening.mux.take() else { return };
+    match acquired {
+        Ok(lease) => mux.opened(opening.line, lease.into_owned()),
+        Err(error) => mux.not_opened(opening.line, error),
+    }
+}

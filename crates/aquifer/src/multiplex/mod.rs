@@ -1,0 +1,68 @@
+//! Multiplexing: statements of many tasks, one behind the other over few connections.
+//!
+//! A call joins the [queue](state); whoever finds nobody leading lets all who are ready join, takes a connection's
+//! [rig](rig), sends what is queued in one write, reads what has come and tells the others. No task does the I/O: it
+//! happens in whatever caller is awake, and a [keeper](keeper) sees to what none of them does. `docs/multiplexing.md`
+//! has the rules.
+//!
+//! What it never does: it runs no transaction, no text of several statements, nothing that keeps something in its
+//! session, and nothing whose reader decides how long it lasts.
+
+mod call;
+mod engine;
+mod keeper;
+mod pace;
+mod passage;
+mod rig;
+mod state;
+
+pub(crate) use engine::{Mux, Timing};
+pub(crate) use pace::Pace;
+
+use crate::text::Text;
+use aquifer_driver::Access;
+
+/// Whether a text shares a connection with others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It does: it changes nothing.
+    Reads,
+    /// It does where sessions that are shared may write: one statement that keeps nothing in its session.
+    Writes,
+    /// It has a connection to itself.
+    Alone,
+}
+
+/// Whether this text shares.
+pub(crate) fn shares(text: &Text) -> Verdict {
+    if text.is_script() || text.controls() {
+        return Verdict::Alone;
+    }
+    if text.access() == Access::ReadOnly {
+        return Verdict::Reads;
+    }
+    let word = text.sql().split(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default();
+    match ["insert", "update", "delete"].iter().any(|known| word.eq_ignore_ascii_case(known)) {
+        true => Verdict::Writes,
+        false => Verdict::Alone,
+    }
+}
+
+/// What was shared so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct MultiplexStats {
+    /// Calls that shared a connection.
+    pub shared: u64,
+    /// Times that statements were sent, as many together as were there.
+    pub flights: u64,
+    /// Segments that they stood in: confirmations of the server's, on PostgreSQL Syncs.
+    pub segments: u64,
+    /// Times that a statement was sent again: a neighbour's error had kept it from running, or its connection was lost.
+    pub resent: u64,
+    /// Times that a read was moved to another connection, from behind a statement that took long or a result that nobody
+    /// read.
+    pub moved: u64,
+    /// Calls that were to share, and had a connection to themselves in the end.
+    pub elsewhere: u64,
+}

@@ -1,0 +1,301 @@
+//! [`Line`]: one shared connection with the calls that are under way on it, for whoever drives it.
+
+use std::collections::VecDeque;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use aquifer_driver::multiplex::{Answers, Room, Ticket};
+use aquifer_driver::{Error, ErrorKind, Outcome, Result, RowBatch};
+
+use super::call::Call;
+use super::state::{Landed, Landing, NOBODY, Rig};
+use crate::source::Lease;
+
+/// Statements in one segment: an error of one keeps those behind it from running, and answers come while the rest
+/// runs.
+const SEGMENT_MAX: usize = 16;
+
+/// What a result may take before its caller has to take rows.
+pub(super) const CREDIT: usize = 256 * 1024;
+
+/// A shared connection.
+pub(super) struct Line {
+    lease: Lease,
+    /// To be sent.
+    fresh: VecDeque<(u32, Box<Call>)>,
+    aloft: Aloft,
+    /// Who is woken by the connection.
+    waker: Waker,
+    wakers: Vec<Waker>,
+    /// Each statement has a segment to itself.
+    one_each: bool,
+    /// Nothing is owed, and no request to stop is on its way.
+    clear: bool,
+    lost: bool,
+    pub(super) flights: u64,
+    pub(super) segments: u64,
+}
+
+/// The statements under way, as the driver answers them.
+struct Aloft {
+    /// In order; the ticket of the first is `base`.
+    flights: VecDeque<Flight>,
+    base: u32,
+    landed: VecDeque<Landed>,
+    /// A request to stop is on its way, and may hit anyone.
+    stopping: bool,
+}
+
+struct Flight {
+    at: u32,
+    call: Option<Box<Call>>,
+    /// Nobody reads the rows.
+    forgotten: bool,
+    /// The server has run it, or not; it is no more than a place in the order.
+    over: bool,
+    full: bool,
+}
+
+impl Aloft {
+    fn flight(&mut self, ticket: Ticket) -> Option<&mut Flight> {
+        self.flights.get_mut(ticket.0.wrapping_sub(self.base) as usize)
+    }
+
+    fn land(&mut self, ticket: Ticket, how: Landing) {
+        let Some(flight) = self.flight(ticket) else { return };
+        if std::mem::replace(&mut flight.over, true) {
+            return;
+        }
+        let (at, call) = (flight.at, flight.call.take());
+        self.landed.push_back(Landed { at, call, how });
+        while self.flights.front().is_some_and(|flight| flight.over) {
+            self.flights.pop_front();
+            self.base = self.base.wrapping_add(1);
+        }
+    }
+}
+
+impl Answers for Aloft {
+    fn room(&mut self, ticket: Ticket) -> Room<'_> {
+        let Some(flight) = self.flight(ticket) else { return Room::Skip };
+        flight.full = false;
+        if flight.forgotten {
+            return Room::Skip;
+        }
+        match &mut flight.call {
+            Some(call) if call.rows.byte_len() < CREDIT => Room::Into(&mut call.rows),
+            Some(_) => {
+                flight.full = true;
+                Room::Full
+            }
+            None => Room::Skip,
+        }
+    }
+
+    fn answered(&mut self, ticket: Ticket, answer: Result<Outcome>) {
+        let stopped = self.stopping
+            && self.flight(ticket).is_some_and(|flight| !flight.forgotten)
+            && matches!(&answer, Err(error) if error.kind() == ErrorKind::Cancelled);
+        let how = match answer {
+            Err(error) if stopped => Landing::Hit(error),
+            answer => Landing::Answered(answer),
+        };
+        self.land(ticket, how);
+    }
+
+    fn not_run(&mut self, ticket: Ticket) {
+        self.land(ticket, Landing::Unrun);
+    }
+}
+
+impl Line {
+    pub(super) fn new(lease: Lease, waker: Waker, one_each: bool) -> Self {
+        Self {
+            lease,
+            fresh: VecDeque::new(),
+            aloft: Aloft {
+                flights: VecDeque::new(),
+                base: 0,
+                landed: VecDeque::new(),
+                stopping: false,
+            },
+            waker,
+            wakers: Vec::new(),
+            one_each,
+            clear: true,
+            lost: false,
+            flights: 0,
+            segments: 0,
+        }
+    }
+
+    pub(super) fn lease(&mut self) -> &mut Lease {
+        &mut self.lease
+    }
+
+    /// Sends what is to be sent, and takes what has come.
+    pub(super) fn drive(&mut self) {
+        if self.lost {
+            return;
+        }
+        let Some(multiplex) = self.lease.connection().multiplex() else {
+            return self.lose(&unable());
+        };
+        self.flights += u64::from(!self.fresh.is_empty());
+        let length = match self.one_each {
+            true => 1,
+            false => self.fresh.len().div_ceil(2).clamp(1, SEGMENT_MAX),
+        };
+        let mut segment = 0;
+        while let Some((at, call)) = self.fresh.pop_front() {
+            if segment > 0 && (call.alone || segment == length) {
+                multiplex.end_segment();
+                (segment, self.segments) = (0, self.segments + 1);
+            }
+            let ticket = Ticket(self.aloft.base.wrapping_add(self.aloft.flights.len() as u32));
+            let sql = call.text.shared_sql();
+            match multiplex.push(ticket, sql, &call.params, call.want) {
+                Ok(()) => {
+                    segment = if call.alone { length } else { segment + 1 };
+                    self.aloft.flights.push_back(Flight {
+                        at,
+                        call: Some(call),
+                        forgotten: false,
+                        over: false,
+                        full: false,
+                    });
+                }
+                Err(error) if error.is_connection_lost() => {
+                    self.fresh.push_front((at, call));
+                    return self.lose(&error);
+                }
+                Err(error) => {
+                    let how = Landing::Answered(Err(error));
+                    self.aloft.landed.push_back(Landed { at, call: Some(call), how });
+                }
+            }
+        }
+        if segment > 0 {
+            multiplex.end_segment();
+            self.segments += 1;
+        }
+        let mut cx = Context::from_waker(&self.waker);
+        let polled = multiplex.poll_drive(&mut cx, &mut self.aloft);
+        self.clear = polled.is_ready();
+        match polled {
+            Poll::Ready(Err(error)) => self.lose(&error),
+            Poll::Ready(Ok(())) => self.aloft.stopping = false,
+            Poll::Pending => {}
+        }
+    }
+
+    /// The connection is of no further use.
+    #[cold]
+    pub(super) fn lose(&mut self, error: &Error) {
+        self.lost = true;
+        let Aloft { flights, landed, .. } = &mut self.aloft;
+        for flight in flights.drain(..).filter(|flight| !flight.over) {
+            let how = Landing::Lost(copy(error));
+            landed.push_back(Landed { at: flight.at, call: flight.call, how });
+        }
+        for (at, call) in self.fresh.drain(..) {
+            landed.push_back(Landed { at, call: Some(call), how: Landing::Unsent });
+        }
+    }
+
+    /// Makes way for what only waits behind the statement that takes long: it can run elsewhere.
+    pub(super) fn move_behind(&mut self) {
+        let Aloft { flights, landed, .. } = &mut self.aloft;
+        for flight in flights.iter_mut().skip(1) {
+            if flight.forgotten || flight.call.as_ref().is_none_or(|call| call.writes) {
+                continue;
+            }
+            let call = flight.call.take();
+            let at = std::mem::replace(&mut flight.at, NOBODY);
+            flight.forgotten = true;
+            landed.push_back(Landed { at, call, how: Landing::Moved });
+        }
+    }
+
+    /// The statement that has been under way longest, and its place.
+    pub(super) fn head(&self) -> Option<(u32, Option<&Call>)> {
+        self.aloft.flights.front().map(|flight| (flight.at, flight.call.as_deref()))
+    }
+
+    /// From now on, a statement may be hit by a stop.
+    pub(super) fn stopping(&mut self) {
+        self.aloft.stopping = true;
+        self.clear = false;
+    }
+
+    /// How long the connection has lived.
+    pub(super) fn age(&self) -> Duration {
+        self.lease.info().age
+    }
+}
+
+impl Rig for Line {
+    fn board(&mut self, at: u32, call: Box<Call>) {
+        self.fresh.push_back((at, call));
+    }
+
+    fn forget(&mut self, at: u32) {
+        if let Some(flight) = self.aloft.flights.iter_mut().find(|flight| flight.at == at) {
+            flight.forgotten = true;
+        }
+    }
+
+    fn landed(&mut self) -> Option<Landed> {
+        self.aloft.landed.pop_front()
+    }
+
+    fn overflow(&mut self) -> Option<(u32, &mut RowBatch)> {
+        let flight = self.aloft.flights.front_mut()?;
+        match (&mut flight.call, flight.full) {
+            (Some(call), true) => Some((flight.at, &mut call.rows)),
+            _ => None,
+        }
+    }
+
+    fn is_lost(&self) -> bool {
+        self.lost
+    }
+
+    fn is_clear(&self) -> bool {
+        self.clear
+    }
+
+    fn wakers(&mut self) -> &mut Vec<Waker> {
+        &mut self.wakers
+    }
+}
+
+impl std::fmt::Debug for Line {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Line")
+            .field("under_way", &self.aloft.flights.len())
+            .field("lost", &self.lost)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The same to be said to another caller.
+#[cold]
+pub(super) fn copy(error: &Error) -> Error {
+    let mut copy = Error::new(error.kind(), error.message().to_owned());
+    if let Some(hint) = error.hint() {
+        copy = copy.with_hint(hint.to_owned());
+    }
+    if let Some(code) = error.code() {
+        copy = copy.with_code(code.to_owned());
+    }
+    if let Some(state) = error.sqlstate() {
+        copy = copy.with_sqlstate(state);
+    }
+    copy
+}
+
+#[cold]
+fn unable() -> Error {
+    Error::new(ErrorKind::Unsupported, "this session runs one statement at a time")
+}

@@ -1,0 +1,1170 @@
+//! The decisions of multiplexing, without I/O: who waits where, what is sent next and over which connection, and
+//! who has to see to it.
+//!
+//! Callers have places; places queue, fly, and are told. A connection is a line: its [`Rig`], which whoever drives
+//! it takes out and puts back. Whatever happens while it is out is noted here, and looked at before it is put back,
+//! under one lock: so nothing is missed.
+
+use std::collections::VecDeque;
+use std::task::Waker;
+use std::time::Duration;
+
+use aquifer_driver::{Error, ErrorKind, Outcome, Result, Retry, RowBatch};
+use tokio::time::Instant;
+
+use super::call::Call;
+
+/// Calls that wait for room; further ones have a connection to themselves.
+const QUEUE_MAX: usize = 65_536;
+
+/// Statements under way on one connection: at first, at least, and at most.
+const DEPTH: usize = 64;
+const DEPTH_MIN: usize = 4;
+const DEPTH_MAX: usize = 128;
+
+/// Calls that wait while another task drives the connection that has room, before the next one is opened.
+const SPREAD: usize = 8;
+
+/// When to look again for ends of time, if none is known.
+const FAR: Duration = Duration::from_secs(1);
+
+/// Calls kept to be used again.
+const SPARE_MAX: usize = 1024;
+
+/// Connections that may be lost under one call.
+const LOST_MAX: u32 = 3;
+
+/// How often a call may come back without having run: first it gets a segment to itself, then it goes elsewhere.
+const UNRUN_ALONE: u32 = 3;
+const UNRUN_MAX: u32 = 8;
+
+/// How often a call may be hit by a stop that was meant for another one.
+const HIT_MAX: u32 = 3;
+
+/// Stands in a line for a statement that nobody waits for there any more.
+pub(super) const NOBODY: u32 = u32::MAX;
+
+/// What drives a connection, as far as this is concerned.
+pub(super) trait Rig {
+    /// A call is to be sent.
+    fn board(&mut self, at: u32, call: Box<Call>);
+
+    /// Nobody waits for the call of this place any more.
+    fn forget(&mut self, at: u32);
+
+    /// The next call that is over, here.
+    fn landed(&mut self) -> Option<Landed>;
+
+    /// Rows for which there is no room, and whose they are.
+    fn overflow(&mut self) -> Option<(u32, &mut RowBatch)>;
+
+    /// Whether the connection is of no further use.
+    fn is_lost(&self) -> bool;
+
+    /// Whether nothing is owed, and no request to stop is on its way.
+    fn is_clear(&self) -> bool;
+
+    /// Whom to wake.
+    fn wakers(&mut self) -> &mut Vec<Waker>;
+}
+
+/// A call that is over on its connection.
+#[derive(Debug)]
+pub(super) struct Landed {
+    pub(super) at: u32,
+    pub(super) call: Option<Box<Call>>,
+    pub(super) how: Landing,
+}
+
+/// How.
+#[derive(Debug)]
+pub(super) enum Landing {
+    Answered(Result<Outcome>),
+    /// The server has not run it.
+    Unrun,
+    /// A stop that was meant for another statement has hit it.
+    Hit(Error),
+    /// It only reads: another connection can run it, whatever becomes of it here.
+    Moved,
+    /// It was not sent.
+    Unsent,
+    /// The connection is lost, with this to be said.
+    Lost(Error),
+}
+
+/// What a caller is told.
+#[derive(Debug)]
+pub(super) enum Answer {
+    Over(Result<Outcome>),
+    /// It has to run on a connection of its own; nothing has come of it here.
+    Elsewhere,
+}
+
+/// What a caller does next.
+#[derive(Debug)]
+pub(super) enum Turn<R> {
+    /// Waits: it will be woken.
+    Wait,
+    /// Says whom to wake, and asks again.
+    Introduce,
+    /// Drives a connection, and asks again.
+    Drive(Held<R>),
+    /// Gets a connection for this line, and asks again.
+    Open(usize),
+    /// Takes rows; there are more.
+    Rows(RowBatch),
+    /// Forgets the rows it has: the statement begins again.
+    Restart,
+    /// Has its answer, and the rows that were not taken before.
+    Done(Done),
+    /// Its time is up; whether anything of it was sent.
+    Late { sent: bool },
+}
+
+#[derive(Debug)]
+pub(super) struct Done {
+    pub(super) call: Option<Box<Call>>,
+    pub(super) part: Option<RowBatch>,
+    pub(super) answer: Answer,
+    /// To be dropped without the lock.
+    pub(super) _waker: Option<Waker>,
+}
+
+/// A rig, taken out of its line.
+#[derive(Debug)]
+pub(super) struct Held<R> {
+    pub(super) line: usize,
+    pub(super) rig: R,
+}
+
+/// Why a call does not share.
+#[derive(Debug)]
+pub(super) struct Refused(pub(super) Box<Call>);
+
+/// What the keeper is to do.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Job {
+    /// Drive: somebody was woken for it and did not come.
+    Drive(usize),
+    /// Drive, and move what stands behind the statement that takes long.
+    Move(usize),
+    /// As `Drive`, and tell the server to stop what nobody waits for.
+    Stop(usize),
+    /// Give up the connection: it does not stop.
+    GiveUp(usize),
+    /// Give the lease back.
+    Release(usize),
+    /// See to the queue.
+    Lead,
+}
+
+/// Times, most of them in ticks of the keeper.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    /// A statement at the head for longer holds up what stands behind it.
+    pub(super) slow: u64,
+    /// A statement that nobody waits for is stopped after this.
+    pub(super) stop: u64,
+    /// A connection on which nothing stops is given up after this.
+    pub(super) patience: u64,
+    /// A lease without work is given back after this.
+    pub(super) idle: u64,
+    /// A call waits in the queue for no longer.
+    pub(super) queue: Duration,
+}
+
+#[derive(Debug, Default)]
+struct Place {
+    stage: Stage,
+    waker: Option<Waker>,
+    /// While it is queued or told.
+    call: Option<Box<Call>>,
+    /// Rows that it has not taken yet.
+    part: Option<RowBatch>,
+    /// Rows were handed over.
+    parted: bool,
+    /// Rows that were handed over are void.
+    restart: bool,
+    /// It has the duty to send what is queued.
+    leads: bool,
+    /// Its time is up.
+    late: bool,
+    /// When its time is up.
+    until: Option<Instant>,
+    /// When it was queued.
+    since: Option<Instant>,
+}
+
+#[derive(Debug, Default)]
+enum Stage {
+    #[default]
+    Free,
+    Queued,
+    Flying(usize),
+    Told(Answer),
+    /// The caller wants no answer any more; the queue or a line still has its number.
+    Gone,
+}
+
+#[derive(Debug)]
+struct Line<R> {
+    phase: Phase<R>,
+    /// The places whose statements are under way, in order.
+    order: VecDeque<u32>,
+    depth: usize,
+    /// There is something to read, or to write, and nobody has seen to it.
+    signalled: bool,
+    /// The keeper has seen that.
+    seen: bool,
+    /// Who was woken for it.
+    delegate: Option<u32>,
+    /// Whose callers have left since the rig was last out.
+    left: Vec<u32>,
+    /// The result that has no room.
+    full: Option<u32>,
+    /// What is at the head holds up the rest: nothing is added.
+    stalled: bool,
+    /// A stop is on its way, since then.
+    stopping: Option<u64>,
+    /// It is to be given back as soon as nothing is under way.
+    retiring: bool,
+    /// It is of no further use, though its rig does not know yet.
+    doomed: bool,
+    /// Since when the statement at the head is there.
+    head_since: u64,
+    /// When something was last added.
+    used: u64,
+    /// Statements that were added since the depth was last changed.
+    smooth: usize,
+}
+
+#[derive(Debug)]
+enum Phase<R> {
+    /// No connection, and nobody gets one.
+    Vacant,
+    /// Somebody gets one.
+    Opening,
+    Here(R),
+    /// Somebody drives it.
+    Out,
+}
+
+impl<R> Line<R> {
+    fn new() -> Self {
+        Self {
+            phase: Phase::Vacant,
+            order: VecDeque::new(),
+            depth: DEPTH,
+            signalled: false,
+            seen: false,
+            delegate: None,
+            left: Vec::new(),
+            full: None,
+            stalled: false,
+            stopping: None,
+            retiring: false,
+            doomed: false,
+            head_since: 0,
+            used: 0,
+            smooth: 0,
+        }
+    }
+
+    fn is_here(&self) -> bool {
+        matches!(self.phase, Phase::Here(_))
+    }
+
+    /// Whether nothing may be added, however few are under way.
+    fn is_barred(&self) -> bool {
+        self.stalled
+            || self.full.is_some()
+            || self.stopping.is_some()
+            || self.retiring
+            || self.doomed
+    }
+
+    fn has_room(&self) -> bool {
+        !self.is_barred() && self.order.len() < self.depth
+    }
+
+    /// The line has no connection any more.
+    fn vacate(&mut self) {
+        self.phase = Phase::Vacant;
+        (self.signalled, self.seen, self.delegate) = (false, false, None);
+        (self.stalled, self.retiring, self.doomed) = (false, false, false);
+        (self.full, self.stopping) = (None, None);
+        self.left.clear();
+    }
+}
+
+/// What was counted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Counted {
+    pub(super) shared: u64,
+    pub(super) resent: u64,
+    pub(super) moved: u64,
+    pub(super) elsewhere: u64,
+}
+
+/// All of it.
+#[derive(Debug)]
+pub(super) struct State<R> {
+    /// As many as ever waited at once.
+    places: Vec<Place>,
+    free: Vec<u32>,
+    /// Places whose calls are to be sent.
+    queue: VecDeque<u32>,
+    /// Someone has the duty to send what is queued.
+    led: bool,
+    /// The last time somebody saw to the queue.
+    lead_since: u64,
+    lines: Box<[Line<R>]>,
+    /// How many were sent together last.
+    last_batch: usize,
+    #[expect(clippy::vec_box, reason = "the boxes go round")]
+    spare: Vec<Box<Call>>,
+    /// Calls that go back into the queue, for a moment.
+    again: Vec<u32>,
+    closed: bool,
+    /// Places with an end of their time, and a moment before which none of them ends.
+    timed: usize,
+    earliest: Option<Instant>,
+    /// The last time that was told.
+    now: Option<Instant>,
+    /// The keeper's clock.
+    tick: u64,
+    bounds: Bounds,
+    pub(super) counted: Counted,
+}
+
+impl<R: Rig> State<R> {
+    pub(super) fn new(lines: usize, bounds: Bounds) -> Self {
+        Self {
+            places: Vec::new(),
+            free: Vec::new(),
+            queue: VecDeque::new(),
+            led: false,
+            lead_since: 0,
+            lines: (0..lines).map(|_| Line::new()).collect(),
+            last_batch: 1,
+            spare: Vec::new(),
+            again: Vec::new(),
+            closed: false,
+            timed: 0,
+            earliest: None,
+            now: None,
+            tick: 0,
+            bounds,
+            counted: Counted::default(),
+        }
+    }
+
+    /// A call to be used again.
+    pub(super) fn spare(&mut self) -> Option<Box<Call>> {
+        self.spare.pop()
+    }
+
+    /// Keeps a call to be used again.
+    pub(super) fn keep(&mut self, mut call: Box<Call>) {
+        if self.spare.len() < SPARE_MAX {
+            call.rest();
+            self.spare.push(call);
+        }
+    }
+
+    fn under_way(&self) -> usize {
+        self.lines.iter().map(|line| line.order.len()).sum()
+    }
+
+    /// Whether every connection is held up: whoever comes now would wait for others.
+    fn is_jammed(&self) -> bool {
+        self.lines
+            .iter()
+            .all(|line| matches!(line.phase, Phase::Here(_) | Phase::Out) && line.is_barred())
+    }
+
+    /// Queues a call.
+    ///
+    /// # Errors
+    ///
+    /// The call, if it is to go elsewhere.
+    pub(super) fn enter(
+        &mut self,
+        call: Box<Call>,
+        waker: Waker,
+        now: Instant,
+        until: Option<Instant>,
+    ) -> std::result::Result<(u32, Enter), Refused> {
+        if self.queue.len() >= QUEUE_MAX || self.is_jammed() {
+            self.counted.elsewhere += 1;
+            return Err(Refused(call));
+        }
+        self.counted.shared += 1;
+        let at = self.free.pop().unwrap_or_else(|| {
+            self.places.push(Place::default());
+            (self.places.len() - 1) as u32
+        });
+        self.now = Some(now);
+        if let Some(until) = until {
+            self.timed += 1;
+            self.earliest = Some(self.earliest.map_or(until, |earliest| earliest.min(until)));
+        }
+        let place = &mut self.places[at as usize];
+        place.waker = Some(waker);
+        (place.until, place.since) = (until, Some(now));
+        if self.closed {
+            place.stage = Stage::Told(Answer::Over(Err(closed())));
+            place.call = Some(call);
+            return Ok((at, Enter::Go));
+        }
+        place.stage = Stage::Queued;
+        place.call = Some(call);
+        self.queue.push_back(at);
+        if self.led {
+            return Ok((at, Enter::Wait));
+        }
+        self.lead_since = self.tick;
+        if self.last_batch <= 1 && self.queue.len() == 1 && self.under_way() == 0 {
+            return Ok((at, Enter::Go));
+        }
+        self.led = true;
+        self.places[at as usize].leads = true;
+        Ok((at, Enter::Yield))
+    }
+
+    /// What the caller of this place does next. `waker` is who is to be woken, once it has been asked for; what
+    /// it leaves in there is to be dropped without the lock.
+    pub(super) fn turn(&mut self, at: u32, known: &Waker, waker: &mut Option<Waker>) -> Turn<R> {
+        let place = &mut self.places[at as usize];
+        if std::mem::take(&mut place.leads) {
+            self.led = false;
+        }
+        if let Stage::Told(_) = place.stage {
+            if std::mem::take(&mut place.restart) {
+                return Turn::Restart;
+            }
+            return self.done(at);
+        }
+        if place.late {
+            let sent = matches!(place.stage, Stage::Flying(_));
+            return Turn::Late { sent };
+        }
+        if std::mem::take(&mut place.restart) {
+            return Turn::Restart;
+        }
+        if let Some(part) = place.part.take() {
+            if let Stage::Flying(line) = place.stage
+                && self.lines[line].full == Some(at)
+            {
+                let line = &mut self.lines[line];
+                (line.full, line.signalled, line.seen) = (None, true, false);
+            }
+            return Turn::Rows(part);
+        }
+        if let Some(turn) = self.duty() {
+            return turn;
+        }
+        let place = &mut self.places[at as usize];
+        if place.waker.as_ref().is_some_and(|there| there.will_wake(known)) {
+            return Turn::Wait;
+        }
+        match waker.take() {
+            Some(new) => {
+                *waker = place.waker.replace(new);
+                Turn::Wait
+            }
+            None => Turn::Introduce,
+        }
+    }
+
+    fn done(&mut self, at: u32) -> Turn<R> {
+        let place = &mut self.places[at as usize];
+        let (call, part, waker) = (place.call.take(), place.part.take(), place.waker.take());
+        let Stage::Told(answer) = std::mem::take(&mut place.stage) else { return Turn::Wait };
+        self.vacant(at);
+        Turn::Done(Done { call, part, answer, _waker: waker })
+    }
+
+    /// A place is free again.
+    fn vacant(&mut self, at: u32) {
+        let place = &mut self.places[at as usize];
+        if place.until.is_some() {
+            self.timed -= 1;
+        }
+        *place = Place::default();
+        self.free.push(at);
+    }
+
+    /// What is to be done by whoever is awake.
+    fn duty(&mut self) -> Option<Turn<R>> {
+        let signalled = self.lines.iter().position(|line| line.signalled && line.is_here());
+        if let Some(line) = signalled {
+            return self.take(line).map(Turn::Drive);
+        }
+        if self.led {
+            return None;
+        }
+        self.skip_gone();
+        if self.queue.is_empty() {
+            return None;
+        }
+        match self.choose()? {
+            Choice::Take(line) => self.take(line).map(Turn::Drive),
+            Choice::Open(line) => {
+                self.lines[line].phase = Phase::Opening;
+                Some(Turn::Open(line))
+            }
+        }
+    }
+
+    /// Lets go of the calls at the queue's head whose callers have left.
+    fn skip_gone(&mut self) {
+        while let Some(&at) = self.queue.front()
+            && let Stage::Gone = self.places[at as usize].stage
+        {
+            self.queue.pop_front();
+            self.bury(at);
+        }
+    }
+
+    /// A call whose caller has left is over.
+    fn bury(&mut self, at: u32) {
+        if let Some(call) = self.places[at as usize].call.take() {
+            self.keep(call);
+        }
+        self.vacant(at);
+    }
+
+    /// Where the queue's next calls go.
+    fn choose(&self) -> Option<Choice> {
+        let mut busy = false;
+        for (index, line) in self.lines.iter().enumerate() {
+            match line.phase {
+                Phase::Here(_) if line.has_room() => return Some(Choice::Take(index)),
+                Phase::Opening => return None,
+                Phase::Out => busy |= line.has_room(),
+                Phase::Here(_) | Phase::Vacant => {}
+            }
+        }
+        // Whoever drives the one that has room will look at the queue before he leaves.
+        if busy && self.queue.len() < SPREAD {
+            return None;
+        }
+        let vacant = self.lines.iter().position(|line| matches!(line.phase, Phase::Vacant))?;
+        Some(Choice::Open(vacant))
+    }
+
+    /// Takes a rig out, with what it is to send.
+    pub(super) fn take(&mut self, index: usize) -> Option<Held<R>> {
+        let line = &mut self.lines[index];
+        let mut rig = match std::mem::replace(&mut line.phase, Phase::Out) {
+            Phase::Here(rig) => rig,
+            other => {
+                line.phase = other;
+                return None;
+            }
+        };
+        (line.signalled, line.seen, line.delegate) = (false, false, None);
+        for at in line.left.drain(..) {
+            rig.forget(at);
+        }
+        if !self.led {
+            self.fill(index, &mut rig, false);
+        }
+        Some(Held { line: index, rig })
+    }
+
+    fn fill(&mut self, index: usize, rig: &mut R, new: bool) {
+        let before = self.lines[index].order.len();
+        let mut boarded = 0;
+        while self.lines[index].has_room()
+            && let Some(at) = self.queue.pop_front()
+        {
+            let place = &mut self.places[at as usize];
+            if let Stage::Gone = place.stage {
+                self.bury(at);
+                continue;
+            }
+            let Some(mut call) = place.call.take() else { continue };
+            place.stage = Stage::Flying(index);
+            // It has waited for a new one.
+            call.solo = before == 0 && boarded == 0 && !new && self.queue.is_empty();
+            self.lines[index].order.push_back(at);
+            rig.board(at, call);
+            boarded += 1;
+        }
+        if boarded > 0 {
+            let line = &mut self.lines[index];
+            self.last_batch = boarded;
+            line.used = self.tick;
+            if before == 0 {
+                line.head_since = self.tick;
+            }
+            line.smooth += boarded;
+            if line.smooth > 64 * line.depth {
+                line.smooth = 0;
+                line.depth = (line.depth + 1).min(DEPTH_MAX);
+            }
+        }
+    }
+
+    /// Takes over what a rig has brought back. Whom to wake is left with the rig; not the caller `me`, who is awake.
+    pub(super) fn land(&mut self, held: &mut Held<R>, me: Option<u32>) {
+        let Held { line: index, rig } = held;
+        let index = *index;
+        let head = self.lines[index].order.front().copied();
+        while let Some(Landed { at, call, how }) = rig.landed() {
+            self.leave_line(index, at, matches!(how, Landing::Moved));
+            if let Some(call) = call
+                && at != NOBODY
+            {
+                self.land_one(index, at, call, how, me, rig.wakers());
+            }
+        }
+        // In their old order, before all others.
+        while let Some(at) = self.again.pop() {
+            self.queue.push_front(at);
+        }
+        let line = &mut self.lines[index];
+        if line.order.front().copied() != head {
+            line.head_since = self.tick;
+            line.stalled = false;
+        }
+        if let Some((at, rows)) = rig.overflow() {
+            let place = &mut self.places[at as usize];
+            if place.part.is_none() {
+                let mut next = RowBatch::new();
+                next.set_columns(rows.columns());
+                place.part = Some(std::mem::replace(rows, next));
+                place.parted = true;
+                // There is room again.
+                line.signalled = true;
+                if me != Some(at)
+                    && let Some(waker) = place.waker.take()
+                {
+                    rig.wakers().push(waker);
+                }
+            } else {
+                line.full = Some(at);
+            }
+        }
+    }
+
+    fn leave_line(&mut self, index: usize, at: u32, stays: bool) {
+        let line = &mut self.lines[index];
+        let Some(position) = line.order.iter().position(|there| *there == at) else { return };
+        if line.full == Some(at) {
+            line.full = None;
+        }
+        if stays {
+            line.order[position] = NOBODY;
+        } else if position == 0 {
+            line.order.pop_front();
+        } else {
+            line.order.remove(position);
+        }
+    }
+
+    fn land_one(
+        &mut self,
+        index: usize,
+        at: u32,
+        mut call: Box<Call>,
+        how: Landing,
+        me: Option<u32>,
+        wakers: &mut Vec<Waker>,
+    ) {
+        if let Stage::Gone = self.places[at as usize].stage {
+            // The place's next caller must not be taken for the one who left.
+            self.lines[index].left.retain(|left| *left != at);
+            self.keep(call);
+            self.vacant(at);
+            return;
+        }
+        let answer = match how {
+            Landing::Answered(answer) => Answer::Over(answer),
+            Landing::Moved => {
+                self.counted.moved += 1;
+                return self.requeue(at, call);
+            }
+            Landing::Unsent => return self.requeue(at, call),
+            Landing::Unrun => {
+                call.unrun += 1;
+                call.alone |= call.unrun >= UNRUN_ALONE;
+                if call.unrun < UNRUN_MAX {
+                    self.counted.resent += 1;
+                    return self.requeue(at, call);
+                }
+                Answer::Elsewhere
+            }
+            Landing::Hit(error) => {
+                call.hit += 1;
+                if call.hit < HIT_MAX {
+                    self.counted.resent += 1;
+                    return self.requeue(at, call);
+                }
+                Answer::Over(Err(error))
+            }
+            Landing::Lost(error) => {
+                call.lost += 1;
+                if !call.writes && call.lost < LOST_MAX {
+                    self.counted.resent += 1;
+                    return self.requeue(at, call);
+                }
+                Answer::Over(Err(match call.writes {
+                    true => error,
+                    false => error.with_retry(Retry::Safe),
+                }))
+            }
+        };
+        self.tell(at, call, answer, me, wakers);
+    }
+
+    fn requeue(&mut self, at: u32, mut call: Box<Call>) {
+        let place = &mut self.places[at as usize];
+        call.rows.clear();
+        place.part = None;
+        place.restart |= std::mem::take(&mut place.parted);
+        place.call = Some(call);
+        place.stage = Stage::Queued;
+        place.since = self.now;
+        self.again.push(at);
+    }
+
+    fn tell(
+        &mut self,
+        at: u32,
+        call: Box<Call>,
+        answer: Answer,
+        me: Option<u32>,
+        wakers: &mut Vec<Waker>,
+    ) {
+        if let Answer::Elsewhere = answer {
+            self.counted.elsewhere += 1;
+        }
+        let place = &mut self.places[at as usize];
+        place.call = Some(call);
+        place.stage = Stage::Told(answer);
+        if me != Some(at)
+            && let Some(waker) = place.waker.take()
+        {
+            wakers.push(waker);
+        }
+    }
+
+    /// Puts a rig back, unless there is more to do with it at once. Who is to be woken, and a rig that is to be
+    /// dropped, both without the lock.
+    pub(super) fn settle(&mut self, held: Held<R>, again: bool) -> Settled<R> {
+        let Held { line: index, mut rig } = held;
+        let line = &mut self.lines[index];
+        if rig.is_lost() || line.doomed {
+            let order = std::mem::take(&mut line.order);
+            line.vacate();
+            for at in order {
+                self.send_off(at, rig.wakers());
+            }
+            return Settled::Back { waker: self.hand_on(index), gone: Some(rig) };
+        }
+        if line.stopping.is_some() && rig.is_clear() {
+            line.stopping = None;
+        }
+        if line.order.is_empty() && (line.retiring || self.closed) && rig.is_clear() {
+            line.vacate();
+            return Settled::Back { waker: self.hand_on(index), gone: Some(rig) };
+        }
+        let more = line.signalled || (!self.led && !self.queue.is_empty() && line.has_room());
+        line.phase = Phase::Here(rig);
+        if more
+            && again
+            && let Some(held) = self.take(index)
+        {
+            return Settled::Again(held);
+        }
+        Settled::Back { waker: self.hand_on(index), gone: None }
+    }
+
+    /// The caller of this place goes about what is left to do, if there is anything; else somebody who waits.
+    fn hand_on(&mut self, index: usize) -> Option<Waker> {
+        if self.lines[index].signalled && self.lines[index].is_here() {
+            return self.delegate(index);
+        }
+        if self.led {
+            return None;
+        }
+        self.skip_gone();
+        if self.queue.is_empty() || self.choose().is_none() {
+            return None;
+        }
+        self.pass_on()
+    }
+
+    /// Gives the duty to send what is queued to someone who waits.
+    fn pass_on(&mut self) -> Option<Waker> {
+        for index in 0..self.queue.len() {
+            let place = &mut self.places[self.queue[index] as usize];
+            if let Stage::Queued = place.stage
+                && let Some(waker) = place.waker.take()
+            {
+                place.leads = true;
+                self.led = true;
+                return Some(waker);
+            }
+        }
+        None
+    }
+
+    /// Wakes the one who has waited longest on a line.
+    fn delegate(&mut self, index: usize) -> Option<Waker> {
+        let line = &mut self.lines[index];
+        for &at in &line.order {
+            if at == NOBODY {
+                continue;
+            }
+            let place = &mut self.places[at as usize];
+            if let Stage::Flying(_) = place.stage
+                && let Some(waker) = place.waker.take()
+            {
+                line.delegate = Some(at);
+                return Some(waker);
+            }
+        }
+        line.delegate = None;
+        None
+    }
+
+    /// There is something to do on a line; who is to be woken for it.
+    pub(super) fn signal(&mut self, index: usize) -> Option<Waker> {
+        let line = &mut self.lines[index];
+        if line.signalled || matches!(line.phase, Phase::Vacant | Phase::Opening) {
+            return None;
+        }
+        (line.signalled, line.seen) = (true, false);
+        // Whoever has the rig looks again before he puts it back.
+        if line.is_here() { self.delegate(index) } else { None }
+    }
+
+    /// A caller goes without its answer; who is to be woken, and a call that is to be dropped.
+    pub(super) fn leave(&mut self, at: u32) -> Left {
+        let place = &mut self.places[at as usize];
+        let mut left = Left { waker: None, old: place.waker.take() };
+        let led = std::mem::take(&mut place.leads);
+        match std::mem::replace(&mut place.stage, Stage::Gone) {
+            Stage::Flying(index) => {
+                place.part = None;
+                let line = &mut self.lines[index];
+                line.left.push(at);
+                if line.full == Some(at) {
+                    (line.full, line.signalled, line.seen) = (None, true, false);
+                }
+                if line.signalled && line.is_here() && line.delegate.is_none_or(|to| to == at) {
+                    left.waker = self.delegate(index);
+                }
+            }
+            Stage::Told(_) => self.bury(at),
+            Stage::Queued | Stage::Gone | Stage::Free => {}
+        }
+        if led {
+            self.led = false;
+            self.skip_gone();
+            if !self.queue.is_empty() {
+                left.waker = self.pass_on();
+            }
+        }
+        left
+    }
+
+    /// A line has its connection, which is out at first.
+    pub(super) fn opened(&mut self, index: usize, mut rig: R) -> Option<Held<R>> {
+        let line = &mut self.lines[index];
+        line.vacate();
+        line.order.clear();
+        line.depth = DEPTH;
+        line.phase = Phase::Out;
+        (line.used, line.head_since, line.smooth) = (self.tick, self.tick, 0);
+        if !self.led {
+            self.fill(index, &mut rig, true);
+        }
+        Some(Held { line: index, rig })
+    }
+
+    /// A line gets no connection now. Those who have waited for `waited` are told why, all if that is `None`.
+    pub(super) fn not_opened(
+        &mut self,
+        index: usize,
+        now: Instant,
+        waited: Option<Duration>,
+        mut why: impl FnMut() -> Answer,
+        wakers: &mut Vec<Waker>,
+    ) -> bool {
+        self.lines[index].phase = Phase::Vacant;
+        let usable = self
+            .lines
+            .iter()
+            .any(|line| matches!(line.phase, Phase::Here(_) | Phase::Out | Phase::Opening));
+        if !usable {
+            let over = |since: Instant| {
+                waited.is_none_or(|waited| now.saturating_duration_since(since) >= waited)
+            };
+            self.tell_queued(over, &mut why, wakers);
+        }
+        self.skip_gone();
+        let more = !usable && !self.queue.is_empty();
+        if more {
+            self.lines[index].phase = Phase::Opening;
+        }
+        more
+    }
+
+    fn tell_queued(
+        &mut self,
+        which: impl Fn(Instant) -> bool,
+        why: &mut impl FnMut() -> Answer,
+        wakers: &mut Vec<Waker>,
+    ) {
+        let mut queue = std::mem::take(&mut self.queue);
+        queue.retain(|&at| {
+            let place = &mut self.places[at as usize];
+            if let Stage::Gone = place.stage {
+                self.bury(at);
+                return false;
+            }
+            if !place.since.is_none_or(&which) {
+                return true;
+            }
+            if std::mem::take(&mut place.leads) {
+                self.led = false;
+            }
+            if let Some(call) = place.call.take() {
+                self.tell(at, call, why(), None, wakers);
+            }
+            false
+        });
+        self.queue = queue;
+    }
+
+    /// Nothing new is taken; what is queued is told so.
+    pub(super) fn close(&mut self, wakers: &mut Vec<Waker>) -> Vec<R> {
+        self.closed = true;
+        self.tell_queued(|_| true, &mut || Answer::Over(Err(closed())), wakers);
+        (0..self.lines.len()).filter_map(|index| self.release(index)).collect()
+    }
+
+    /// The rig of a line with nothing under way.
+    pub(super) fn release(&mut self, index: usize) -> Option<R> {
+        let line = &mut self.lines[index];
+        if !line.order.is_empty() || !line.is_here() {
+            return None;
+        }
+        match std::mem::replace(&mut line.phase, Phase::Vacant) {
+            Phase::Here(rig) => {
+                line.vacate();
+                Some(rig)
+            }
+            other => {
+                line.phase = other;
+                None
+            }
+        }
+    }
+
+    /// The connections' runtime is gone: whatever is here goes elsewhere.
+    pub(super) fn orphan(&mut self, wakers: &mut Vec<Waker>) -> Vec<R> {
+        let mut rigs = Vec::new();
+        for index in 0..self.lines.len() {
+            let line = &mut self.lines[index];
+            match std::mem::replace(&mut line.phase, Phase::Vacant) {
+                Phase::Here(rig) => {
+                    rigs.push(rig);
+                    let order = std::mem::take(&mut line.order);
+                    line.vacate();
+                    for at in order {
+                        self.send_off(at, wakers);
+                    }
+                }
+                Phase::Out => {
+                    line.phase = Phase::Out;
+                    line.doomed = true;
+                }
+                Phase::Opening | Phase::Vacant => {}
+            }
+        }
+        self.tell_queued(|_| true, &mut || Answer::Elsewhere, wakers);
+        self.led = false;
+        rigs
+    }
+
+    /// A call whose box is gone with its connection goes elsewhere, unless its caller has left.
+    fn send_off(&mut self, at: u32, wakers: &mut Vec<Waker>) {
+        if at == NOBODY {
+            return;
+        }
+        let place = &mut self.places[at as usize];
+        if let Stage::Gone = place.stage {
+            return self.vacant(at);
+        }
+        self.counted.elsewhere += 1;
+        place.stage = Stage::Told(Answer::Elsewhere);
+        wakers.extend(place.waker.take());
+    }
+
+    /// The keeper's look: time goes on by one.
+    pub(super) fn look(
+        &mut self,
+        now: Instant,
+        jobs: &mut Vec<Job>,
+        wakers: &mut Vec<Waker>,
+    ) -> bool {
+        self.tick += 1;
+        self.now = Some(now);
+        let (tick, bounds) = (self.tick, self.bounds);
+        let mut busy = false;
+        for index in 0..self.lines.len() {
+            let line = &mut self.lines[index];
+            if !line.is_here() {
+                busy |= !matches!(line.phase, Phase::Vacant);
+                continue;
+            }
+            busy = true;
+            let Some(&head) = line.order.front() else {
+                let idle = tick - line.used >= bounds.idle && self.queue.is_empty();
+                if line.retiring || self.closed || idle {
+                    jobs.push(Job::Release(index));
+                } else if line.signalled && std::mem::replace(&mut line.seen, true) {
+                    jobs.push(Job::Drive(index));
+                }
+                continue;
+            };
+            let age = tick - line.head_since;
+            let forsaken =
+                head == NOBODY || matches!(self.places[head as usize].stage, Stage::Gone);
+            match line.stopping {
+                Some(since) if tick - since >= bounds.patience => jobs.push(Job::GiveUp(index)),
+                None if forsaken && age >= bounds.stop => {
+                    line.stopping = Some(tick);
+                    jobs.push(Job::Stop(index));
+                }
+                _ if age >= bounds.slow && !line.stalled => {
+                    line.stalled = true;
+                    (line.depth, line.smooth) = ((line.depth / 2).max(DEPTH_MIN), 0);
+                    jobs.push(Job::Move(index));
+                }
+                _ if line.signalled && std::mem::replace(&mut line.seen, true) => {
+                    jobs.push(Job::Drive(index));
+                }
+                _ => {}
+            }
+        }
+        self.skip_gone();
+        if !self.queue.is_empty() {
+            busy = true;
+            let (bound, jammed) = (bounds.queue, self.is_jammed());
+            if jammed {
+                self.tell_queued(|_| true, &mut || Answer::Elsewhere, wakers);
+            } else {
+                self.tell_queued(
+                    |since| now.saturating_duration_since(since) >= bound,
+                    &mut || Answer::Over(Err(queued_too_long())),
+                    wakers,
+                );
+                if tick - self.lead_since >= 2 {
+                    if std::mem::take(&mut self.led) {
+                        self.places.iter_mut().for_each(|place| place.leads = false);
+                    }
+                    self.lead_since = tick;
+                    jobs.push(Job::Lead);
+                }
+            }
+        }
+        if self.timed > 0 {
+            busy = true;
+            if self.earliest.is_none_or(|earliest| earliest <= now) {
+                self.expire(now, wakers);
+            }
+        }
+        busy
+    }
+
+    /// Tells those whose time is up.
+    fn expire(&mut self, now: Instant, wakers: &mut Vec<Waker>) {
+        let mut earliest = None;
+        for place in &mut self.places {
+            let Some(until) = place.until else { continue };
+            match place.stage {
+                Stage::Queued | Stage::Flying(_) if until <= now => {
+                    place.late = true;
+                    wakers.extend(place.waker.take());
+                }
+                Stage::Queued | Stage::Flying(_) => {
+                    earliest =
+                        Some(earliest.map_or(until, |earliest: Instant| earliest.min(until)));
+                }
+                _ => {}
+            }
+        }
+        // A place that is late stays so until its caller comes; it needs no other look.
+        self.earliest = earliest.or(Some(now + FAR));
+    }
+
+    /// The queue's next step, for the keeper.
+    pub(super) fn lead(&mut self) -> Option<Turn<R>> {
+        self.duty()
+    }
+
+    /// A connection is to be given back as soon as nothing is under way.
+    pub(super) fn retire(&mut self, index: usize) {
+        self.lines[index].retiring = true;
+    }
+
+    /// The rig of a line, if nobody drives it.
+    pub(super) fn rig(&self, index: usize) -> Option<&R> {
+        match &self.lines[index].phase {
+            Phase::Here(rig) => Some(rig),
+            _ => None,
+        }
+    }
+}
+
+/// What a caller does who has come.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Enter {
+    /// Goes on at once.
+    Go,
+    /// Lets others join, then goes on.
+    Yield,
+    /// Waits.
+    Wait,
+}
+
+enum Choice {
+    Take(usize),
+    Open(usize),
+}
+
+/// What became of a rig that was put back.
+#[derive(Debug)]
+pub(super) enum Settled<R> {
+    Again(Held<R>),
+    Back { waker: Option<Waker>, gone: Option<R> },
+}
+
+/// What a caller who leaves has left to do without the lock.
+#[derive(Debug)]
+pub(super) struct Left {
+    pub(super) waker: Option<Waker>,
+    pub(super) old: Option<Waker>,
+}
+
+#[cold]
+fn closed() -> Error {
+    crate::errors::acquire(aquifer_pool::AcquireError::Closed)
+}
+
+#[cold]
+pub(super) fn queued_too_long() -> Error {
+    Error::new(ErrorKind::PoolTimeout, "no shared connection had room in time")
+        .with_hint(
+            "raise `multiplex_connections`, or give calls that take long a connection of their own",
+        )
+        .with_nothing_sent(true)
+        .with_retry(Retry::Safe)
+}

@@ -1,0 +1,371 @@
+//! Calls that share connections (`multiplex`), over an engine in memory.
+
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::task::Poll;
+use std::time::Duration;
+
+use aquifer::{Builder, Db, ErrorKind, Multiplexing};
+use aquifer_testkit::Gate;
+use aquifer_testkit::fake::{FakeOptions, FakeServer, Fault, Injection, Operation};
+
+fn server() -> FakeServer {
+    FakeServer::with_options(FakeOptions::like_postgres().multiplexes(true))
+}
+
+fn open(server: &FakeServer) -> Db {
+    Builder::from_connector(server.connector())
+        .multiplex(Multiplexing::Reads)
+        .max_open(4)
+        .open()
+        .unwrap()
+}
+
+const ECHO: &str = "SELECT ? AS n";
+
+async fn echo(db: &Db, n: i64) {
+    let got: i64 = db.get(ECHO, (n,)).await.unwrap();
+    assert_eq!(got, n);
+}
+
+async fn each(db: &Db, tasks: i64, times: i64) {
+    let tasks: Vec<_> = (0..tasks)
+        .map(|task| {
+            let db = db.clone();
+            tokio::spawn(async move {
+                for n in 0..times {
+                    echo(&db, task * 1000 + n).await;
+                }
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+}
+
+/// Polls so often, or until it is over.
+async fn poll_times<F: Future>(mut future: Pin<&mut F>, times: usize) -> Option<F::Output> {
+    for _ in 0..times {
+        let polled = poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await;
+        if let Poll::Ready(output) = polled {
+            return Some(output);
+        }
+        tokio::task::yield_now().await;
+    }
+    None
+}
+
+#[tokio::test(start_paused = true)]
+async fn tasks_that_are_ready_share_one_connection_and_its_writes() {
+    let server = server();
+    let db = open(&server);
+    each(&db, 64, 1).await;
+    let before = server.counters();
+    each(&db, 64, 20).await;
+    let after = server.counters();
+    assert_eq!(after.connects, 1);
+    assert!(after.rounds - before.rounds <= 24, "{} rounds", after.rounds - before.rounds);
+    let stats = db.stats();
+    assert_eq!((stats.multiplex.shared, stats.multiplex.elsewhere), (64 * 21, 0));
+    assert_eq!(stats.calls.calls, 64 * 21);
+    assert_eq!(&*stats.pools[1].0, "shared");
+    server.assert_no_violations();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lone_task_is_served_at_once() {
+    let server = server();
+    let db = open(&server);
+    for n in 0..50 {
+        echo(&db, n).await;
+    }
+    let stats = db.stats().multiplex;
+    assert_eq!((stats.shared, stats.flights, stats.segments), (50, 50, 50));
+    server.assert_no_violations();
+}
+
+#[tokio::test(start_paused = true)]
+async fn rows_are_collected_and_a_missing_one_is_missing() {
+    let server = server();
+    let db = open(&server);
+    let all: Vec<i64> = db.select("SELECT n FROM series(1, ?)", (500,)).await.unwrap();
+    assert_eq!(all, (1..=500).collect::<Vec<_>>());
+    let none: Option<i64> = db.get_optional("SELECT n FROM series(1, ?)", (0,)).await.unwrap();
+    assert_eq!(none, None);
+    let error = db.get::<i64>("SELECT n FROM series(1, ?)", (0,)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NoRows);
+    assert_eq!(db.stats().multiplex.shared, 3);
+    server.assert_no_violations();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_is_its_own_calls_and_its_neighbours_run_again() {
+    let server = server();
+    let db = open(&server);
+    let tasks: Vec<_> = (0..64i64)
+        .map(|n| {
+            let db = db.clone();
+            tokio::spawn(async move {
+                if n % 7 == 3 {
+                    let error = db.get::<i64>("SELECT nonsense", ()).await.unwrap_err();
+                    assert_ne!(error.kind(), ErrorKind::NoRows);
+                } else {
+                    echo(&db, n).await;
+                }
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    let stats = db.stats();
+    assert!(stats.multiplex.resent > 0);
+    assert_eq!((stats.calls.calls, stats.calls.failures), (64, 9));
+    server.assert_no_violations();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_text_that_turns_out_to_write_runs_on_a_connection_of_its_own() {
+    let server = server();
+    let db = open(&server);
+    db.exec("CREATE TABLE t (id INTEGER PRIMARY KEY)", ()).await.unwrap();
+    server.inject(
+        Injection::new(Operation::Execute, Fault::Fail(ErrorKind::ReadOnly)).matching("count"),
+    );
+    let count = "SELECT count(*) FROM t";
+    assert_eq!(db.get::<i64>(count, ()).await.unwrap(), 0);
+    assert_eq!(db.get::<i64>(count, ()).await.unwrap(), 0);
+    let stats = db.stats();
+    assert_eq!(stats.multiplex.shared, 1, "it is known from then on");
+    assert_eq!((stats.calls.calls, stats.calls.failures), (3, 0));
+    server.assert_no_violations();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_connection_is_not_noticed_and_one_that_is_lost_again_and_again_is() {
+    let server = server();
+    let db = open(&server);
+    echo(&db, 1).await;
+    server.inject(Injection::new(Operation::Execute, Fault::LostUndone).nth(5));
+    each(&db, 16, 2).await;
+    assert!(db.stats().multiplex.resent > 0);
+    server.inject(Injection::new(Operation::Execute, Fault::LostUndone).times(3));
+    let error = db.get::<i64>(ECHO, (1,)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ConnectionLost);
+    echo(&db, 2).await;
+    server.assert_no_violations();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_dropped_at_any_poll_takes_no_answer_from_its_neighbours() {
+    let server = server();
+    for warm in [false, true] {
+        for polls in 0..6 {
+            let db = open(&server);
+            if warm {
+                each(&db, 8, 2).await;
+            }
+            let neighbours: Vec<_> = (0..8)
+                .map(|n| {
+                    let db = db.clone();
+                    tokio::spawn(async move { echo(&db, n).await })
+                })
+                .collect();
+            {
+                // Polled first, so it leads.
+                let dropped = pin!(db.get::<i64>(ECHO, (99,)));
+                poll_times(dropped, polls).await;
+            }
+            for neighbour in neighbours {
+                neighbour.await.unwrap();
+            }
+            echo(&db, 7).await;
+            drop(db.close().await);
+        }
+    }
+    server.assert_clean();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_result_that_nobody_reads_holds_up_nobody() {
+    let server = server();
+    let db = open(&server);
+    server.set_latency(Operation::Fetch, Some(Duration::from_millis(1)));
+    // Twice what is kept for a reader, and more.
+    let mut select = pin!(db.select::<i64>("SELECT n FROM series(1, ?)", (200_000,)));
+    assert!(poll_times(select.as_mut(), 3).await.is_none());
+    for n in 0..20 {
+        echo(&db, n).await;
+    }
+    assert_eq!(select.await.unwrap().len(), 200_000);
+    echo(&db, 1).await;
+    server.assert_no_violations();
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_stands_behind_a_slow_statement_is_moved() {
+    let server = server();
+    let db = open(&server);
+    echo(&db, 0).await;
+    let gate = Gate::new();
+    server.inject(Injection::new(Operation::Execute, Fault::Hold(gate.clone())).matching("5"));
+    let slow = {
+        let db = db.clone();
+        tokio::spawn(async move { db.get::<i64>("SELECT 5 AS n", ()).await })
+    };
+    tokio::task::yield_now().await;
+    each(&db, 8, 2).await;
+    assert!(db.stats().multiplex.moved > 0);
+    gate.open();
+    assert_eq!(slow.await.unwrap().unwrap(), 5);
+    server.assert_no_violations();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dropped_call_that_goes_on_is_stopped_and_its_neighbours_run_again() {
+    let server = server();
+    let db = open(&server);
+    echo(&db, 0).await;
+    server.inject(Injection::new(Operation::Execute, Fault::Hang).matching("5"));
+    {
+        let slow = pin!(db.get::<i64>("SELECT 5 AS n", ()));
+        assert!(poll_times(slow, 2).await.is_none());
+    }
+    each(&db, 8, 2).await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(server.counters().cancels, 1);
+    echo(&db, 1).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(db.stats().in_use, 0, "leases without work are given back");
+    server.assert_no_violations();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deadline_ends_the_call_and_no_other() {
+    let server = server();
+    let db = open(&server);
+    echo(&db, 0).await;
+    server.inject(Injection::new(Operation::Execute, Fault::Hang).matching("5"));
+    let error =
+        db.timeout(Duration::from_millis(50)).get::<i64>("SELECT 5 AS n", ()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout);
+    echo(&db, 1).await;
+    server.assert_no_violations();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_cannot_be_reached_fails_calls_as_a_pool_does() {
+    let server = server();
+    let db = open(&server);
+    server.inject(
+        Injection::new(Operation::Connect, Fault::FailForGood(ErrorKind::Authentication)).always(),
+    );
+    let error = db.get::<i64>(ECHO, (1,)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Authentication);
+    server.clear_faults();
+    server.inject(Injection::new(Operation::Connect, Fault::Fail(ErrorKind::Connect)).always());
+    let error = db.get::<i64>(ECHO, (1,)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::PoolTimeout);
+    server.clear_faults();
+    echo(&db, 1).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_closed_database_says_so_to_whoever_waits() {
+    let server = server();
+    let db = open(&server);
+    let gate = Gate::new();
+    server.inject(Injection::new(Operation::Connect, Fault::Hold(gate.clone())));
+    let waits = {
+        let db = db.clone();
+        tokio::spawn(async move { db.get::<i64>(ECHO, (1,)).await })
+    };
+    tokio::task::yield_now().await;
+    tokio::task::yield_now().await;
+    drop(db.close_within(Duration::from_millis(10)).await);
+    assert_eq!(waits.await.unwrap().unwrap_err().kind(), ErrorKind::Closed);
+    assert_eq!(db.get::<i64>(ECHO, (1,)).await.unwrap_err().kind(), ErrorKind::Closed);
+    gate.open();
+}
+
+#[test]
+fn a_database_used_from_a_second_runtime_serves_both() {
+    let server = server();
+    let db = open(&server);
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (one, two) = (runtime(), runtime());
+    one.block_on(echo(&db, 1));
+    two.block_on(echo(&db, 2));
+    assert_eq!(db.stats().multiplex.shared, 1);
+    drop(one);
+    two.block_on(echo(&db, 3));
+    assert_eq!(db.stats().multiplex.shared, 2, "the first one's connections have gone with it");
+    two.block_on(async { drop(db.close().await) });
+    server.assert_no_violations();
+}
+
+#[test]
+fn options_that_cannot_be_are_refused_with_what_to_do() {
+    let server = server();
+    let of = |server: &FakeServer, mode| {
+        Builder::from_connector(server.connector()).multiplex(mode).max_open(2).open()
+    };
+    let error = of(&server, Multiplexing::Reads).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Configuration);
+    assert!(error.message().contains("`multiplex_connections` (2)"), "{error}");
+    let error = of(&FakeServer::new(), Multiplexing::Statements).unwrap_err();
+    assert!(error.message().contains("one statement at a time"), "{error}");
+    assert!(of(&FakeServer::new(), Multiplexing::Reads).is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn named_calls_and_kept_statements_share_too() {
+    let server = server();
+    let db = open(&server);
+    let statement = db.prepare(ECHO).await.unwrap();
+    assert_eq!(statement.get::<i64>((4,)).await.unwrap(), 4);
+    assert_eq!(statement.select::<i64>((5,)).await.unwrap(), [5]);
+    let args = std::collections::HashMap::from([("n", 6)]);
+    assert_eq!(db.get_named::<i64>("SELECT :n AS n", &args).await.unwrap(), 6);
+    assert_eq!(
+        db.label("x").timeout(Duration::from_secs(9)).get::<i64>(ECHO, (7,)).await.unwrap(),
+        7
+    );
+    assert_eq!(db.stats().multiplex.shared, 4);
+    assert_eq!(db.label_stats()[0].1.calls, 1);
+    server.assert_no_violations();
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_statements_single_writes_share_and_have_segments_of_their_own() {
+    let server = server();
+    let db = Builder::from_connector(server.connector())
+        .multiplex(Multiplexing::Statements)
+        .open()
+        .unwrap();
+    db.exec("CREATE TABLE t (id INTEGER PRIMARY KEY)", ()).await.unwrap();
+    let tasks: Vec<_> = (0..32i64)
+        .map(|n| {
+            let db = db.clone();
+            tokio::spawn(async move {
+                let done = db.exec("INSERT INTO t (id) VALUES (?)", (n / 2,)).await;
+                done.map(|done| assert_eq!(done.rows_affected(), 1)).is_ok()
+            })
+        })
+        .collect();
+    let mut done = 0;
+    for task in tasks {
+        done += i32::from(task.await.unwrap());
+    }
+    assert_eq!(done, 16, "every second one has a key that is there");
+    assert_eq!(db.get::<i64>("SELECT count(*) FROM t", ()).await.unwrap(), 16);
+    let stats = db.stats().multiplex;
+    assert_eq!((stats.shared, stats.segments, stats.resent), (33, 33, 0));
+    // A write whose answer is lost is not run again.
+    server.inject(Injection::new(Operation::Execute, Fault::LostDone).matching("INSERT"));
+    let error = db.exec("INSERT INTO t (id) VALUES (?)", (99,)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ConnectionLost);
+    assert_eq!(db.get::<i64>("SELECT count(*) FROM t", ()).await.unwrap(), 17);
+    server.assert_no_violations();
+}
