@@ -21,6 +21,7 @@ use crate::options::{DbOptions, Multiplexing};
 use crate::server_limit::ServerLimit;
 use crate::source::Source;
 use crate::text::Texts;
+use crate::volatility::Volatility;
 
 /// What our options' names begin with in a URL.
 const PREFIX: &str = "pool_";
@@ -417,6 +418,8 @@ impl Builder {
         });
         let texts = Texts::new(connector.dialect(), options.calls.texts_max as usize);
         let lane = matches!(sharing, Sharing::Flights).then(Lane::default);
+        let grammar = connector.dialect().grammar;
+        let volatility = mux.as_ref().and_then(|_| Volatility::new(grammar));
         let db = Db::new(Shared {
             connector,
             farewell,
@@ -425,6 +428,7 @@ impl Builder {
             book,
             lane,
             mux,
+            volatility,
             marks: Marks::default(),
             options,
         });

@@ -32,6 +32,7 @@ use crate::stream::RowStream;
 use crate::target::{Target, calls};
 use crate::text::{Text, Texts};
 use crate::tx::Tx;
+use crate::volatility::Volatility;
 
 /// How often a call is tried again because the connection it got turned out to be dead before anything
 /// was sent: twice, as `database/sql` does.
@@ -55,6 +56,8 @@ pub(crate) struct Shared {
     pub(crate) book: Arc<Book>,
     pub(crate) lane: Option<Lane>,
     pub(crate) mux: Option<Arc<Mux>>,
+    /// Where functions can be volatile, and it matters.
+    pub(crate) volatility: Option<Volatility>,
     pub(crate) marks: Marks,
     pub(crate) options: DbOptions,
 }
@@ -130,6 +133,11 @@ impl Db {
 
     pub(crate) fn downgrade(&self) -> Weak<Shared> {
         Arc::downgrade(&self.shared)
+    }
+
+    #[inline]
+    pub(crate) fn volatility(&self) -> Option<&Volatility> {
+        self.shared.volatility.as_ref()
     }
 
     /// A handle without a scope of its own, if the database is still in use.

@@ -79,6 +79,7 @@ mod tally;
 mod target;
 mod text;
 mod tx;
+mod volatility;
 mod watched;
 
 /// The contract between this crate and its drivers, and whatever is named only when a driver, a

@@ -13,6 +13,7 @@ use hashlink::LruCache;
 use crate::list;
 use crate::multiplex::Pace;
 use crate::sql::{self, Arg, Form, Lexis, Padding, SqlTextError, SqlTextErrorKind, Style};
+use crate::volatility::Standing;
 
 /// A text in the engine's own placeholder form, with what routing and checking need to know about it.
 pub(crate) struct Text {
@@ -33,6 +34,7 @@ pub(crate) struct Text {
     /// As far as its text tells, it changes nothing, and in this engine no text hides a write.
     only_reads: bool,
     pace: Pace,
+    standing: Standing,
 }
 
 impl Text {
@@ -89,6 +91,12 @@ impl Text {
     /// How long it takes where it shares.
     pub(crate) fn pace(&self) -> &Pace {
         &self.pace
+    }
+
+    /// Whether it shares, as far as has been worked out.
+    #[inline]
+    pub(crate) fn standing(&self) -> &Standing {
+        &self.standing
     }
 
     /// Refuses a wrong number of arguments before a connection is taken.
@@ -254,6 +262,7 @@ impl Texts {
             writes: AtomicBool::new(class.access != sql::Access::Read),
             only_reads: class.access == sql::Access::Read && !self.queries_may_write,
             pace: Pace::default(),
+            standing: Standing::default(),
         }
     }
 

@@ -19,8 +19,11 @@ mod state;
 pub(crate) use engine::{Mux, Timing};
 pub(crate) use pace::Pace;
 
-use crate::text::Text;
 use aquifer_driver::Access;
+use tokio::time::Instant;
+
+use crate::db::Db;
+use crate::text::Text;
 
 /// Whether a text shares a connection with others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,8 +36,21 @@ pub(crate) enum Verdict {
     Alone,
 }
 
-/// Whether this text shares.
-pub(crate) fn shares(text: &Text) -> Verdict {
+/// Whether this text shares. Never waits: a text whose functions are not known yet does not share until they are.
+#[inline]
+pub(crate) fn shares(db: &Db, text: &Text, now: Instant) -> Verdict {
+    match db.volatility() {
+        // What the server has refused to run as a read does not read, whatever its words are.
+        Some(volatility) => match volatility.verdict(db, text, now) {
+            Verdict::Reads if text.access() == Access::ReadWrite => Verdict::Alone,
+            verdict => verdict,
+        },
+        None => by_first_word(text),
+    }
+}
+
+/// Of an engine whose functions do not write.
+fn by_first_word(text: &Text) -> Verdict {
     if text.is_script() || text.controls() {
         return Verdict::Alone;
     }

@@ -381,7 +381,7 @@ impl Db {
             rows: 0,
         };
         let call = passage.call.as_mut()?;
-        passage.reads = match shares(&call.text) {
+        passage.reads = match shares(self, &call.text, passage.started) {
             Verdict::Reads => true,
             Verdict::Writes if mux.takes_writes() && scope.access.is_none() => false,
             Verdict::Writes | Verdict::Alone => return None,

@@ -25,6 +25,11 @@ pub(super) fn keyword(word: &str) -> Option<(&'static str, Role)> {
     syntax.or_else(|| find(&EITHER).map(|word| (word, Role::Either)))
 }
 
+/// Whether `name`, which is no function's, can be syntax where it stands before a parenthesis.
+pub(crate) fn is_key_word(name: &str) -> bool {
+    keyword(name).is_some()
+}
+
 /// Reserved words, and those that are names of columns or types but not of functions. Without `substring` and
 /// `overlay`: with plain arguments these are calls that look for functions of their names. `TREAT(a AS b)` calls `b`: it
 /// is in neither list, so that nothing is taken for known of it.

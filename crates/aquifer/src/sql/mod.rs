@@ -33,6 +33,7 @@ mod properties;
 
 pub use classify::{Access, Class, Kind, classify};
 pub use error::{Construct, SqlTextError, SqlTextErrorKind};
+pub(crate) use grammar::is_key_word;
 pub use lexis::{Bodies, Lexis};
 pub use named::{BulkText, NamedSlot, NamedText, ParsedNamed};
 pub(crate) use placeholders::expand;

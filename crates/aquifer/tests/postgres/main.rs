@@ -4,6 +4,7 @@ mod batches;
 mod connecting;
 mod cursors;
 mod notices;
+mod sharing;
 
 use std::sync::LazyLock;
 use std::time::Duration;
