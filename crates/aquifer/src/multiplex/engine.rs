@@ -107,7 +107,7 @@ impl Mux {
         options: Timing,
     ) -> Arc<Self> {
         let bounds = Bounds {
-            slow: ticks(keeper::SLOW),
+            slow: ticks(keeper::SLOW) + 1,
             stop: ticks(options.cancel_after),
             patience: ticks(options.recover_timeout),
             idle: ticks(keeper::IDLE),
@@ -388,7 +388,12 @@ impl Mux {
         let (mut jobs, mut wakers) = (Vec::new(), Vec::new());
         let busy = {
             let mut inner = self.lock();
-            let busy = inner.state.look(Instant::now(), &mut jobs, &mut wakers);
+            let floor = self.floor_us.load(Ordering::Relaxed);
+            let network = match floor {
+                u32::MAX => 0,
+                us => ticks(4 * Duration::from_micros(us.into())) - 1,
+            };
+            let busy = inner.state.look(Instant::now(), network, &mut jobs, &mut wakers);
             if !busy {
                 inner.keeper = Keeper::Parked;
             }

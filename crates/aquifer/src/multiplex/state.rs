@@ -1007,10 +1007,11 @@ impl<R: Rig> State<R> {
         wakers.extend(place.waker.take());
     }
 
-    /// The keeper's look: time goes on by one.
+    /// The keeper's look: time goes on by one. An answer takes `network` ticks, whatever it is to.
     pub(super) fn look(
         &mut self,
         now: Instant,
+        network: u64,
         jobs: &mut Vec<Job>,
         wakers: &mut Vec<Waker>,
     ) -> bool {
@@ -1043,7 +1044,7 @@ impl<R: Rig> State<R> {
                     line.stopping = Some(tick);
                     jobs.push(Job::Stop(index));
                 }
-                _ if age >= bounds.slow && !line.stalled => {
+                _ if age >= bounds.slow + network && !line.stalled => {
                     line.stalled = true;
                     (line.depth, line.smooth) = ((line.depth / 2).max(DEPTH_MIN), 0);
                     jobs.push(Job::Move(index));

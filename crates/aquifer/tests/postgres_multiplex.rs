@@ -1,0 +1,250 @@
+//! Calls that share connections (`multiplex`), over PostgreSQL.
+
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use aquifer::{Db, ErrorKind};
+use aquifer_testkit::postgres::{Database, Proxy, Server, Settings};
+
+static SERVER: LazyLock<Server> = LazyLock::new(|| Server::start(Settings::new()).unwrap());
+
+const ECHO: &str = "SELECT ?::int8, ?::text";
+
+fn fresh(options: &str) -> (Database, Db) {
+    let database = SERVER.fresh_database().unwrap();
+    database.psql("CREATE TABLE t (id int PRIMARY KEY)").unwrap();
+    let url = format!("{}?pool_multiplex=reads&pool_max_open=6&{options}", database.url());
+    let db = Db::open(&url).unwrap();
+    (database, db)
+}
+
+async fn echo(db: &Db, n: i64) -> aquifer::Result<()> {
+    let word = format!("w{n}");
+    let (got, text): (i64, String) = db.get(ECHO, (n, &*word)).await?;
+    assert_eq!((got, text), (n, word), "another call's answer");
+    Ok(())
+}
+
+/// A small generator: what each task does is the same in every run.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % sides
+    }
+}
+
+/// What one task does: answers say whose they are, whatever happens in between.
+async fn mixed(db: Db, task: i64, times: i64) {
+    let mut dice = Dice(0x9E37_79B9 + task as u64);
+    for time in 0..times {
+        let n = task * 1_000_000 + time;
+        match dice.roll(12) {
+            0 => {
+                // Polled at most once or twice, then dropped.
+                let patience = Duration::from_micros(dice.roll(300));
+                let _ = tokio::time::timeout(patience, echo(&db, n)).await;
+            }
+            1 => {
+                let error = db.get::<i32>("SELECT 1 / ?::int4", (0,)).await.unwrap_err();
+                assert_eq!(error.sqlstate(), Some("22012"), "{error}");
+            }
+            2 => {
+                let error = db.get::<i32>("SELECT nonsense", ()).await.unwrap_err();
+                assert_eq!(error.kind(), ErrorKind::UndefinedObject, "{error}");
+            }
+            3 => {
+                let some: Vec<i64> = db
+                    .select("SELECT ?::int8 + i FROM generate_series(0, 99) i", (n,))
+                    .await
+                    .unwrap();
+                assert_eq!(some, (n..n + 100).collect::<Vec<_>>());
+            }
+            4 => {
+                let hasty = db.timeout(Duration::from_micros(1 + dice.roll(20_000)));
+                if let Err(error) = echo(&hasty, n).await {
+                    let known = [ErrorKind::Timeout, ErrorKind::PoolTimeout];
+                    assert!(known.contains(&error.kind()), "{error}");
+                }
+            }
+            5 => {
+                let none: Option<i32> =
+                    db.get_optional("SELECT id FROM t WHERE id = ?", (time,)).await.unwrap();
+                assert_eq!(none, None);
+            }
+            _ => echo(&db, n).await.unwrap(),
+        }
+    }
+}
+
+async fn many(db: &Db, tasks: i64, times: i64) {
+    let tasks: Vec<_> =
+        (0..tasks).map(|task| tokio::spawn(mixed(db.clone(), task, times))).collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn every_answer_is_its_own_whatever_becomes_of_the_others() {
+    let (_database, db) = fresh("");
+    many(&db, 64, 60).await;
+    let stats = db.stats().multiplex;
+    assert!(stats.shared > 2000 && stats.resent > 0, "{stats:?}");
+    assert!(stats.flights < stats.shared / 2, "{stats:?}");
+    assert!(db.close().await.is_clean());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn every_answer_is_its_own_on_several_threads() {
+    let (_database, db) = fresh("");
+    many(&db, 64, 60).await;
+    assert!(db.close().await.is_clean());
+}
+
+#[tokio::test]
+async fn statements_that_write_share_with_syncs_of_their_own() {
+    let database = SERVER.fresh_database().unwrap();
+    database.psql("CREATE TABLE t (id int PRIMARY KEY)").unwrap();
+    let url = format!("{}?pool_multiplex=statements&pool_max_open=6", database.url());
+    let db = Db::open(&url).unwrap();
+    let tasks: Vec<_> = (0..64)
+        .map(|n| {
+            let db = db.clone();
+            tokio::spawn(async move { db.exec("INSERT INTO t VALUES (?)", (n / 2,)).await.is_ok() })
+        })
+        .collect();
+    let mut done = 0;
+    for task in tasks {
+        done += i32::from(task.await.unwrap());
+    }
+    assert_eq!(done, 32, "every second one has a key that is there");
+    assert_eq!(db.get::<i64>("SELECT count(*) FROM t", ()).await.unwrap(), 32);
+    db.exec("TRUNCATE t", ()).await.unwrap();
+    many(&db, 16, 30).await;
+    let stats = db.stats().multiplex;
+    assert!(stats.segments >= stats.shared - stats.resent - stats.elsewhere, "{stats:?}");
+}
+
+#[tokio::test]
+async fn backends_that_are_killed_under_load_are_not_noticed() {
+    let (database, db) = fresh("");
+    let over = std::sync::Arc::new(AtomicBool::new(false));
+    let tasks: Vec<_> = (0..32)
+        .map(|task| {
+            let (db, over) = (db.clone(), std::sync::Arc::clone(&over));
+            tokio::spawn(async move {
+                let mut n = 0;
+                while !over.load(Ordering::Relaxed) {
+                    n += 1;
+                    echo(&db, task * 1_000_000 + n).await.unwrap();
+                }
+                n
+            })
+        })
+        .collect();
+    for _ in 0..5 {
+        tokio::time::sleep(Duration::from_millis(60)).await;
+        let kill = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
+                    WHERE datname = current_database() AND pid <> pg_backend_pid()";
+        let name = database.name().to_owned();
+        tokio::task::spawn_blocking(move || SERVER.psql_in(&name, kill).unwrap()).await.unwrap();
+    }
+    over.store(true, Ordering::Relaxed);
+    for task in tasks {
+        assert!(task.await.unwrap() > 0);
+    }
+    assert!(db.stats().multiplex.resent > 0);
+}
+
+#[tokio::test]
+async fn a_function_that_writes_runs_on_a_connection_of_its_own() {
+    let (database, db) = fresh("");
+    database
+        .psql("CREATE FUNCTION enter(int) RETURNS int LANGUAGE sql AS 'INSERT INTO t VALUES ($1) RETURNING id'")
+        .unwrap();
+    for n in 0..3 {
+        assert_eq!(db.get::<i32>("SELECT enter(?)", (n,)).await.unwrap(), n);
+    }
+    assert_eq!(db.get::<i64>("SELECT count(*) FROM t", ()).await.unwrap(), 3);
+    let stats = db.stats();
+    assert!(stats.multiplex.shared <= 2, "{:?}", stats.multiplex);
+    assert_eq!((stats.calls.calls, stats.calls.failures), (4, 0));
+}
+
+#[tokio::test]
+async fn a_task_that_does_not_read_its_large_result_holds_up_no_other_call_of_its() {
+    let (_database, db) = fresh("");
+    echo(&db, 0).await.unwrap();
+    let rows = "SELECT repeat('x', 100) FROM generate_series(1, 50000)";
+    let mut select = Box::pin(db.select::<String>(rows, ()));
+    for _ in 0..3 {
+        std::future::poll_fn(|cx| std::task::Poll::Ready(select.as_mut().poll(cx).is_ready()))
+            .await;
+        tokio::time::sleep(Duration::from_millis(3)).await;
+    }
+    for n in 0..50 {
+        echo(&db, n).await.unwrap();
+    }
+    assert_eq!(select.await.unwrap().len(), 50_000);
+    echo(&db, 1).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_nobody_waits_for_is_stopped() {
+    let (database, db) = fresh("");
+    echo(&db, 0).await.unwrap();
+    let long = "SELECT count(*) FROM generate_series(1, 1000000000) i";
+    let dropped = tokio::time::timeout(Duration::from_millis(30), db.get::<i64>(long, ())).await;
+    assert!(dropped.is_err());
+    for n in 0..20 {
+        echo(&db, n).await.unwrap();
+    }
+    let busy = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%1000000000%' \
+                AND state = 'active' AND pid <> pg_backend_pid()";
+    let waited = async {
+        while database.psql(busy).unwrap().trim() != "0" {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), waited).await.unwrap();
+    let error = db.timeout(Duration::from_millis(40)).get::<i64>(long, ()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout);
+    for n in 0..20 {
+        echo(&db, n).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn one_task_costs_what_an_exclusive_call_costs_and_many_share_syncs() {
+    let database = SERVER.fresh_database().unwrap();
+    let proxy = Proxy::start(SERVER.address()).unwrap();
+    let url = proxy.url_of("aquifer", "aquifer", database.name());
+    let db = Db::open(&format!("{url}&pool_multiplex=reads&pool_max_open=3")).unwrap();
+    echo(&db, 0).await.unwrap();
+    proxy.take();
+    for n in 0..3 {
+        echo(&db, n).await.unwrap();
+    }
+    let flights: Vec<String> = proxy.take().iter().flat_map(|one| one.client_flights()).collect();
+    assert_eq!(flights, ["BES", "BES", "BES"]);
+    // After a call that was alone, the first one does not wait for others; then it does.
+    for _ in 0..2 {
+        proxy.take();
+        let tasks: Vec<_> = (0..32)
+            .map(|n| {
+                let db = db.clone();
+                tokio::spawn(async move { echo(&db, n).await.unwrap() })
+            })
+            .collect();
+        for task in tasks {
+            task.await.unwrap();
+        }
+    }
+    let all: String = proxy.take().iter().flat_map(|one| one.client_flights()).collect();
+    assert_eq!(all, format!("{0}S{0}S", "BE".repeat(16)));
+}
