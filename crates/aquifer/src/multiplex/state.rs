@@ -5,6 +5,11 @@
 //! it takes out and puts back. Whatever happens while it is out is noted here, and looked at before it is put back,
 //! under one lock: so nothing is missed.
 
+mod line;
+#[cfg(test)]
+mod tests;
+mod watch;
+
 use std::collections::VecDeque;
 use std::task::Waker;
 use std::time::Duration;
@@ -12,21 +17,15 @@ use std::time::Duration;
 use aquifer_driver::{Error, ErrorKind, Outcome, Result, Retry, RowBatch};
 use tokio::time::Instant;
 
+use self::line::{Line, Phase};
+pub(super) use self::watch::{Bounds, Job};
 use super::call::Call;
 
 /// Calls that wait for room; further ones have a connection to themselves.
 const QUEUE_MAX: usize = 65_536;
 
-/// Statements under way on one connection: at first, at least, and at most.
-const DEPTH: usize = 64;
-const DEPTH_MIN: usize = 4;
-const DEPTH_MAX: usize = 128;
-
 /// Calls that wait while another task drives the connection that has room, before the next one is opened.
 const SPREAD: usize = 8;
-
-/// When to look again for ends of time, if none is known.
-const FAR: Duration = Duration::from_secs(1);
 
 /// Calls kept to be used again.
 const SPARE_MAX: usize = 1024;
@@ -141,38 +140,6 @@ pub(super) struct Held<R> {
 #[derive(Debug)]
 pub(super) struct Refused(pub(super) Box<Call>);
 
-/// What the keeper is to do.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Job {
-    /// Drive: somebody was woken for it and did not come.
-    Drive(usize),
-    /// Drive, and move what stands behind the statement that takes long.
-    Move(usize),
-    /// As `Drive`, and tell the server to stop what nobody waits for.
-    Stop(usize),
-    /// Give up the connection: it does not stop.
-    GiveUp(usize),
-    /// Give the lease back.
-    Release(usize),
-    /// See to the queue.
-    Lead,
-}
-
-/// Times, most of them in ticks of the keeper.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Bounds {
-    /// A statement at the head for longer holds up what stands behind it.
-    pub(super) slow: u64,
-    /// A statement that nobody waits for is stopped after this.
-    pub(super) stop: u64,
-    /// A connection on which nothing stops is given up after this.
-    pub(super) patience: u64,
-    /// A lease without work is given back after this.
-    pub(super) idle: u64,
-    /// A call waits in the queue for no longer.
-    pub(super) queue: Duration,
-}
-
 #[derive(Debug, Default)]
 struct Place {
     stage: Stage,
@@ -204,97 +171,6 @@ enum Stage {
     Told(Answer),
     /// The caller wants no answer any more; the queue or a line still has its number.
     Gone,
-}
-
-#[derive(Debug)]
-struct Line<R> {
-    phase: Phase<R>,
-    /// The places whose statements are under way, in order.
-    order: VecDeque<u32>,
-    depth: usize,
-    /// There is something to read, or to write, and nobody has seen to it.
-    signalled: bool,
-    /// The keeper has seen that.
-    seen: bool,
-    /// Who was woken for it.
-    delegate: Option<u32>,
-    /// Whose callers have left since the rig was last out.
-    left: Vec<u32>,
-    /// The result that has no room.
-    full: Option<u32>,
-    /// What is at the head holds up the rest: nothing is added.
-    stalled: bool,
-    /// A stop is on its way, since then.
-    stopping: Option<u64>,
-    /// It is to be given back as soon as nothing is under way.
-    retiring: bool,
-    /// It is of no further use, though its rig does not know yet.
-    doomed: bool,
-    /// Since when the statement at the head is there.
-    head_since: u64,
-    /// When something was last added.
-    used: u64,
-    /// Statements that were added since the depth was last changed.
-    smooth: usize,
-}
-
-#[derive(Debug)]
-enum Phase<R> {
-    /// No connection, and nobody gets one.
-    Vacant,
-    /// Somebody gets one.
-    Opening,
-    Here(R),
-    /// Somebody drives it.
-    Out,
-}
-
-impl<R> Line<R> {
-    fn new() -> Self {
-        Self {
-            phase: Phase::Vacant,
-            order: VecDeque::new(),
-            depth: DEPTH,
-            signalled: false,
-            seen: false,
-            delegate: None,
-            left: Vec::new(),
-            full: None,
-            stalled: false,
-            stopping: None,
-            retiring: false,
-            doomed: false,
-            head_since: 0,
-            used: 0,
-            smooth: 0,
-        }
-    }
-
-    fn is_here(&self) -> bool {
-        matches!(self.phase, Phase::Here(_))
-    }
-
-    /// Whether nothing may be added, however few are under way.
-    fn is_barred(&self) -> bool {
-        self.stalled
-            || self.full.is_some()
-            || self.stopping.is_some()
-            || self.retiring
-            || self.doomed
-    }
-
-    fn has_room(&self) -> bool {
-        !self.is_barred() && self.order.len() < self.depth
-    }
-
-    /// The line has no connection any more.
-    fn vacate(&mut self) {
-        self.phase = Phase::Vacant;
-        (self.signalled, self.seen, self.delegate) = (false, false, None);
-        (self.stalled, self.retiring, self.doomed) = (false, false, false);
-        (self.full, self.stopping) = (None, None);
-        self.left.clear();
-    }
 }
 
 /// What was counted.
@@ -600,11 +476,7 @@ impl<R: Rig> State<R> {
             if before == 0 {
                 line.head_since = self.tick;
             }
-            line.smooth += boarded;
-            if line.smooth > 64 * line.depth {
-                line.smooth = 0;
-                line.depth = (line.depth + 1).min(DEPTH_MAX);
-            }
+            line.went_well(boarded);
         }
     }
 
@@ -785,8 +657,12 @@ impl<R: Rig> State<R> {
 
     /// The caller of this place goes about what is left to do, if there is anything; else somebody who waits.
     fn hand_on(&mut self, index: usize) -> Option<Waker> {
-        if self.lines[index].signalled && self.lines[index].is_here() {
-            return self.delegate(index);
+        if self.lines[index].signalled
+            && self.lines[index].is_here()
+            && let Some(waker) = self.delegate(index)
+        {
+            // Who drives looks at the queue, too.
+            return Some(waker);
         }
         if self.led {
             return None;
@@ -876,11 +752,9 @@ impl<R: Rig> State<R> {
     /// A line has its connection, which is out at first.
     pub(super) fn opened(&mut self, index: usize, mut rig: R) -> Option<Held<R>> {
         let line = &mut self.lines[index];
-        line.vacate();
-        line.order.clear();
-        line.depth = DEPTH;
+        *line = Line::new();
         line.phase = Phase::Out;
-        (line.used, line.head_since, line.smooth) = (self.tick, self.tick, 0);
+        (line.used, line.head_since) = (self.tick, self.tick);
         if !self.led {
             self.fill(index, &mut rig, true);
         }
@@ -940,188 +814,6 @@ impl<R: Rig> State<R> {
             false
         });
         self.queue = queue;
-    }
-
-    /// Nothing new is taken; what is queued is told so.
-    pub(super) fn close(&mut self, wakers: &mut Vec<Waker>) -> Vec<R> {
-        self.closed = true;
-        self.tell_queued(|_| true, &mut || Answer::Over(Err(closed())), wakers);
-        (0..self.lines.len()).filter_map(|index| self.release(index)).collect()
-    }
-
-    /// The rig of a line with nothing under way.
-    pub(super) fn release(&mut self, index: usize) -> Option<R> {
-        let line = &mut self.lines[index];
-        if !line.order.is_empty() || !line.is_here() {
-            return None;
-        }
-        match std::mem::replace(&mut line.phase, Phase::Vacant) {
-            Phase::Here(rig) => {
-                line.vacate();
-                Some(rig)
-            }
-            other => {
-                line.phase = other;
-                None
-            }
-        }
-    }
-
-    /// The connections' runtime is gone: whatever is here goes elsewhere.
-    pub(super) fn orphan(&mut self, wakers: &mut Vec<Waker>) -> Vec<R> {
-        let mut rigs = Vec::new();
-        for index in 0..self.lines.len() {
-            let line = &mut self.lines[index];
-            match std::mem::replace(&mut line.phase, Phase::Vacant) {
-                Phase::Here(rig) => {
-                    rigs.push(rig);
-                    let order = std::mem::take(&mut line.order);
-                    line.vacate();
-                    for at in order {
-                        self.send_off(at, wakers);
-                    }
-                }
-                Phase::Out => {
-                    line.phase = Phase::Out;
-                    line.doomed = true;
-                }
-                Phase::Opening | Phase::Vacant => {}
-            }
-        }
-        self.tell_queued(|_| true, &mut || Answer::Elsewhere, wakers);
-        self.led = false;
-        rigs
-    }
-
-    /// A call whose box is gone with its connection goes elsewhere, unless its caller has left.
-    fn send_off(&mut self, at: u32, wakers: &mut Vec<Waker>) {
-        if at == NOBODY {
-            return;
-        }
-        let place = &mut self.places[at as usize];
-        if let Stage::Gone = place.stage {
-            return self.vacant(at);
-        }
-        self.counted.elsewhere += 1;
-        place.stage = Stage::Told(Answer::Elsewhere);
-        wakers.extend(place.waker.take());
-    }
-
-    /// The keeper's look: time goes on by one. An answer takes `network` ticks, whatever it is to.
-    pub(super) fn look(
-        &mut self,
-        now: Instant,
-        network: u64,
-        jobs: &mut Vec<Job>,
-        wakers: &mut Vec<Waker>,
-    ) -> bool {
-        self.tick += 1;
-        self.now = Some(now);
-        let (tick, bounds) = (self.tick, self.bounds);
-        let mut busy = false;
-        for index in 0..self.lines.len() {
-            let line = &mut self.lines[index];
-            if !line.is_here() {
-                busy |= !matches!(line.phase, Phase::Vacant);
-                continue;
-            }
-            busy = true;
-            let Some(&head) = line.order.front() else {
-                let idle = tick - line.used >= bounds.idle && self.queue.is_empty();
-                if line.retiring || self.closed || idle {
-                    jobs.push(Job::Release(index));
-                } else if line.signalled && std::mem::replace(&mut line.seen, true) {
-                    jobs.push(Job::Drive(index));
-                }
-                continue;
-            };
-            let age = tick - line.head_since;
-            let forsaken =
-                head == NOBODY || matches!(self.places[head as usize].stage, Stage::Gone);
-            match line.stopping {
-                Some(since) if tick - since >= bounds.patience => jobs.push(Job::GiveUp(index)),
-                None if forsaken && age >= bounds.stop => {
-                    line.stopping = Some(tick);
-                    jobs.push(Job::Stop(index));
-                }
-                _ if age >= bounds.slow + network && !line.stalled => {
-                    line.stalled = true;
-                    (line.depth, line.smooth) = ((line.depth / 2).max(DEPTH_MIN), 0);
-                    jobs.push(Job::Move(index));
-                }
-                _ if line.signalled && std::mem::replace(&mut line.seen, true) => {
-                    jobs.push(Job::Drive(index));
-                }
-                _ => {}
-            }
-        }
-        self.skip_gone();
-        if !self.queue.is_empty() {
-            busy = true;
-            let (bound, jammed) = (bounds.queue, self.is_jammed());
-            if jammed {
-                self.tell_queued(|_| true, &mut || Answer::Elsewhere, wakers);
-            } else {
-                self.tell_queued(
-                    |since| now.saturating_duration_since(since) >= bound,
-                    &mut || Answer::Over(Err(queued_too_long())),
-                    wakers,
-                );
-                if tick - self.lead_since >= 2 {
-                    if std::mem::take(&mut self.led) {
-                        self.places.iter_mut().for_each(|place| place.leads = false);
-                    }
-                    self.lead_since = tick;
-                    jobs.push(Job::Lead);
-                }
-            }
-        }
-        if self.timed > 0 {
-            busy = true;
-            if self.earliest.is_none_or(|earliest| earliest <= now) {
-                self.expire(now, wakers);
-            }
-        }
-        busy
-    }
-
-    /// Tells those whose time is up.
-    fn expire(&mut self, now: Instant, wakers: &mut Vec<Waker>) {
-        let mut earliest = None;
-        for place in &mut self.places {
-            let Some(until) = place.until else { continue };
-            match place.stage {
-                Stage::Queued | Stage::Flying(_) if until <= now => {
-                    place.late = true;
-                    wakers.extend(place.waker.take());
-                }
-                Stage::Queued | Stage::Flying(_) => {
-                    earliest =
-                        Some(earliest.map_or(until, |earliest: Instant| earliest.min(until)));
-                }
-                _ => {}
-            }
-        }
-        // A place that is late stays so until its caller comes; it needs no other look.
-        self.earliest = earliest.or(Some(now + FAR));
-    }
-
-    /// The queue's next step, for the keeper.
-    pub(super) fn lead(&mut self) -> Option<Turn<R>> {
-        self.duty()
-    }
-
-    /// A connection is to be given back as soon as nothing is under way.
-    pub(super) fn retire(&mut self, index: usize) {
-        self.lines[index].retiring = true;
-    }
-
-    /// The rig of a line, if nobody drives it.
-    pub(super) fn rig(&self, index: usize) -> Option<&R> {
-        match &self.lines[index].phase {
-            Phase::Here(rig) => Some(rig),
-            _ => None,
-        }
     }
 }
 

@@ -1,0 +1,113 @@
+//! [`Line`]: one connection, and who has what under way on it.
+
+use std::collections::VecDeque;
+
+/// Statements under way on one connection: at first, at least, and at most.
+const DEPTH: usize = 64;
+const DEPTH_MIN: usize = 4;
+const DEPTH_MAX: usize = 128;
+
+#[derive(Debug)]
+pub(super) struct Line<R> {
+    pub(super) phase: Phase<R>,
+    /// The places whose statements are under way, in order.
+    pub(super) order: VecDeque<u32>,
+    pub(super) depth: usize,
+    /// There is something to read, or to write, and nobody has seen to it.
+    pub(super) signalled: bool,
+    /// The keeper has seen that.
+    pub(super) seen: bool,
+    /// Who was woken for it.
+    pub(super) delegate: Option<u32>,
+    /// Whose callers have left since the rig was last out.
+    pub(super) left: Vec<u32>,
+    /// The result that has no room.
+    pub(super) full: Option<u32>,
+    /// What is at the head holds up the rest: nothing is added.
+    pub(super) stalled: bool,
+    /// A stop is on its way, since then.
+    pub(super) stopping: Option<u64>,
+    /// It is to be given back as soon as nothing is under way.
+    pub(super) retiring: bool,
+    /// It is of no further use, though its rig does not know yet.
+    pub(super) doomed: bool,
+    /// Since when the statement at the head is there.
+    pub(super) head_since: u64,
+    /// When something was last added.
+    pub(super) used: u64,
+    /// Statements that were added since the depth was last changed.
+    pub(super) smooth: usize,
+}
+
+#[derive(Debug)]
+pub(super) enum Phase<R> {
+    /// No connection, and nobody gets one.
+    Vacant,
+    /// Somebody gets one.
+    Opening,
+    Here(R),
+    /// Somebody drives it.
+    Out,
+}
+
+impl<R> Line<R> {
+    pub(super) fn new() -> Self {
+        Self {
+            phase: Phase::Vacant,
+            order: VecDeque::new(),
+            depth: DEPTH,
+            signalled: false,
+            seen: false,
+            delegate: None,
+            left: Vec::new(),
+            full: None,
+            stalled: false,
+            stopping: None,
+            retiring: false,
+            doomed: false,
+            head_since: 0,
+            used: 0,
+            smooth: 0,
+        }
+    }
+
+    pub(super) fn is_here(&self) -> bool {
+        matches!(self.phase, Phase::Here(_))
+    }
+
+    /// Whether nothing may be added, however few are under way.
+    pub(super) fn is_barred(&self) -> bool {
+        self.stalled
+            || self.full.is_some()
+            || self.stopping.is_some()
+            || self.retiring
+            || self.doomed
+    }
+
+    pub(super) fn has_room(&self) -> bool {
+        !self.is_barred() && self.order.len() < self.depth
+    }
+
+    /// So many more were added.
+    pub(super) fn went_well(&mut self, added: usize) {
+        self.smooth += added;
+        if self.smooth > 64 * self.depth {
+            self.smooth = 0;
+            self.depth = (self.depth + 1).min(DEPTH_MAX);
+        }
+    }
+
+    /// One has held up the others.
+    pub(super) fn went_badly(&mut self) {
+        (self.depth, self.smooth) = ((self.depth / 2).max(DEPTH_MIN), 0);
+    }
+
+    /// The line has no connection any more.
+    pub(super) fn vacate(&mut self) {
+        self.phase = Phase::Vacant;
+        (self.signalled, self.seen, self.delegate) = (false, false, None);
+        (self.stalled, self.retiring, self.doomed) = (false, false, false);
+        (self.full, self.stopping) = (None, None);
+        self.left.clear();
+    }
+}

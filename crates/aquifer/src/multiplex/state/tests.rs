@@ -1,0 +1,529 @@
+//! The decisions against callers, connections and time in any order.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Wake;
+use std::time::Duration;
+
+use aquifer_driver::{Dialect, Grammar, Want};
+use proptest::prelude::*;
+
+use super::*;
+use crate::text::{Text, Texts};
+
+/// A connection that answers when it is told to.
+#[derive(Debug, Default)]
+struct Fake {
+    fresh: VecDeque<(u32, Box<Call>)>,
+    flights: VecDeque<(u32, Option<Box<Call>>)>,
+    landed: VecDeque<Landed>,
+    wakers: Vec<Waker>,
+    lost: bool,
+}
+
+impl Fake {
+    /// Sends what is fresh, and takes this many answers.
+    fn drive(&mut self, answers: usize, how: u8) {
+        self.flights.extend(self.fresh.drain(..).map(|(at, call)| (at, Some(call))));
+        for answer in 0..answers.min(self.flights.len()) {
+            let Some((at, call)) = self.flights.pop_front() else { return };
+            let how = match (how, answer) {
+                (1, 1..) => Landing::Unrun,
+                (2, 0) => Landing::Hit(Error::new(ErrorKind::Cancelled, "hit")),
+                _ => Landing::Answered(Ok(Outcome::default())),
+            };
+            self.landed.push_back(Landed { at, call, how });
+        }
+    }
+
+    fn lose(&mut self) {
+        self.lost = true;
+        for (at, call) in self.flights.drain(..) {
+            let how = Landing::Lost(Error::new(ErrorKind::ConnectionLost, "lost"));
+            self.landed.push_back(Landed { at, call, how });
+        }
+        for (at, call) in self.fresh.drain(..) {
+            self.landed.push_back(Landed { at, call: Some(call), how: Landing::Unsent });
+        }
+    }
+
+    fn move_behind(&mut self) {
+        for flight in self.flights.iter_mut().skip(1) {
+            if let Some(call) = flight.1.take() {
+                let at = std::mem::replace(&mut flight.0, NOBODY);
+                self.landed.push_back(Landed { at, call: Some(call), how: Landing::Moved });
+            }
+        }
+    }
+}
+
+impl Rig for Fake {
+    fn board(&mut self, at: u32, call: Box<Call>) {
+        self.fresh.push_back((at, call));
+    }
+
+    fn forget(&mut self, at: u32) {
+        let known = self.flights.iter().any(|flight| flight.0 == at)
+            || self.fresh.iter().any(|fresh| fresh.0 == at);
+        assert!(known || self.lost, "somebody is forgotten who is not here");
+    }
+
+    fn landed(&mut self) -> Option<Landed> {
+        self.landed.pop_front()
+    }
+
+    fn overflow(&mut self) -> Option<(u32, &mut RowBatch)> {
+        None
+    }
+
+    fn is_lost(&self) -> bool {
+        self.lost
+    }
+
+    fn is_clear(&self) -> bool {
+        self.flights.is_empty()
+    }
+
+    fn wakers(&mut self) -> &mut Vec<Waker> {
+        &mut self.wakers
+    }
+}
+
+#[derive(Debug, Default)]
+struct Flag(AtomicBool);
+
+impl Wake for Flag {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// A task with a call.
+#[derive(Debug)]
+struct Caller {
+    at: u32,
+    flag: Arc<Flag>,
+    waker: Waker,
+}
+
+/// Whoever drives a connection, between its system call and its look at the state.
+#[derive(Debug)]
+struct Driver {
+    held: Held<Fake>,
+    me: Option<u32>,
+    rounds: usize,
+}
+
+struct World {
+    state: State<Fake>,
+    text: Arc<Text>,
+    callers: BTreeMap<u32, Caller>,
+    drivers: Vec<Driver>,
+    /// Lines for which somebody gets a connection.
+    opening: Vec<usize>,
+    now: Instant,
+    entered: u32,
+    told: u32,
+    left: u32,
+}
+
+const LINES: usize = 2;
+
+impl World {
+    fn new() -> Self {
+        let bounds = Bounds {
+            slow: 3,
+            stop: 4,
+            patience: 1000,
+            idle: 200,
+            queue: Duration::from_secs(3600),
+        };
+        let texts = Texts::new(&Dialect::new("fake", Grammar::Sqlite), 4);
+        Self {
+            state: State::new(LINES, bounds),
+            text: texts.get("SELECT 1").unwrap(),
+            callers: BTreeMap::new(),
+            drivers: Vec::new(),
+            opening: Vec::new(),
+            now: Instant::now(),
+            entered: 0,
+            told: 0,
+            left: 0,
+        }
+    }
+
+    fn enter(&mut self) {
+        let flag = Arc::new(Flag::default());
+        let waker = Waker::from(Arc::clone(&flag));
+        let mut call = self.state.spare().unwrap_or_else(|| Box::new(Call::new(self.text.clone())));
+        call.renew(Want::First, false);
+        if let Ok((at, enter)) = self.state.enter(call, waker.clone(), self.now, None) {
+            self.entered += 1;
+            // Both `Go` and `Yield` are polled again; only the latter may come to that late.
+            flag.0.store(enter != Enter::Wait, Ordering::Relaxed);
+            assert!(self.callers.insert(at, Caller { at, flag, waker }).is_none(), "a place twice");
+        }
+    }
+
+    /// A caller who was woken is polled; what it drives is out until somebody goes on with it.
+    fn poll(&mut self, at: u32) {
+        let Some(caller) = self.callers.get(&at) else { return };
+        if !caller.flag.0.swap(false, Ordering::Relaxed) {
+            return;
+        }
+        self.turn(at);
+    }
+
+    fn turn(&mut self, at: u32) {
+        let Some(caller) = self.callers.get(&at) else { return };
+        let (at, known) = (caller.at, caller.waker.clone());
+        let mut mine = None;
+        loop {
+            match self.state.turn(at, &known, &mut mine) {
+                Turn::Wait => return,
+                Turn::Introduce => mine = Some(known.clone()),
+                Turn::Drive(held) => {
+                    self.drivers.push(Driver { held, me: Some(at), rounds: 0 });
+                    return;
+                }
+                Turn::Open(line) => self.opening.push(line),
+                Turn::Done(done) => {
+                    self.state.keep(done.call.unwrap());
+                    self.told += 1;
+                    self.callers.remove(&at);
+                    return;
+                }
+                Turn::Rows(_) | Turn::Restart | Turn::Late { .. } => unreachable!(),
+            }
+        }
+    }
+
+    /// A driver has made its system call, and looks.
+    fn go_on(&mut self, index: usize, answers: usize, how: u8) {
+        if self.drivers.is_empty() {
+            return;
+        }
+        let mut driver = self.drivers.swap_remove(index % self.drivers.len());
+        match how {
+            3 => driver.held.rig.lose(),
+            4 => {
+                driver.held.rig.drive(0, 0);
+                driver.held.rig.move_behind();
+            }
+            _ => driver.held.rig.drive(answers, how),
+        }
+        self.state.land(&mut driver.held, driver.me);
+        driver.held.rig.wakers.drain(..).for_each(Waker::wake);
+        driver.rounds += 1;
+        match self.state.settle(driver.held, driver.rounds < 3) {
+            Settled::Again(held) => self.drivers.push(Driver { held, ..driver }),
+            Settled::Back { waker, gone } => {
+                waker.into_iter().for_each(Waker::wake);
+                if let Some(mut gone) = gone {
+                    gone.wakers.drain(..).for_each(Waker::wake);
+                }
+                if let Some(me) = driver.me {
+                    self.turn(me);
+                }
+            }
+        }
+    }
+
+    fn open(&mut self) {
+        if let Some(line) = self.opening.pop()
+            && let Some(held) = self.state.opened(line, Fake::default())
+        {
+            self.drivers.push(Driver { held, me: None, rounds: 0 });
+        }
+    }
+
+    fn leave(&mut self, at: u32) {
+        // One who drives is in the middle of a poll.
+        let drives = self.drivers.iter().any(|driver| driver.me == Some(at));
+        if !drives && self.callers.remove(&at).is_some() {
+            self.left += 1;
+            let left = self.state.leave(at);
+            left.waker.into_iter().for_each(Waker::wake);
+        }
+    }
+
+    fn signal(&mut self, line: usize) {
+        self.state.signal(line).into_iter().for_each(Waker::wake);
+    }
+
+    fn look(&mut self) {
+        let (mut jobs, mut wakers) = (Vec::new(), Vec::new());
+        self.now += Duration::from_millis(5);
+        self.state.look(self.now, 0, &mut jobs, &mut wakers);
+        wakers.into_iter().for_each(Waker::wake);
+        for job in jobs {
+            match job {
+                Job::Drive(line) | Job::Stop(line) | Job::GiveUp(line) => self.take(line, 0),
+                Job::Move(line) => self.take(line, 4),
+                Job::Release(line) => drop(self.state.release(line)),
+                Job::Lead => match self.state.lead() {
+                    Some(Turn::Drive(held)) => {
+                        self.drivers.push(Driver { held, me: None, rounds: 0 });
+                    }
+                    Some(Turn::Open(line)) => self.opening.push(line),
+                    _ => {}
+                },
+            }
+        }
+    }
+
+    fn take(&mut self, line: usize, how: u8) {
+        if let Some(held) = self.state.take(line) {
+            self.drivers.push(Driver { held, me: None, rounds: 0 });
+            let answers = if how == 4 { 0 } else { usize::MAX };
+            self.go_on(self.drivers.len() - 1, answers, how);
+        }
+    }
+
+    /// Everybody who is woken comes, connections answer: nobody but them.
+    fn calm_down(&mut self) {
+        for _ in 0..10_000 {
+            while !self.opening.is_empty() {
+                self.open();
+            }
+            while !self.drivers.is_empty() {
+                self.go_on(0, usize::MAX, 0);
+            }
+            let woken: Vec<u32> = self
+                .callers
+                .values()
+                .filter(|caller| caller.flag.0.load(Ordering::Relaxed))
+                .map(|caller| caller.at)
+                .collect();
+            if woken.is_empty() {
+                let owing: Vec<usize> = (0..LINES)
+                    .filter(|line| self.state.rig(*line).is_some_and(|rig| !rig.flights.is_empty()))
+                    .collect();
+                let heard = owing.iter().any(|line| {
+                    let waker = self.state.signal(*line);
+                    waker.map(Waker::wake).is_some()
+                });
+                if !heard && self.drivers.is_empty() && self.opening.is_empty() {
+                    return;
+                }
+                continue;
+            }
+            woken.into_iter().for_each(|at| self.poll(at));
+        }
+        panic!("it does not come to rest");
+    }
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Enter,
+    Poll(u8),
+    GoOn(u8, u8, u8),
+    Open,
+    Leave(u8),
+    Signal(u8),
+    Look,
+}
+
+fn step(with_time: bool) -> impl Strategy<Value = Step> {
+    prop_oneof![
+        6 => Just(Step::Enter),
+        8 => any::<u8>().prop_map(Step::Poll),
+        8 => (any::<u8>(), 0..4u8, 0..=if with_time { 3u8 } else { 2 })
+            .prop_map(|(which, answers, how)| Step::GoOn(which, answers, how)),
+        2 => Just(Step::Open),
+        1 => any::<u8>().prop_map(Step::Leave),
+        3 => (0..LINES as u8).prop_map(Step::Signal),
+        u32::from(with_time) => Just(Step::Look),
+    ]
+}
+
+impl World {
+    fn poll_all(&mut self) {
+        let all: Vec<u32> = self.callers.keys().copied().collect();
+        all.into_iter().for_each(|at| self.poll(at));
+    }
+
+    fn some(&self, which: u8) -> Option<u32> {
+        let count = self.callers.len();
+        self.callers.keys().nth(usize::from(which) % count.max(1)).copied()
+    }
+
+    fn step(&mut self, step: Step) {
+        match step {
+            Step::Enter => self.enter(),
+            Step::Poll(which) => self.some(which).into_iter().for_each(|at| self.poll(at)),
+            Step::GoOn(which, answers, how) => {
+                // A lost connection is rare.
+                let how = if how == 3 && which % 8 != 0 { 0 } else { how };
+                self.go_on(which.into(), answers.into(), how);
+            }
+            Step::Open => self.open(),
+            Step::Leave(which) => self.some(which).into_iter().for_each(|at| self.leave(at)),
+            Step::Signal(line) => self.signal(line.into()),
+            Step::Look => self.look(),
+        }
+    }
+
+    fn ends_well(&mut self) {
+        assert!(self.callers.is_empty(), "{} wait for ever: {:?}", self.callers.len(), self.state);
+        assert_eq!(self.told + self.left, self.entered);
+        let mut free = self.state.free.clone();
+        free.sort_unstable();
+        free.dedup();
+        assert_eq!(free.len(), self.state.places.len(), "places are lost: {:?}", self.state);
+        let kept: BTreeSet<_> =
+            self.state.spare.iter().map(|call| std::ptr::from_ref::<Call>(call)).collect();
+        assert_eq!(kept.len(), self.state.spare.len());
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whoever_comes_when_woken_is_answered_without_a_keeper(
+        steps in prop::collection::vec(step(false), 1..150),
+    ) {
+        let mut world = World::new();
+        steps.into_iter().for_each(|step| world.step(step));
+        world.calm_down();
+        // A caller who leaves last leaves what is under way behind; that is the keeper's.
+        for line in 0..LINES {
+            if world.state.rig(line).is_some_and(|rig| !rig.flights.is_empty()) {
+                prop_assert!(world.callers.is_empty());
+                world.take(line, 0);
+                world.drivers.clear();
+            }
+        }
+        prop_assert!(world.callers.is_empty(), "{:?}", world.state);
+    }
+
+    #[test]
+    fn with_a_keeper_all_ends_well(steps in prop::collection::vec(step(true), 1..200)) {
+        let mut world = World::new();
+        steps.into_iter().for_each(|step| world.step(step));
+        for _ in 0..20 {
+            world.calm_down();
+            (0..LINES).for_each(|line| world.signal(line));
+            world.look();
+            world.look();
+        }
+        world.calm_down();
+        world.ends_well();
+    }
+}
+
+#[test]
+fn a_lone_caller_goes_at_once_and_many_let_others_join() {
+    let mut world = World::new();
+    world.enter();
+    world.calm_down();
+    assert_eq!((world.told, world.state.led), (1, false));
+    (0..5).for_each(|_| world.enter());
+    assert_eq!(world.state.queue.len(), 5);
+    world.calm_down();
+    world.enter();
+    assert!(world.state.led, "others came along the last time");
+    world.calm_down();
+    world.enter();
+    assert!(!world.state.led, "nobody came along the last time");
+    world.calm_down();
+    assert_eq!(world.told, 8);
+}
+
+#[test]
+fn the_first_connection_is_filled_before_the_next_is_opened() {
+    let mut world = World::new();
+    (0..100).for_each(|_| world.enter());
+    world.poll_all();
+    assert_eq!(world.opening, [0]);
+    world.open();
+    world.go_on(0, 0, 0);
+    assert_eq!(world.state.lines[0].order.len(), 64);
+    assert_eq!(world.state.queue.len(), 36);
+    world.calm_down();
+    assert_eq!(world.told, 100);
+}
+
+#[test]
+fn calls_come_in_the_order_in_which_they_were_made() {
+    let mut world = World::new();
+    (0..10).for_each(|_| world.enter());
+    let order: Vec<u32> = world.state.queue.iter().copied().collect();
+    world.poll_all();
+    world.open();
+    assert_eq!(world.state.lines[0].order, order);
+}
+
+#[test]
+fn a_place_is_not_mistaken_for_the_one_who_had_it_before() {
+    let mut world = World::new();
+    world.enter();
+    let at = world.some(0).unwrap();
+    world.poll(at);
+    world.open();
+    world.go_on(0, 0, 0);
+    world.leave(at);
+    // The answer comes before the rig hears that the caller has left.
+    let held = world.state.take(0).unwrap();
+    world.drivers.push(Driver { held, me: None, rounds: 2 });
+    world.go_on(0, 1, 0);
+    world.enter();
+    assert_eq!(world.some(0), Some(at));
+    world.calm_down();
+    world.ends_well();
+}
+
+#[test]
+fn a_slow_statement_is_left_alone_and_the_depth_shrinks() {
+    let mut world = World::new();
+    (0..10).for_each(|_| world.enter());
+    world.poll_all();
+    world.open();
+    world.go_on(0, 0, 0);
+    (0..4).for_each(|_| world.look());
+    assert_eq!(world.state.lines[0].depth, 32);
+    assert_eq!(world.state.counted.moved, 9);
+    world.calm_down();
+    world.ends_well();
+}
+
+#[test]
+fn a_call_that_neighbours_keep_from_running_gets_a_segment_and_then_goes_elsewhere() {
+    let mut world = World::new();
+    (0..2).for_each(|_| world.enter());
+    world.poll_all();
+    world.open();
+    for _ in 0..UNRUN_MAX {
+        let driver = &mut world.drivers[0];
+        driver.held.rig.drive(0, 0);
+        let (at, call) = driver.held.rig.flights.pop_back().unwrap();
+        assert_eq!(call.as_ref().unwrap().alone, call.as_ref().unwrap().unrun >= UNRUN_ALONE);
+        driver.held.rig.landed.push_back(Landed { at, call, how: Landing::Unrun });
+        driver.rounds = 0;
+        world.go_on(0, 0, 0);
+        if world.drivers.is_empty() {
+            break;
+        }
+    }
+    assert_eq!(world.state.counted.elsewhere, 1);
+}
+
+#[test]
+fn who_comes_when_all_connections_are_held_up_goes_elsewhere() {
+    let mut world = World::new();
+    world.enter();
+    let at = world.some(0).unwrap();
+    world.poll(at);
+    world.open();
+    world.go_on(0, 0, 0);
+    world.state.lines[0].stalled = true;
+    world.state.lines[1].phase = Phase::Here(Fake::default());
+    world.state.lines[1].full = Some(at);
+    let before = world.entered;
+    world.enter();
+    assert_eq!(world.entered, before);
+    assert_eq!(world.state.counted.elsewhere, 1);
+}

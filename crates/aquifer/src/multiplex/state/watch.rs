@@ -1,0 +1,228 @@
+//! What is about time, and about the end: the keeper's part of the decisions.
+
+use std::task::Waker;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::line::Phase;
+use super::{Answer, NOBODY, Rig, Stage, State, Turn, closed, queued_too_long};
+
+/// When to look again for ends of time, if none is known.
+const FAR: Duration = Duration::from_secs(1);
+
+/// What the keeper is to do.
+#[derive(Debug, PartialEq, Eq)]
+pub(in super::super) enum Job {
+    /// Drive: somebody was woken for it and did not come.
+    Drive(usize),
+    /// Drive, and move what stands behind the statement that takes long.
+    Move(usize),
+    /// As `Drive`, and tell the server to stop what nobody waits for.
+    Stop(usize),
+    /// Give up the connection: it does not stop.
+    GiveUp(usize),
+    /// Give the lease back.
+    Release(usize),
+    /// See to the queue.
+    Lead,
+}
+
+/// Times, most of them in ticks of the keeper.
+#[derive(Debug, Clone, Copy)]
+pub(in super::super) struct Bounds {
+    /// A statement at the head for longer holds up what stands behind it.
+    pub(in super::super) slow: u64,
+    /// A statement that nobody waits for is stopped after this.
+    pub(in super::super) stop: u64,
+    /// A connection on which nothing stops is given up after this.
+    pub(in super::super) patience: u64,
+    /// A lease without work is given back after this.
+    pub(in super::super) idle: u64,
+    /// A call waits in the queue for no longer.
+    pub(in super::super) queue: Duration,
+}
+
+impl<R: Rig> State<R> {
+    /// Nothing new is taken; what is queued is told so.
+    pub(in super::super) fn close(&mut self, wakers: &mut Vec<Waker>) -> Vec<R> {
+        self.closed = true;
+        self.tell_queued(|_| true, &mut || Answer::Over(Err(closed())), wakers);
+        (0..self.lines.len()).filter_map(|index| self.release(index)).collect()
+    }
+
+    /// The rig of a line with nothing under way.
+    pub(in super::super) fn release(&mut self, index: usize) -> Option<R> {
+        let line = &mut self.lines[index];
+        if !line.order.is_empty() || !line.is_here() {
+            return None;
+        }
+        match std::mem::replace(&mut line.phase, Phase::Vacant) {
+            Phase::Here(rig) => {
+                line.vacate();
+                Some(rig)
+            }
+            other => {
+                line.phase = other;
+                None
+            }
+        }
+    }
+
+    /// The connections' runtime is gone: whatever is here goes elsewhere.
+    pub(in super::super) fn orphan(&mut self, wakers: &mut Vec<Waker>) -> Vec<R> {
+        let mut rigs = Vec::new();
+        for index in 0..self.lines.len() {
+            let line = &mut self.lines[index];
+            match std::mem::replace(&mut line.phase, Phase::Vacant) {
+                Phase::Here(rig) => {
+                    rigs.push(rig);
+                    let order = std::mem::take(&mut line.order);
+                    line.vacate();
+                    for at in order {
+                        self.send_off(at, wakers);
+                    }
+                }
+                Phase::Out => {
+                    line.phase = Phase::Out;
+                    line.doomed = true;
+                }
+                Phase::Opening | Phase::Vacant => {}
+            }
+        }
+        self.tell_queued(|_| true, &mut || Answer::Elsewhere, wakers);
+        self.led = false;
+        rigs
+    }
+
+    /// A call whose box is gone with its connection goes elsewhere, unless its caller has left.
+    pub(super) fn send_off(&mut self, at: u32, wakers: &mut Vec<Waker>) {
+        if at == NOBODY {
+            return;
+        }
+        let place = &mut self.places[at as usize];
+        if let Stage::Gone = place.stage {
+            return self.vacant(at);
+        }
+        self.counted.elsewhere += 1;
+        place.stage = Stage::Told(Answer::Elsewhere);
+        wakers.extend(place.waker.take());
+    }
+
+    /// The keeper's look: time goes on by one. An answer takes `network` ticks, whatever it is to.
+    pub(in super::super) fn look(
+        &mut self,
+        now: Instant,
+        network: u64,
+        jobs: &mut Vec<Job>,
+        wakers: &mut Vec<Waker>,
+    ) -> bool {
+        self.tick += 1;
+        self.now = Some(now);
+        let (tick, bounds) = (self.tick, self.bounds);
+        let mut busy = false;
+        for index in 0..self.lines.len() {
+            let line = &mut self.lines[index];
+            if !line.is_here() {
+                busy |= !matches!(line.phase, Phase::Vacant);
+                continue;
+            }
+            busy = true;
+            let Some(&head) = line.order.front() else {
+                let idle = tick - line.used >= bounds.idle && self.queue.is_empty();
+                if line.retiring || self.closed || idle {
+                    jobs.push(Job::Release(index));
+                } else if line.signalled && std::mem::replace(&mut line.seen, true) {
+                    jobs.push(Job::Drive(index));
+                }
+                continue;
+            };
+            let age = tick - line.head_since;
+            let forsaken =
+                head == NOBODY || matches!(self.places[head as usize].stage, Stage::Gone);
+            match line.stopping {
+                Some(since) if tick - since >= bounds.patience => jobs.push(Job::GiveUp(index)),
+                None if forsaken && age >= bounds.stop => {
+                    line.stopping = Some(tick);
+                    jobs.push(Job::Stop(index));
+                }
+                _ if age >= bounds.slow + network && !line.stalled => {
+                    line.stalled = true;
+                    line.went_badly();
+                    jobs.push(Job::Move(index));
+                }
+                _ if line.signalled && std::mem::replace(&mut line.seen, true) => {
+                    jobs.push(Job::Drive(index));
+                }
+                _ => {}
+            }
+        }
+        self.skip_gone();
+        if !self.queue.is_empty() {
+            busy = true;
+            let (bound, jammed) = (bounds.queue, self.is_jammed());
+            if jammed {
+                self.tell_queued(|_| true, &mut || Answer::Elsewhere, wakers);
+            } else {
+                self.tell_queued(
+                    |since| now.saturating_duration_since(since) >= bound,
+                    &mut || Answer::Over(Err(queued_too_long())),
+                    wakers,
+                );
+                if tick - self.lead_since >= 2 {
+                    if std::mem::take(&mut self.led) {
+                        self.places.iter_mut().for_each(|place| place.leads = false);
+                    }
+                    self.lead_since = tick;
+                    jobs.push(Job::Lead);
+                }
+            }
+        }
+        if self.timed > 0 {
+            busy = true;
+            if self.earliest.is_none_or(|earliest| earliest <= now) {
+                self.expire(now, wakers);
+            }
+        }
+        busy
+    }
+
+    /// Tells those whose time is up.
+    fn expire(&mut self, now: Instant, wakers: &mut Vec<Waker>) {
+        let mut earliest = None;
+        for place in &mut self.places {
+            let Some(until) = place.until else { continue };
+            match place.stage {
+                Stage::Queued | Stage::Flying(_) if until <= now => {
+                    place.late = true;
+                    wakers.extend(place.waker.take());
+                }
+                Stage::Queued | Stage::Flying(_) => {
+                    earliest =
+                        Some(earliest.map_or(until, |earliest: Instant| earliest.min(until)));
+                }
+                _ => {}
+            }
+        }
+        // A place that is late stays so until its caller comes; it needs no other look.
+        self.earliest = earliest.or(Some(now + FAR));
+    }
+
+    /// The queue's next step, for the keeper.
+    pub(in super::super) fn lead(&mut self) -> Option<Turn<R>> {
+        self.duty()
+    }
+
+    /// A connection is to be given back as soon as nothing is under way.
+    pub(in super::super) fn retire(&mut self, index: usize) {
+        self.lines[index].retiring = true;
+    }
+
+    /// The rig of a line, if nobody drives it.
+    pub(in super::super) fn rig(&self, index: usize) -> Option<&R> {
+        match &self.lines[index].phase {
+            Phase::Here(rig) => Some(rig),
+            _ => None,
+        }
+    }
+}
