@@ -24,7 +24,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use crate::multiplex::Multiplex;
-use crate::{Columns, Error, ParamBuf, Params, Result, RowBatch, TxOptions, ValueRef};
+use crate::{Columns, Error, ErrorKind, ParamBuf, Params, Result, RowBatch, TxOptions, ValueRef};
 
 /// A future on the heap, for calls that are not on the hot path.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -321,6 +321,19 @@ impl Batch {
         Ok(())
     }
 
+    /// Takes all statements out, and keeps the memory.
+    pub fn clear(&mut self) {
+        self.texts.clear();
+        self.items.clear();
+        self.params.clear();
+        self.atomic = false;
+    }
+
+    /// How many bytes the arguments take.
+    pub fn size(&self) -> usize {
+        self.params.size()
+    }
+
     /// Outside a transaction the statements are to be all or nothing.
     pub fn set_atomic(&mut self) {
         self.atomic = true;
@@ -454,6 +467,27 @@ pub trait Connection: Send + 'static {
     /// connection is as it was.
     fn start(&mut self, command: Command<'_>) -> Result<()>;
 
+    /// As [`start`](Self::start), behind statements of the same transaction whose results nobody wants: they
+    /// and the command are to make one flight. Called inside a transaction, only if the connection
+    /// [takes queued statements](Self::takes_queued), with [`Execute`](Command::Execute),
+    /// [`Batch`](Command::Batch), [`Commit`](Command::Commit) or [`Ping`](Command::Ping).
+    ///
+    /// They run in order, and the steps are the command's alone. Once one of them has failed, nothing behind
+    /// it runs, and no COMMIT takes effect: its error is the command's, with its
+    /// [number](Error::with_statement) in `queued`, counted from 1.
+    ///
+    /// # Errors
+    ///
+    /// As `start`, with the number of the queued statement if it is one of them that cannot be sent.
+    fn start_after(&mut self, queued: &Arc<Batch>, command: Command<'_>) -> Result<()> {
+        let _ = queued;
+        Err(Error::new(
+            ErrorKind::Unsupported,
+            format!("the driver takes no queued statements along with {command:?}"),
+        )
+        .with_nothing_sent(true))
+    }
+
     /// Drives the command. `batch` is the caller's and is cleared by the driver before it is filled; the
     /// columns of a result set are set before its first rows, and also if it has none. The driver hands
     /// over a batch when it is full by the driver's own bound, so that memory stays bounded, and reads no
@@ -543,6 +577,12 @@ pub trait Connection: Send + 'static {
     /// True if the connection takes [`Command::CommitWith`]. Callers send the statement and the commit one after
     /// the other where this is false.
     fn takes_commit_with(&self) -> bool {
+        false
+    }
+
+    /// True if the connection has [`start_after`](Self::start_after). Callers send queued statements as a
+    /// batch of their own, and wait for it, where this is false.
+    fn takes_queued(&self) -> bool {
         false
     }
 

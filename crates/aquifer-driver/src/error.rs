@@ -300,7 +300,7 @@ impl Error {
         self
     }
 
-    /// Which statement of a batch failed, counted from 1.
+    /// Which statement of a batch failed, or of those that were queued, counted from 1.
     #[must_use]
     pub fn with_statement(mut self, number: u32) -> Self {
         self.0.statement = Some(number);
@@ -395,7 +395,8 @@ impl Error {
         self.0.position
     }
 
-    /// Which statement of a batch failed, counted from 1, where the error is the batch's.
+    /// Which statement of a batch failed, or of those that were queued, counted from 1, where the error is the
+    /// batch's, or that of the call that sent them.
     pub fn statement(&self) -> Option<u32> {
         self.0.statement
     }
@@ -461,7 +462,7 @@ impl fmt::Display for Error {
             write!(f, "{label}: ")?;
         }
         if let Some(number) = inner.statement {
-            write!(f, "statement {number} of the batch: ")?;
+            write!(f, "statement {number}: ")?;
         }
         f.write_str(&inner.message)?;
         match (&inner.code, self.sqlstate()) {
@@ -539,7 +540,7 @@ mod tests {
         assert_eq!(error.statement(), None);
         let error = error.with_statement(3);
         assert_eq!(error.statement(), Some(3));
-        assert_eq!(error.to_string(), "import: statement 3 of the batch: a duplicate");
+        assert_eq!(error.to_string(), "import: statement 3: a duplicate");
     }
 
     #[test]

@@ -348,6 +348,11 @@ impl ParamBuf {
         }
     }
 
+    /// How many bytes the arguments take.
+    pub fn size(&self) -> usize {
+        self.slots.len() * size_of::<Slot>() + self.text.len() + self.bytes.len()
+    }
+
     /// Takes room for so many more arguments.
     pub fn reserve(&mut self, arguments: usize) {
         self.slots.reserve(arguments);

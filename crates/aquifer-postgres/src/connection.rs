@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 
 use aquifer_driver::multiplex::Multiplex;
 use aquifer_driver::{
-    BoxFuture, Canceller, Command, CommitTrace, Connection, Counters, Description, Error,
+    Batch, BoxFuture, Canceller, Command, CommitTrace, Connection, Counters, Description, Error,
     ErrorKind, Result, RowBatch, Status, Step,
 };
 use aquifer_net::stop::{Stop, stopped, useless};
@@ -187,6 +187,15 @@ impl PostgresConnection {
         self.held.is_some() || self.period != Period::None
     }
 
+    /// A command has been encoded.
+    fn begins(&mut self) -> Result<()> {
+        if self.pipeline.owes() && !self.stop.command_begins() {
+            self.pipeline.abandon();
+            return Err(useless());
+        }
+        Ok(())
+    }
+
     pub(crate) fn pipeline(&mut self) -> &mut Pipeline {
         &mut self.pipeline
     }
@@ -299,11 +308,19 @@ impl Connection for PostgresConnection {
             return Err(useless());
         }
         self.pipeline.start(command)?;
-        if self.pipeline.owes() && !self.stop.command_begins() {
-            self.pipeline.abandon();
+        self.begins()
+    }
+
+    fn start_after(&mut self, queued: &Arc<Batch>, command: Command<'_>) -> Result<()> {
+        if self.is_held() {
             return Err(useless());
         }
-        Ok(())
+        self.pipeline.start_after(queued, command)?;
+        self.begins()
+    }
+
+    fn takes_queued(&self) -> bool {
+        self.pipeline.takes_queued()
     }
 
     fn poll_next(&mut self, cx: &mut Context<'_>, batch: &mut RowBatch) -> Poll<Result<Step>> {

@@ -20,13 +20,30 @@ pub(crate) fn check_all(batch: &Batch) -> Result<()> {
     if !batch.has_special() {
         return Ok(());
     }
-    for item in batch.iter() {
-        for index in 0..item.count() {
-            match item.get(index) {
-                Some(value) => check(index + 1, &value)?,
-                // An array is only given to a sink, which refuses it.
-                None => item.bind(&mut Check::default())?,
-            }
+    batch.iter().try_for_each(|item| check_one(&item))
+}
+
+/// As [`check_all`]; the error has the statement's number.
+///
+/// # Errors
+///
+/// As [`check_all`].
+pub(crate) fn check_queued(batch: &Batch) -> Result<()> {
+    if !batch.has_special() {
+        return Ok(());
+    }
+    batch.iter().zip(1..).try_for_each(|(item, number)| {
+        let checked = check_one(&item);
+        checked.map_err(|error| error.with_statement(number).with_nothing_sent(true))
+    })
+}
+
+fn check_one(item: &BatchItem<'_>) -> Result<()> {
+    for index in 0..item.count() {
+        match item.get(index) {
+            Some(value) => check(index + 1, &value)?,
+            // An array is only given to a sink, which refuses it.
+            None => item.bind(&mut Check::default())?,
         }
     }
     Ok(())

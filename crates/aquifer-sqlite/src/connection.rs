@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use aquifer_driver::{
-    BoxFuture, Cancel, Canceller, Columns, Command, Connection, Counters, Description, Error,
-    ErrorKind, Outcome, ParamBuf, Params, Result, RowBatch, Status, Step, Want,
+    Batch, BoxFuture, Cancel, Canceller, Columns, Command, Connection, Counters, Description,
+    Error, ErrorKind, Outcome, ParamBuf, Params, Result, RowBatch, Status, Step, Want,
 };
 
-use crate::batch::check_all;
+use crate::batch::{check_all, check_queued};
 use crate::bind::Check;
 use crate::engine::{Engine, Failure, Filled, Place, Run, Started};
 use crate::job::Job;
@@ -332,6 +332,43 @@ impl Connection for SqliteConnection {
             self.state = State::Ready;
         }
         result
+    }
+
+    fn start_after(&mut self, queued: &Arc<Batch>, command: Command<'_>) -> Result<()> {
+        let engine = self.ready()?;
+        if engine.handle.autocommit() {
+            return Err(
+                Error::new(ErrorKind::TxDone, "no transaction is open").with_nothing_sent(true)
+            );
+        }
+        check_queued(queued)?;
+        let job = match command {
+            Command::Execute { sql, params, want } => {
+                params.bind(&mut Check::default())?;
+                Job::Execute { sql: sql.into(), params: ParamBuf::of(params)?, want }
+            }
+            Command::Batch(batch) => {
+                check_all(&batch)?;
+                Job::Batch(batch)
+            }
+            Command::Commit => Job::Control("COMMIT"),
+            Command::Ping => Job::Nothing,
+            other => {
+                return Err(Error::new(
+                    ErrorKind::Unsupported,
+                    format!("{other:?} cannot follow queued statements"),
+                )
+                .with_nothing_sent(true));
+            }
+        };
+        engine.handle.begin();
+        self.submit(Job::After(Arc::clone(queued), Box::new(job)), false)?;
+        self.abandoned = false;
+        Ok(())
+    }
+
+    fn takes_queued(&self) -> bool {
+        true
     }
 
     fn poll_next(&mut self, cx: &mut Context<'_>, batch: &mut RowBatch) -> Poll<Result<Step>> {

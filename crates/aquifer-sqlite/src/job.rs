@@ -27,11 +27,14 @@ pub(crate) enum Job {
     Prepare(Box<str>),
     Script(Box<str>),
     Batch(Arc<Batch>),
+    /// Runs a batch whose results nobody wants, and then something else, if nothing failed.
+    After(Arc<Batch>, Box<Job>),
     /// `BEGIN`, `BEGIN IMMEDIATE` or `COMMIT`.
     Control(&'static str),
     Rollback,
     Reset,
     Call(Call),
+    Nothing,
 }
 
 impl Job {
@@ -46,6 +49,12 @@ impl Job {
             }
             Self::Script(sql) => script(engine, &sql, out),
             Self::Batch(batch) => self::batch(engine, &batch, out),
+            Self::After(queued, job) => {
+                self::queued(engine, &queued, out)?;
+                drop(queued);
+                job.run(engine, out)
+            }
+            Self::Nothing => Ok((None, Outcome::default())),
             Self::Control(sql) => engine.control(Place::Worker, sql).map(done),
             Self::Rollback => engine.rollback(Place::Worker).map(done),
             Self::Reset => crate::reset::reset(engine).map(done),
@@ -173,6 +182,42 @@ fn batch(engine: &mut Engine, batch: &Batch, out: &mut Outbox<'_>) -> Ended {
         Some(ended) => ended,
         None => (None, out.take_plain().unwrap_or_default()),
     })
+}
+
+/// The statements of a batch whose results nobody wants, up to the first that fails.
+fn queued(engine: &mut Engine, batch: &Batch, out: &mut Outbox<'_>) -> Result<()> {
+    let mut index = 0;
+    while let Some(one) = batch.get(index) {
+        let mut at = index;
+        let done = match engine.find(Place::Worker, one.sql, &one) {
+            Err(failure) => Err(failure.error()),
+            Ok(Found::Nothing) => Ok(()),
+            Ok(Found::Plain(place)) => {
+                let end = same_until(batch, index);
+                match engine.run_plain(place, batch, index..end, |_| {}) {
+                    Ok(()) => {
+                        index = end - 1;
+                        Ok(())
+                    }
+                    Err((failed, error)) => {
+                        at = failed;
+                        Err(error)
+                    }
+                }
+            }
+            Ok(Found::Rows(place)) => engine
+                .bound(place, &one, Want::Outcome)
+                .and_then(|run| rows(engine, run, out))
+                .map(|(batch, _)| {
+                    if let Some(batch) = batch {
+                        out.keep(batch);
+                    }
+                }),
+        };
+        done.map_err(|error| error.with_statement(u32::try_from(at + 1).unwrap_or(u32::MAX)))?;
+        index += 1;
+    }
+    Ok(())
 }
 
 #[cold]

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use aquifer_driver::{
-    Access, BoxFuture, Cancel, Canceller, Command, CommitTrace, Connection, Connector, Counters,
-    Description, Dialect, Layout, Result, RowBatch, Status, Step,
+    Access, Batch, BoxFuture, Cancel, Canceller, Command, CommitTrace, Connection, Connector,
+    Counters, Description, Dialect, Layout, Result, RowBatch, Status, Step,
 };
 
 use crate::poll::yielding;
@@ -80,6 +80,15 @@ impl Connection for YieldingConnection {
     fn start(&mut self, command: Command<'_>) -> Result<()> {
         self.yielded = false;
         self.inner.start(command)
+    }
+
+    fn start_after(&mut self, queued: &Arc<Batch>, command: Command<'_>) -> Result<()> {
+        self.yielded = false;
+        self.inner.start_after(queued, command)
+    }
+
+    fn takes_queued(&self) -> bool {
+        self.inner.takes_queued()
     }
 
     fn poll_next(&mut self, cx: &mut Context<'_>, batch: &mut RowBatch) -> Poll<Result<Step>> {

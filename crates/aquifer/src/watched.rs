@@ -12,7 +12,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use aquifer_driver::{
-    BoxFuture, Canceller, Command, CommitTrace, Connection, Counters, Description, Error,
+    Batch, BoxFuture, Canceller, Command, CommitTrace, Connection, Counters, Description, Error,
     ErrorKind, Result, RowBatch, Status, Step,
 };
 use tokio::runtime::Handle;
@@ -206,8 +206,8 @@ impl Drop for Away {
     }
 }
 
-impl Connection for Watched {
-    fn start(&mut self, command: Command<'_>) -> Result<()> {
+impl Watched {
+    fn start_with(&mut self, start: impl FnOnce(&mut dyn Connection) -> Result<()>) -> Result<()> {
         self.with(
             |flags| {
                 let error = if flags.lost { lost() } else { too_old() };
@@ -219,11 +219,25 @@ impl Connection for Watched {
                 if flags.ended && !std::mem::replace(&mut flags.told, true) {
                     return Err(too_old().with_nothing_sent(true));
                 }
-                connection.start(command)?;
+                start(connection)?;
                 (flags.under_way, flags.abandoned) = (true, false);
                 Ok(())
             },
         )
+    }
+}
+
+impl Connection for Watched {
+    fn start(&mut self, command: Command<'_>) -> Result<()> {
+        self.start_with(|connection| connection.start(command))
+    }
+
+    fn start_after(&mut self, queued: &Arc<Batch>, command: Command<'_>) -> Result<()> {
+        self.start_with(|connection| connection.start_after(queued, command))
+    }
+
+    fn takes_queued(&self) -> bool {
+        lock(&self.held).connection.as_ref().is_some_and(|there| there.takes_queued())
     }
 
     fn poll_next(&mut self, cx: &mut Context<'_>, batch: &mut RowBatch) -> Poll<Result<Step>> {

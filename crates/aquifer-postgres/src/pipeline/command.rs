@@ -111,7 +111,7 @@ impl Pipeline {
             Command::Execute { sql, params, want } => self.execute(sql, params, want),
             Command::Script { sql } => self.simple_query(Role::Script, sql),
             Command::Prepare { sql } => self.prepare(sql),
-            Command::Batch(batch) => self.batch(&batch),
+            Command::Batch(batch) => self.batch(&batch, true),
             Command::Begin(options) => self.begin(options),
             Command::Commit => self.commit(None),
             Command::CommitWith { sql } => self.commit(Some(sql)),
@@ -142,6 +142,9 @@ impl Pipeline {
 
     /// What goes before anything else: statements that the server need not keep any more.
     fn flight_head(&mut self) {
+        if !self.out.is_empty() {
+            return;
+        }
         for name in &self.closing {
             frontend::close(&mut self.out, Object::Statement, name);
             self.expected.push_back(Expect::Close);
@@ -174,9 +177,14 @@ impl Pipeline {
         }
         self.flight_head();
         self.send_held_begin();
+        self.one(sql, params, want, true)
+    }
+
+    /// The last statement of a flight; `kept` if the server still keeps at that point what it keeps now.
+    fn one(&mut self, sql: &str, params: &dyn Params, want: Want, kept: bool) -> Result<()> {
         let mut work = Work::new(Role::Statement);
         work.want = want;
-        match self.cache.find(sql) {
+        match if kept { self.cache.find(sql) } else { None } {
             Some(statement) => {
                 self.counters.cache_hits += 1;
                 self.known(work, statement, params)?;
@@ -399,7 +407,7 @@ impl Pipeline {
     /// One Sync after each statement outside a transaction, so that each stands alone; one at the end of an
     /// atomic batch, which the server takes for a transaction, and inside a transaction, where they stand
     /// and fall together anyway.
-    fn batch(&mut self, batch: &Batch) -> Result<()> {
+    fn batch(&mut self, batch: &Batch, kept: bool) -> Result<()> {
         if batch.is_empty() {
             self.steps.push_back(Settled::end(Default::default()));
             return Ok(());
@@ -414,42 +422,126 @@ impl Pipeline {
         let alone = outside && !batch.is_atomic();
         self.flight_head();
         self.send_held_begin();
-        let mut dropped = false;
-        for (index, item) in batch.iter().enumerate() {
-            let ends = alone || index + 1 == batch.len();
-            let mut work = Work::new(Role::Statement);
+        self.statements(batch, kept, |index, work| {
             work.sibling = true;
-            work.ends_segment = ends;
+            work.ends_segment = alone || index + 1 == batch.len();
+        })?;
+        Ok(())
+    }
+
+    /// The statements of a batch, each of which is made out to be what it is. `kept`, and the answer when they
+    /// have run: the server still keeps then what it keeps now.
+    fn statements(
+        &mut self,
+        batch: &Batch,
+        mut kept: bool,
+        make: impl Fn(usize, &mut Work),
+    ) -> Result<bool> {
+        for (index, item) in batch.iter().enumerate() {
+            let mut work = Work::new(Role::Statement);
+            make(index, &mut work);
+            let (ends, queued) = (work.ends_segment, work.queued);
             // Pages would need a flight each.
             work.want = match item.want {
                 Want::Paged(_) => Want::All,
                 want => want,
             };
-            // What is kept now will be gone when this one runs.
-            let kept = if dropped { None } else { self.cache.find(item.sql) };
-            match kept {
-                Some(statement) if statement.copies => return Err(copy_in_a_batch()),
-                Some(statement) => {
-                    self.counters.cache_hits += 1;
-                    self.known(work, statement, &item)?;
-                    if let Some(work) = self.works.back_mut() {
-                        work.arguments = None;
-                    }
-                }
-                None => {
-                    self.unknown_sibling(work, &item)?;
-                }
-            }
+            self.statement(work, &item, kept).map_err(|error| match queued {
+                0 => error,
+                number => error.with_statement(number).with_nothing_sent(true),
+            })?;
             if ends {
                 self.ask_along();
                 self.end_segment();
             }
             if pooler::drops_statements(item.sql) {
-                dropped = true;
+                kept = false;
                 self.siblings_from = self.siblings.len();
             }
         }
+        Ok(kept)
+    }
+
+    fn statement(&mut self, work: Work, item: &BatchItem<'_>, kept: bool) -> Result<()> {
+        match if kept { self.cache.find(item.sql) } else { None } {
+            Some(statement) if statement.copies => Err(copy_in_a_batch()),
+            Some(statement) => {
+                self.counters.cache_hits += 1;
+                self.known(work, statement, item)?;
+                if let Some(work) = self.works.back_mut() {
+                    work.arguments = None;
+                }
+                Ok(())
+            }
+            None => self.unknown_sibling(work, item),
+        }
+    }
+
+    /// As [`start`](Self::start), behind the statements of a batch whose results nobody wants: all of it in one
+    /// segment, so that the server runs nothing behind one that fails, and no COMMIT.
+    ///
+    /// # Errors
+    ///
+    /// As `start`; the number of the statement that cannot be sent, if it is one of the batch.
+    pub(crate) fn start_after(&mut self, queued: &Batch, command: Command<'_>) -> Result<()> {
+        self.check_free()?;
+        self.begin_flight();
+        if let Some(trace) = &mut self.trace {
+            trace.is_fresh = false;
+        }
+        self.encode_after(queued, command).inspect_err(|_| self.take_back())?;
+        self.running = true;
+        self.counters.rounds += 1;
         Ok(())
+    }
+
+    /// The simple protocol has an answer for each of its messages, whatever became of the one before.
+    pub(crate) fn takes_queued(&self) -> bool {
+        self.settings.mode != StatementMode::Simple
+    }
+
+    fn encode_after(&mut self, queued: &Batch, command: Command<'_>) -> Result<()> {
+        let outside = self.held_begin.is_none() && self.ready == Ready::Idle;
+        if !self.takes_queued() || outside {
+            return Err(not_after_others(&command));
+        }
+        self.flight_head();
+        self.send_held_begin();
+        let kept = self.statements(queued, true, |index, work| {
+            work.queued = u32::try_from(index + 1).unwrap_or(u32::MAX);
+            work.ends_segment = false;
+        })?;
+        match command {
+            Command::Execute { sql, params, want } => self.one(sql, params, want, kept),
+            Command::Batch(batch) if !batch.is_empty() => self.batch(&batch, kept),
+            Command::Commit => {
+                self.commit_behind();
+                Ok(())
+            }
+            Command::Ping | Command::Batch(_) => {
+                self.ask_along();
+                self.works.push_back(Work::new(Role::Silent));
+                self.end_segment();
+                Ok(())
+            }
+            other => Err(not_after_others(&other)),
+        }
+    }
+
+    /// COMMIT in the segment of the statements before it. One that is tracked is sent when its number is known.
+    fn commit_behind(&mut self) {
+        if self.lacks_number() {
+            self.ask_along();
+            self.works.push_back(Work::new(Role::Trace));
+        } else {
+            frontend::parse(&mut self.out, "", COMMIT, &[]);
+            // No arguments, no results: this cannot fail.
+            let _ = frontend::bind(&mut self.out, "", "", 0, &[], |_, _| Ok(()));
+            frontend::execute(&mut self.out, "", 0);
+            self.expected.extend([Expect::Parse, Expect::Bind, Expect::Execute]);
+            self.works.push_back(Work::new(Role::Commit));
+        }
+        self.end_segment();
     }
 
     /// The simple protocol has a transaction for each of its messages.
@@ -822,6 +914,15 @@ pub(crate) fn copy_in_a_batch() -> Error {
     Error::new(ErrorKind::Unsupported, "COPY from or to the client cannot run in a batch")
         .with_hint("use the driver's copy_in and copy_out")
         .with_nothing_sent(true)
+}
+
+#[cold]
+fn not_after_others(command: &Command<'_>) -> Error {
+    Error::new(
+        ErrorKind::Unsupported,
+        format!("{command:?} cannot follow queued statements in one flight here"),
+    )
+    .with_nothing_sent(true)
 }
 
 #[cold]

@@ -395,6 +395,11 @@ impl Pipeline {
         let untouched = !self.touched || self.works.iter().any(|work| work.role == Role::Server);
         let committing = !untouched && self.works.iter().any(|work| work.role == Role::Commit);
         let undone = self.is_undone_by_a_break();
+        if let Some(trace) = &mut self.trace
+            && self.works.iter().any(|work| work.role == Role::Trace)
+        {
+            trace.is_without_commit = true;
+        }
         self.works.clear();
         let error = match self.failure.take() {
             Some(Failure { error: said, server: Some(server), .. }) if server.is_fatal() => {

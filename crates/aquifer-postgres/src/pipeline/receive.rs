@@ -557,10 +557,12 @@ impl Pipeline {
         self.ready = ready;
         self.began = false;
         let mut failure = self.failure.take();
-        let mut skipped = false;
-        while let Some(work) = self.works.pop_front() {
+        let (mut skipped, mut over, mut unbegun) = (false, false, false);
+        while let Some(mut work) = self.works.pop_front() {
             let ends = work.ends_segment;
-            if work.role == Role::Server {
+            if over {
+                // The command has the error of a statement that was queued before it.
+            } else if work.role == Role::Server {
                 // Not to be told is no failure of the BEGIN that follows.
                 if failure.take().is_some() {
                     self.server = Known::Refused;
@@ -575,9 +577,14 @@ impl Pipeline {
                 // again: it would do so outside of the transaction.
                 if let Some(failed) = &mut failure {
                     failed.server = None;
+                    unbegun = true;
                 }
             } else if let Some(failed) = failure.take() {
-                skipped = true;
+                (skipped, over) = (true, work.queued > 0);
+                if unbegun {
+                    // It is not this one's.
+                    work.queued = 0;
+                }
                 match self.heal(work, failed) {
                     Some((work, error)) => self.settle(work, Err(error)),
                     None => return,
@@ -636,6 +643,12 @@ impl Pipeline {
             self.began = result.is_ok();
             return;
         }
+        let result = match result {
+            // Nobody wants it.
+            Ok(_) if work.queued > 0 => return,
+            Err(error) if work.queued > 0 => Err(error.with_statement(work.queued)),
+            result => result,
+        };
         if work.resets && result.is_ok() {
             self.session_changed = false;
             self.changes = super::Changes::default();

@@ -83,12 +83,14 @@ pub(super) struct Trace {
     elsewhere: bool,
     /// Nothing has run since the server was asked for the number.
     pub(super) is_fresh: bool,
+    /// The session broke while the server was asked before the COMMIT, which was not sent.
+    pub(super) is_without_commit: bool,
 }
 
 impl Trace {
     pub(super) fn new(server: Server) -> Self {
         // As long as nothing has run there is no number.
-        Self { server, number: None, elsewhere: false, is_fresh: true }
+        Self { server, number: None, elsewhere: false, is_fresh: true, is_without_commit: false }
     }
 
     /// True until the transaction has a number.
@@ -110,6 +112,7 @@ impl Trace {
 
     pub(super) fn tell(&self) -> CommitTrace {
         match self.number {
+            _ if self.is_without_commit => CommitTrace::Unchanged,
             Some(_) if self.elsewhere => CommitTrace::Untold(
                 "a pooler gave the transaction to another server than the one that was asked who it is",
             ),

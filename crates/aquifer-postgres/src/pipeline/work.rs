@@ -71,6 +71,8 @@ pub(super) struct Work {
     pub(super) role: Role,
     /// One of a batch: its error is an entry, not the command's end.
     pub(super) sibling: bool,
+    /// Its number among the statements that were queued before the command, from 1; 0 is none of them.
+    pub(super) queued: u32,
     /// Its Sync follows.
     pub(super) ends_segment: bool,
     pub(super) want: Want,
@@ -113,6 +115,7 @@ impl Work {
         Self {
             role,
             sibling: false,
+            queued: 0,
             ends_segment: true,
             want: Want::All,
             statement: None,

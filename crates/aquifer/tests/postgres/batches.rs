@@ -84,7 +84,7 @@ async fn a_failure_is_one_statements_or_undoes_them_all() -> Result<()> {
         }
         let error = batch.send().await.unwrap_err();
         assert_eq!((error.kind(), error.statement()), (ErrorKind::CheckViolation, Some(number)));
-        assert!(error.to_string().contains(&format!("statement {number} of the batch: ")));
+        assert!(error.to_string().contains(&format!("statement {number}: ")));
         assert_eq!(proxy.take_only().client_flights(), ["BEBEBES"], "nothing has to be undone");
         assert_eq!(database.psql(LITRES).unwrap(), "70 100\n");
     }
