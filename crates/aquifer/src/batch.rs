@@ -320,7 +320,7 @@ async fn send(
         Place::Session(session) => {
             let deadline = session.deadline();
             flight.started = Some(Instant::now());
-            session.ready(deadline).await?;
+            session.ready_for_queued(deadline).await?;
             let apart = statements.is_atomic()
                 && (session.is_within_transaction()
                     || !atomic::goes_as_it_is(session.link(), &statements));
@@ -345,18 +345,24 @@ pub(crate) async fn run_in_session(
     statements: Arc<aquifer_driver::Batch>,
     deadline: Option<Instant>,
 ) -> Result<Vec<Result<Ready>>> {
-    session.ready(deadline).await?;
-    let sent = run(session.link(), statements, deadline).await;
-    match &sent {
+    session.ready_for_queued(deadline).await?;
+    let count = statements.len();
+    let sent = match session.start(Command::Batch(statements)) {
+        Ok(()) => receive(session.link(), count, deadline).await,
+        Err(error) => Err(error),
+    };
+    let sent = match sent {
         Ok(results) => {
             if let Some(error) = results.iter().find_map(|result| result.as_ref().err()) {
                 session.note(error);
             }
+            Ok(results)
         }
-        Err(error) => session.note(error),
-    }
+        Err(error) if error.is_timeout() => Err(session.noted(session.late(error))),
+        Err(error) => Err(session.noted(error)),
+    };
     session.settle();
-    sent.map_err(|error| if error.is_timeout() { session.late(error) } else { error })
+    sent
 }
 
 /// Sends a batch on a connection of the pool's; on another one, if the first was dead before anything was
@@ -474,8 +480,17 @@ pub(crate) async fn run(
     deadline: Option<Instant>,
 ) -> Result<Vec<Result<Ready>>> {
     let count = statements.len();
-    let mut results = Vec::with_capacity(count);
     link.start(Command::Batch(statements))?;
+    receive(link, count, deadline).await
+}
+
+/// Waits for the results of a batch that was started.
+pub(crate) async fn receive(
+    link: &mut DriverConn,
+    count: usize,
+    deadline: Option<Instant>,
+) -> Result<Vec<Result<Ready>>> {
+    let mut results = Vec::with_capacity(count);
     let mut current = Ready::default();
     let mut outcomes = Vec::new();
     let reading = poll_fn(|cx| {

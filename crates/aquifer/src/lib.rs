@@ -67,6 +67,7 @@ mod multiplex;
 mod named;
 mod observe;
 mod options;
+mod queue;
 mod rows;
 mod server_limit;
 mod session;

@@ -3,16 +3,17 @@
 use std::fmt;
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use aquifer_driver::{
-    Command, Connection, Counters, Error, ErrorKind, FromRow, Outcome, Params, Result, RowBatch,
-    Status, Step, Want,
+    Batch, Command, Connection, Counters, Error, ErrorKind, FromRow, Outcome, Params, Result,
+    RowBatch, Status, Step, Want,
 };
 use tokio::time::Instant;
 
 use crate::deadline::Alarm;
+use crate::queue::Queue;
 use crate::tally::Tally;
 use crate::text::Text;
 use crate::watched::Watched;
@@ -36,6 +37,10 @@ struct Inner {
     abandoned: bool,
     /// The connection is a [`Watched`] one.
     watched: bool,
+    /// Queued statements went out with the command under way, which has not answered yet.
+    behind_queued: bool,
+    /// Memory for the next transaction that queues statements.
+    spare_queue: Option<Box<Queue>>,
     tally: Tally,
     alarm: Alarm,
     /// Texts that ran here lately, in front of the cache that all connections share.
@@ -61,6 +66,8 @@ impl DriverConn {
                 batch,
                 abandoned: false,
                 watched: false,
+                behind_queued: false,
+                spare_queue: None,
                 tally,
                 alarm: Alarm::default(),
                 texts,
@@ -135,10 +142,35 @@ impl DriverConn {
         self.inner.connection.start(command)
     }
 
+    /// As [`start`](Self::start), behind statements whose results nobody wants.
+    pub(crate) fn start_after(&mut self, queued: &Arc<Batch>, command: Command<'_>) -> Result<()> {
+        self.inner.abandoned = false;
+        self.inner.connection.start_after(queued, command)?;
+        self.inner.behind_queued = true;
+        Ok(())
+    }
+
+    /// True until the command that was [started behind others](Self::start_after) has answered.
+    pub(crate) fn is_behind_queued(&self) -> bool {
+        self.inner.behind_queued
+    }
+
+    /// An empty queue.
+    pub(crate) fn take_queue(&mut self) -> Box<Queue> {
+        self.inner.spare_queue.take().unwrap_or_default()
+    }
+
+    /// Keeps the memory of a queue that was cleared.
+    pub(crate) fn keep_queue(&mut self, queue: Box<Queue>) {
+        self.inner.spare_queue = Some(queue);
+    }
+
     #[inline]
     pub(crate) fn poll_step(&mut self, cx: &mut Context<'_>) -> Poll<Result<Step>> {
         let inner = &mut *self.inner;
-        inner.connection.poll_next(cx, &mut inner.batch)
+        let step = ready!(inner.connection.poll_next(cx, &mut inner.batch));
+        inner.behind_queued = false;
+        Poll::Ready(step)
     }
 
     /// Ready once the deadline of the command under way has passed.

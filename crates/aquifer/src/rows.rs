@@ -228,9 +228,10 @@ impl<'c> Rows<'c> {
         } else {
             Command::Execute { sql: text.sql(), params, want }
         };
-        match self.owner.link() {
-            Some(link) => link.start(command),
-            None => Err(closed()),
+        match &mut self.owner {
+            Owner::Lease(lease) => lease.start(command),
+            Owner::Session(session) => session.start(command),
+            Owner::Gone => Err(closed()),
         }
     }
 
@@ -614,11 +615,11 @@ impl<'c> Rows<'c> {
     /// The call is over with an error.
     #[cold]
     fn fail(&mut self, error: Error) -> Error {
-        let error = self.watch.name(error);
+        let mut error = self.watch.name(error);
         if self.state != State::Closed {
             self.state = State::Closed;
             if let Owner::Session(session) = &mut self.owner {
-                session.note(&error);
+                error = session.noted(error);
             }
             let elapsed = self.let_go();
             self.watch.record(elapsed, Some(&error));

@@ -1,5 +1,6 @@
 //! [`Session`]: a connection held across several calls, and what it owes.
 
+mod queued;
 mod tracked;
 
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use crate::deadline::{During, before, fails_transaction};
 use crate::link::DriverConn;
 use crate::manage::drain;
 use crate::observe::{TransactionEnd, TransactionOutcome};
+use crate::queue::Queue;
 use crate::rows::{Owner, Rows, Watch};
 use crate::source::Lease;
 use crate::text::Text;
@@ -40,6 +42,10 @@ pub(crate) struct Session {
     rows_left: bool,
     /// Why the connection cannot be used any more.
     lost: bool,
+    /// What goes out with the next call of the transaction; taken when its fate is known.
+    queue: Option<Box<Queue>>,
+    /// How many queued statements were sent since the last call, because the queue was full.
+    sent_before: u32,
 }
 
 /// Rows that a transaction has left are read off for so many times the budget of a recovery before their
@@ -77,7 +83,7 @@ struct Transaction {
     /// What failed the transaction, or ended it without our asking.
     why: Option<Box<str>>,
     /// It must not go on, though the engine would let it.
-    doomed: bool,
+    doomed: Option<Doom>,
     /// How its outcome can be found out, should the answer to its COMMIT be lost.
     tracked: Tracked,
     /// COMMIT was sent.
@@ -92,12 +98,23 @@ impl Transaction {
             begun: Instant::now(),
             depth: 0,
             why: None,
-            doomed: false,
+            doomed: None,
             tracked: Tracked::No,
             committing: false,
             reported: false,
         }
     }
+}
+
+/// Why a transaction must not go on.
+#[derive(Debug)]
+enum Doom {
+    /// A savepoint was kept that its owner believes undone.
+    Released,
+    /// A queued statement failed, for this reason.
+    Queued(Box<str>),
+    /// Queued statements went out with a call that was given up.
+    Unknown,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -148,6 +165,8 @@ impl Session {
             releasing: None,
             rows_left: false,
             lost: false,
+            queue: None,
+            sent_before: 0,
         }
     }
 
@@ -204,7 +223,8 @@ impl Session {
     /// [`fails_transaction`].
     #[cold]
     pub(crate) fn late(&self, error: Error) -> Error {
-        match self.in_transaction() && self.db.dialect().stop_fails_transaction {
+        let fails = self.has_queued_under_way() || self.db.dialect().stop_fails_transaction;
+        match self.in_transaction() && fails {
             true => fails_transaction(error),
             false => error,
         }
@@ -297,24 +317,34 @@ impl Session {
             }
             Some(transaction) => {
                 matches!(status, Status::Transaction | Status::FailedTransaction)
-                    && !transaction.doomed
+                    && transaction.doomed.is_none()
             }
         };
-        let paid = self.owed == Owed::Nothing && self.releasing.is_none();
+        let paid = self.owed == Owed::Nothing && self.releasing.is_none() && self.queue.is_none();
         open && paid && !self.lost && !self.is_too_old()
     }
 
     /// Makes the connection ready for the next command: reads off what is owed, rolls back what was
-    /// dropped, and refuses if the transaction has ended.
+    /// dropped, refuses if the transaction has ended, and sends what is queued.
     ///
     /// May be dropped anywhere: what was not paid is owed still.
     pub(crate) async fn ready(&mut self, deadline: Option<Instant>) -> Result<()> {
+        self.clear(deadline).await?;
+        match self.queue.is_some() {
+            true => Box::pin(self.send_queued(deadline)).await,
+            false => Ok(()),
+        }
+    }
+
+    /// As [`ready`](Self::ready), but leaves the queue as it is.
+    async fn clear(&mut self, deadline: Option<Instant>) -> Result<()> {
         // A transaction that is too old has no time left, but must still be undone.
         let deadline = match self.is_too_old() {
             true => Some(Instant::now() + self.db.drain_budget().1),
             false => deadline,
         };
         self.read_off(deadline).await?;
+        self.queue_over();
         self.pay(deadline).await?;
         if self.is_too_old() {
             let open = self.lease.status() != Status::Idle;
@@ -331,7 +361,7 @@ impl Session {
             Some(transaction) if self.lease.status() == Status::Idle => {
                 Err(ended(transaction.why.as_deref()))
             }
-            Some(transaction) if transaction.doomed => Err(doomed()),
+            Some(Transaction { doomed: Some(why), .. }) => Err(doomed(why)),
             _ => Ok(()),
         }
     }
@@ -417,7 +447,7 @@ impl Session {
                     if let Some(transaction) = &mut self.transaction {
                         // Whatever was wrong has been undone.
                         transaction.why = None;
-                        transaction.doomed = false;
+                        transaction.doomed = None;
                     }
                 }
                 // A release that was cut short has failed the transaction: back once more.
@@ -425,19 +455,13 @@ impl Session {
                     self.owed = Owed::ToSavepoint(depth);
                 }
                 Owed::Release(depth) => {
-                    self.release(depth, deadline).await?;
+                    self.releasing = Some(depth);
+                    self.run_text(&release_text(depth), deadline).await?;
+                    self.set_depth(depth - 1);
                     self.owed = Owed::Nothing;
                 }
             }
         }
-    }
-
-    async fn release(&mut self, depth: u32, deadline: Option<Instant>) -> Result<()> {
-        self.releasing = Some(depth);
-        let sql = format!("RELEASE SAVEPOINT {}", savepoint_name(depth));
-        self.run_text(&sql, deadline).await?;
-        self.set_depth(depth - 1);
-        Ok(())
     }
 
     /// Nobody waited for the answer to a release.
@@ -452,7 +476,7 @@ impl Session {
                 // Its owner was told, or may think, that it was undone; that is no longer possible.
                 self.owed = Owed::Nothing;
                 if let Some(transaction) = &mut self.transaction {
-                    transaction.doomed = true;
+                    transaction.doomed = Some(Doom::Released);
                 }
             }
             _ => {}
@@ -473,22 +497,28 @@ impl Session {
         deadline: Option<Instant>,
     ) -> impl Future<Output = Result<Outcome>> + use<'_> {
         let started = self.lease.start(command);
-        async move {
-            let result = match started {
-                Ok(()) => before(deadline, during, self.lease.finish()).await,
-                Err(error) => Err(error),
-            };
-            if let Err(error) = &result {
-                self.note(error);
-            }
-            self.settle();
-            result
-        }
+        self.conclude(started, during, deadline)
+    }
+
+    /// As [`run`](Self::run), behind what is queued.
+    fn run_behind(
+        &mut self,
+        command: Command<'_>,
+        during: During,
+        deadline: Option<Instant>,
+    ) -> impl Future<Output = Result<Outcome>> + use<'_> {
+        let started = self.start(command);
+        self.conclude(started, during, deadline)
     }
 
     async fn run_text(&mut self, sql: &str, deadline: Option<Instant>) -> Result<Outcome> {
         let command = Command::Execute { sql, params: &(), want: Want::Outcome };
         self.run(command, During::Control, deadline).await
+    }
+
+    async fn run_text_behind(&mut self, sql: &str, deadline: Option<Instant>) -> Result<Outcome> {
+        let command = Command::Execute { sql, params: &(), want: Want::Outcome };
+        self.run_behind(command, During::Control, deadline).await
     }
 
     /// Called when the user has dropped rows before their end.
@@ -510,6 +540,7 @@ impl Session {
             }
             _ => self.releasing = None,
         }
+        self.queue_over();
     }
 
     /// Remembers an error that may have failed or ended the transaction.
@@ -559,6 +590,14 @@ impl Session {
             .with_nothing_sent(true)
             .with_hint("await any call first, such as `ping`"));
         }
+        if self.queue.is_some() {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                "statements are queued that were not sent yet",
+            )
+            .with_nothing_sent(true)
+            .with_hint("await `flush` first"));
+        }
         self.lease.driver()
     }
 
@@ -604,7 +643,8 @@ impl Session {
         let ready = match watch.text().check(params.count()) {
             Ok(()) if watch.text().controls() && self.in_transaction() => Err(controls()),
             Ok(()) if self.is_ready() => Ok(()),
-            Ok(()) => Box::pin(self.ready(deadline)).await,
+            Ok(()) if watch.text().is_script() => Box::pin(self.ready(deadline)).await,
+            Ok(()) => Box::pin(self.ready_for_queued(deadline)).await,
             refused => refused,
         };
         if let Err(error) = ready {
@@ -701,7 +741,13 @@ impl Session {
     }
 
     async fn try_commit(&mut self, deadline: Option<Instant>) -> Result<bool> {
-        if let Err(error) = self.ready(deadline).await {
+        let tracked = self.transaction.as_ref().map_or(Tracked::No, |there| there.tracked);
+        let ready = match tracked {
+            // A mark goes with its COMMIT, and with nothing else.
+            Tracked::Marked => self.ready(deadline).await,
+            _ => self.ready_for_queued(deadline).await,
+        };
+        if let Err(error) = ready {
             self.over(TransactionOutcome::Failed);
             return Err(error);
         }
@@ -712,14 +758,13 @@ impl Session {
             self.over(TransactionOutcome::Failed);
             return Err(failed(why.as_deref()));
         }
-        let tracked = self.transaction.as_ref().map_or(Tracked::No, |there| there.tracked);
         if tracked != Tracked::No {
             return self.tracked_commit(tracked, deadline).await;
         }
         if let Some(transaction) = &mut self.transaction {
             transaction.committing = true;
         }
-        let error = match self.run(Command::Commit, During::Commit, deadline).await {
+        let error = match self.run_behind(Command::Commit, During::Commit, deadline).await {
             Ok(_) => {
                 self.over(TransactionOutcome::Committed);
                 return Ok(false);
@@ -745,12 +790,14 @@ impl Session {
     pub(crate) async fn rollback(&mut self) -> Result<()> {
         let deadline = self.deadline();
         self.report(TransactionOutcome::RolledBack);
+        self.drop_queued();
         self.owed = Owed::Rollback;
         self.ready(deadline).await.map_err(|error| self.db.named(error))
     }
 
     /// A `Tx` was dropped: the next call, or the pool, rolls back.
     pub(crate) fn dropped(&mut self) {
+        self.drop_queued();
         if self.transaction.is_some() && self.owed != Owed::Rollback {
             self.owed = Owed::Rollback;
             self.report(TransactionOutcome::Dropped);
@@ -759,11 +806,11 @@ impl Session {
 
     pub(crate) async fn savepoint(&mut self) -> Result<u32> {
         let deadline = self.deadline();
-        self.ready(deadline).await.map_err(|error| self.db.named(error))?;
+        self.ready_for_queued(deadline).await.map_err(|error| self.db.named(error))?;
         // Asked only now: `ready` may have undone a dropped savepoint.
         let depth = self.depth() + 1;
         let sql = format!("SAVEPOINT {}", savepoint_name(depth));
-        self.run_text(&sql, deadline).await.map_err(|error| self.db.named(error))?;
+        self.run_text_behind(&sql, deadline).await.map_err(|error| self.db.named(error))?;
         if let Some(transaction) = &mut self.transaction {
             transaction.depth = depth;
         }
@@ -772,11 +819,14 @@ impl Session {
 
     pub(crate) async fn release_savepoint(&mut self, depth: u32) -> Result<()> {
         let deadline = self.deadline();
-        let result = match self.ready(deadline).await {
-            Ok(()) => self.release(depth, deadline).await,
+        let result = match self.ready_for_queued(deadline).await {
+            Ok(()) => {
+                self.releasing = Some(depth);
+                self.run_text_behind(&release_text(depth), deadline).await
+            }
             Err(error) => Err(error),
         };
-        result.map_err(|error| self.db.named(error))
+        result.map(|_| self.set_depth(depth - 1)).map_err(|error| self.db.named(error))
     }
 
     pub(crate) async fn rollback_savepoint(&mut self, depth: u32) -> Result<()> {
@@ -787,6 +837,7 @@ impl Session {
 
     /// A `Savepoint` was dropped: the next call undoes it.
     pub(crate) fn owe_savepoint(&mut self, depth: u32) {
+        self.drop_queued();
         self.owed = match self.owed {
             Owed::Rollback => Owed::Rollback,
             Owed::ToSavepoint(outer) => Owed::ToSavepoint(outer.min(depth)),
@@ -797,6 +848,7 @@ impl Session {
     /// The transaction is over for its owner. What the engine still has open is owed a rollback.
     fn over(&mut self, outcome: TransactionOutcome) {
         self.report(outcome);
+        self.drop_queued();
         if matches!(self.lease.status(), Status::Idle | Status::Broken) {
             self.transaction = None;
             self.owed = Owed::Nothing;
@@ -837,6 +889,10 @@ fn savepoint_name(depth: u32) -> String {
     format!("aquifer_{depth}")
 }
 
+fn release_text(depth: u32) -> String {
+    format!("RELEASE SAVEPOINT {}", savepoint_name(depth))
+}
+
 /// A text that would begin or end a transaction behind the back of the `Tx` that it runs in.
 #[cold]
 pub(crate) fn controls() -> Error {
@@ -875,13 +931,22 @@ fn failed(why: Option<&str>) -> Error {
 }
 
 #[cold]
-fn doomed() -> Error {
-    Error::new(
-        ErrorKind::TxFailed,
-        "a savepoint was kept although its release was given up, so the transaction cannot go on",
-    )
-    .with_nothing_sent(true)
-    .with_hint("roll it back; await `release` to its end")
+fn doomed(why: &Doom) -> Error {
+    let (message, hint): (std::borrow::Cow<'static, str>, _) = match why {
+        Doom::Released => (
+            "a savepoint was kept although its release was given up, so the transaction cannot go on".into(),
+            "roll it back; await `release` to its end",
+        ),
+        Doom::Queued(why) => (
+            format!("nothing is committed: a queued statement had failed: {why}").into(),
+            "roll it back; what was queued behind the statement has not run",
+        ),
+        Doom::Unknown => (
+            "queued statements went out with a call that was given up, and what became of them is not known".into(),
+            "roll it back; await the call that sends what is queued to its end",
+        ),
+    };
+    Error::new(ErrorKind::TxFailed, message).with_nothing_sent(true).with_hint(hint)
 }
 
 #[cold]

@@ -73,6 +73,66 @@ impl<'c> ConnTx<'c> {
     }
 }
 
+/// The calls that queue statements.
+macro_rules! queueing_calls {
+    () => {
+        /// Queues a statement: it goes out with the next call, and nobody waits for its answer alone.
+        ///
+        /// On PostgreSQL whatever is queued and the call that is awaited next, also the commit, make one
+        /// flight; a transaction of many changes takes one round trip. On SQLite they make one hop to the
+        /// worker. On MySQL, where a statement behind a failed one would run all the same, the queue goes
+        /// before the call, in as few flights as a [`batch`](Self::batch).
+        ///
+        /// Statements run in the order of the calls; rows that they give are discarded. Arguments are
+        /// copied when this is polled. It waits only if 1 024 statements or 256 KiB of arguments are
+        /// queued: then they are sent. [`flush`](Self::flush) sends them at any time. What is queued and
+        /// not sent is thrown away by a rollback, and when this is dropped.
+        ///
+        /// ```
+        /// # async fn run(db: aquifer::Db) -> aquifer::Result<()> {
+        /// let mut tx = db.begin().await?;
+        /// let balance: i64 = tx.get("SELECT balance FROM accounts WHERE id = ? FOR UPDATE", (1,)).await?;
+        /// if balance >= 10 {
+        ///     tx.enqueue("UPDATE accounts SET balance = balance - ? WHERE id = ?", (10, 1)).await?;
+        ///     tx.enqueue("UPDATE accounts SET balance = balance + ? WHERE id = ?", (10, 2)).await?;
+        /// }
+        /// // Over a network, the second and last round trip of this transaction.
+        /// tx.commit().await?;
+        /// # Ok(()) }
+        /// ```
+        ///
+        /// # Errors
+        ///
+        /// Its own are those of its text and its arguments, as far as they can be told here, with nothing
+        /// queued, and, where it has to wait, those of [`flush`](Self::flush).
+        ///
+        /// A statement that fails fails the call that sends it: its error says which of those queued since
+        /// the last call it was ([`Error::statement`](crate::Error::statement), from 1), and what its text
+        /// is. Those behind it have not run, nor has that call, and a commit has committed nothing. From
+        /// then on the transaction can only be rolled back, on every engine, or back to a savepoint that
+        /// was set before the statement was queued. The same is true if the call is dropped, or its
+        /// deadline passes, before anything of its answer has come.
+        pub async fn enqueue<P: $crate::Params>(&mut self, sql: &str, params: P) -> Result<()> {
+            let queued = self.session.enqueue(sql, &params);
+            drop(params);
+            match queued {
+                Ok(false) => Ok(()),
+                Ok(true) => Box::pin(self.session.flush_full()).await,
+                Err(error) => Err(error),
+            }
+        }
+
+        /// Sends what is [queued](Self::enqueue), and waits for it.
+        ///
+        /// # Errors
+        ///
+        /// That of a queued statement; the deadline, and a lost connection.
+        pub async fn flush(&mut self) -> Result<()> {
+            self.session.flush().await
+        }
+    };
+}
+
 macro_rules! transaction {
     ($type:ty) => {
         impl $type {
@@ -82,12 +142,14 @@ macro_rules! transaction {
 
             calls! { self, &mut self }
             borrowing_calls! {}
+            queueing_calls! {}
 
-            /// Commits.
+            /// Commits, in one flight with what is [queued](Self::enqueue).
             ///
             /// # Errors
             ///
-            /// The engine's error: nothing was committed then, and the transaction is over.
+            /// The engine's error, or that of a queued statement: nothing was committed then, and the
+            /// transaction is over.
             /// [`TxFailed`](crate::ErrorKind::TxFailed) if an earlier statement had failed it,
             /// [`TxDone`](crate::ErrorKind::TxDone) if the engine had ended it, and
             /// [`CommitUnknown`](crate::ErrorKind::CommitUnknown) if the connection broke, or the
@@ -128,7 +190,8 @@ macro_rules! transaction {
             ///
             /// # Errors
             ///
-            /// If the URL chose another driver, or a dropped call has not been cleared yet.
+            /// If the URL chose another driver, a dropped call has not been cleared yet, or statements are
+            /// queued.
             pub fn driver<T: Connection>(&mut self) -> Result<&mut T> {
                 self.session.driver()
             }
@@ -185,6 +248,7 @@ impl<'t> Savepoint<'t> {
 
     calls! { self, &mut self }
     borrowing_calls! {}
+    queueing_calls! {}
 
     /// Keeps what was done since the savepoint; the outer transaction decides in the end.
     ///
@@ -222,7 +286,7 @@ impl<'t> Savepoint<'t> {
     ///
     /// # Errors
     ///
-    /// If the URL chose another driver, or a dropped call has not been cleared yet.
+    /// If the URL chose another driver, a dropped call has not been cleared yet, or statements are queued.
     pub fn driver<T: Connection>(&mut self) -> Result<&mut T> {
         self.session.driver()
     }

@@ -43,6 +43,26 @@ macro_rules! transaction {
             blocking_calls! { pub self, (&mut self) }
             borrowing_blocking_calls! { pub fn }
 
+            /// As [`enqueue`](crate::Tx::enqueue).
+            ///
+            /// # Errors
+            ///
+            /// As [`enqueue`](crate::Tx::enqueue), and inside an async task.
+            pub fn enqueue(&mut self, sql: &str, params: impl crate::Params) -> Result<()> {
+                let (tx, runtime) = self.held.parts();
+                runtime.run(tx.enqueue(sql, params))
+            }
+
+            /// As [`flush`](crate::Tx::flush).
+            ///
+            /// # Errors
+            ///
+            /// As [`flush`](crate::Tx::flush), and inside an async task.
+            pub fn flush(&mut self) -> Result<()> {
+                let (tx, runtime) = self.held.parts();
+                runtime.run(tx.flush())
+            }
+
             /// As [`savepoint`](crate::Tx::savepoint).
             ///
             /// # Errors

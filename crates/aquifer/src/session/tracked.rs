@@ -38,7 +38,7 @@ impl Session {
         if let Some(transaction) = &mut self.transaction {
             transaction.committing = true;
         }
-        let started = self.lease.start(match &insert {
+        let started = self.start(match &insert {
             Some(sql) if together => Command::CommitWith { sql },
             _ => Command::Commit,
         });
@@ -86,9 +86,7 @@ impl Session {
 
     /// It is known what became of a commit.
     fn answered(&mut self, answer: Result<bool>, mark: Option<Mark>) -> Result<bool> {
-        if let Err(error) = &answer {
-            self.note(error);
-        }
+        let answer = answer.map_err(|error| self.noted(error));
         self.settle();
         match answer {
             Err(error) if error.kind() != ErrorKind::CommitNotReplicated => {
