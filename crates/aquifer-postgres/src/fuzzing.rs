@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use aquifer_driver::multiplex::{Answers, Room, Ticket};
 use aquifer_driver::{
-    Dsn, EmptyEnvironment, Encoding, Error, Result, RowBatch, Status, Value, ValueRef, Want,
+    Dsn, EmptyEnvironment, Encoding, Error, Outcome, Result, RowBatch, Status, Value, ValueRef,
+    Want,
 };
 use aquifer_net::fuzzing::{Played, ask, play};
 use aquifer_net::{Flow, GivenFiles};
@@ -13,6 +15,7 @@ use crate::auth::{
 };
 use crate::config::{self, ChannelBinding, Config, Secret};
 use crate::copy::{Column, CopyFormat, Decoder, Encoder};
+use crate::multiplex::Taken;
 use crate::parameters::Parameters;
 use crate::pipeline::{CopyStep, Direction, Pipeline, Settings, StatementMode};
 use crate::protocol::backend::Field;
@@ -150,6 +153,106 @@ fn pipeline(mode: StatementMode) -> Pipeline {
         observer: None,
     };
     Pipeline::new(settings, Parameters::default())
+}
+
+/// The same as [`replay`] for a session that statements of several callers share, pushed again and again, with room for
+/// their rows now and then: one line for each answer, with its rows.
+pub fn replay_shared(command: u8, bytes: &[u8], piece: usize) -> (Vec<String>, bool) {
+    let mut pipeline = pipeline(StatementMode::Named);
+    let mut pieces = bytes.chunks(piece.max(1));
+    let mut callers = Callers::default();
+    for round in 0..8_u8 {
+        if pipeline.begin_lane().is_err() {
+            break;
+        }
+        for number in 0..6_u8 {
+            let choice = command.rotate_left((round + number).into());
+            let sql: Arc<str> = match choice % 4 {
+                0 => "SELECT 1".into(),
+                1 => "SELECT 2".into(),
+                _ => "SELECT id, name FROM rivers WHERE id > $1".into(),
+            };
+            let want = match choice / 4 % 4 {
+                0 => Want::First,
+                1 => Want::Outcome,
+                _ => Want::All,
+            };
+            let ticket = Ticket(u32::from(round) * 6 + u32::from(number));
+            let pushed = match choice % 4 {
+                0 | 1 => pipeline.push(ticket, &sql, &(), want),
+                _ => pipeline.push(ticket, &sql, &(1,), want),
+            };
+            match pushed {
+                Ok(()) => callers.owed.push(ticket),
+                Err(error) => callers.log.push(format!("refused: {:?}", error.kind())),
+            }
+            if choice / 16 % 2 == 0 {
+                pipeline.end_lane_segment();
+            }
+        }
+        pipeline.end_lane_segment();
+        pipeline.wrote(pipeline.output().len());
+        while pipeline.status() == Status::Busy {
+            assert_eq!(pipeline.lane.owed(), callers.owed.len());
+            match pipeline.take_answers(&mut callers) {
+                Ok(Taken::Full) => {}
+                Ok(Taken::All) if pipeline.status() != Status::Busy => {}
+                Ok(Taken::All) => match pieces.next() {
+                    Some(piece) => pipeline.input().room().extend_from_slice(piece),
+                    None => return (callers.log, true),
+                },
+                Err(_) => return (callers.log, false),
+            }
+        }
+        pipeline.lane_ended();
+    }
+    (callers.log, true)
+}
+
+/// Who push statements: each is answered once, in order.
+#[derive(Debug, Default)]
+struct Callers {
+    owed: Vec<Ticket>,
+    batch: RowBatch,
+    log: Vec<String>,
+    /// How often room was asked for.
+    asked: usize,
+}
+
+impl Callers {
+    fn over(&mut self, ticket: Ticket, how: &str) {
+        assert_eq!(self.owed.remove(0), ticket);
+        let rows = self.batch.rows().map(|row| format!("{:?}", row.get::<Value>(0).ok()));
+        let rows: Vec<String> = rows.collect();
+        self.log.push(format!("{} {how} {rows:?}", ticket.0));
+        self.batch = RowBatch::new();
+    }
+}
+
+impl Answers for Callers {
+    fn room(&mut self, ticket: Ticket) -> Room<'_> {
+        self.asked += 1;
+        match ticket.0 % 5 {
+            0 => Room::Skip,
+            1 | 2 if self.asked.is_multiple_of(2) => Room::Full,
+            _ => Room::Into(&mut self.batch),
+        }
+    }
+
+    fn answered(&mut self, ticket: Ticket, answer: Result<Outcome>) {
+        match answer {
+            Ok(outcome) => self.over(ticket, &format!("{outcome:?}")),
+            Err(error) => {
+                // Rows before an error are worth nothing.
+                self.batch.clear();
+                self.over(ticket, &format!("{:?}", error.kind()));
+            }
+        }
+    }
+
+    fn not_run(&mut self, ticket: Ticket) {
+        self.over(ticket, "not run");
+    }
 }
 
 /// The same as [`replay`] for a session that was asked for COPY, in and out, again and again: one line for

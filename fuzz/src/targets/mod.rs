@@ -131,6 +131,12 @@ pub const TARGETS: &[Target] = &[
         words: postgres_reports::WORDS,
     },
     Target {
+        name: "postgres_shared",
+        promise: "statements of several callers are each answered once and in order, the same however the answers are cut",
+        run: postgres_stream::shared,
+        words: postgres_stream::WORDS,
+    },
+    Target {
         name: "postgres_stream",
         promise: "a server's messages mean the same however they are cut, and nothing they say panics",
         run: postgres_stream::run,

@@ -1,4 +1,4 @@
-//! A PostgreSQL server's messages to an open session.
+//! A PostgreSQL server's messages to an open session, which one caller or several use.
 //!
 //! An input is a byte that chooses what the session was asked for, and what the server says.
 
@@ -32,12 +32,20 @@ pub(super) const WORDS: &[&str] = &[
 ];
 
 pub(super) fn run(bytes: &[u8]) {
+    same_in_pieces(bytes, fuzzing::replay);
+}
+
+pub(super) fn shared(bytes: &[u8]) {
+    same_in_pieces(bytes, fuzzing::replay_shared);
+}
+
+fn same_in_pieces(bytes: &[u8], replay: fn(u8, &[u8], usize) -> (Vec<String>, bool)) {
     let Some((command, said)) = bytes.split_first() else {
         return;
     };
-    let (whole, usable) = fuzzing::replay(*command, said, said.len());
+    let (whole, usable) = replay(*command, said, said.len());
     for piece in [1, 7] {
-        let (cut, still_usable) = fuzzing::replay(*command, said, piece);
+        let (cut, still_usable) = replay(*command, said, piece);
         assert_eq!(usable, still_usable, "in pieces of {piece}");
         if usable {
             assert_eq!(whole, cut, "in pieces of {piece}");
