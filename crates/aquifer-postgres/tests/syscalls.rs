@@ -5,8 +5,10 @@ mod support;
 
 use std::collections::BTreeMap;
 use std::process::Command;
+use std::sync::Arc;
 
-use aquifer_driver::Value;
+use aquifer_driver::multiplex::{Answers, Room, Ticket};
+use aquifer_driver::{Outcome, Result, RowBatch, Value, Want};
 
 use support::{SERVER, connect, run};
 
@@ -28,12 +30,55 @@ fn point_selects_over_one_session_give_their_rows() {
     });
 }
 
-/// The system calls of a run of the test above with so many queries, by name.
-fn calls(queries: i64) -> BTreeMap<String, i64> {
+/// So many times: statements of several callers, in segments.
+#[test]
+fn statements_of_several_callers_give_their_rows() {
+    let url = std::env::var(URL).unwrap_or_else(|_| SERVER.url());
+    let queries = std::env::var(QUERIES).map_or(10, |text| text.parse::<i64>().unwrap());
+    let sql: Arc<str> = "SELECT $1::int8 + 1, 'river'".into();
+    run(async {
+        let mut session = connect(&url).await.unwrap();
+        for n in 0..queries {
+            let lane = session.connection.multiplex().unwrap();
+            for ticket in 0..32 {
+                lane.push(Ticket(ticket), &sql, &(n,), Want::All).unwrap();
+                if ticket == 15 {
+                    lane.end_segment();
+                }
+            }
+            let mut answers = Sum { batch: RowBatch::new(), sum: 0 };
+            std::future::poll_fn(|cx| lane.poll_drive(cx, &mut answers)).await.unwrap();
+            assert_eq!(answers.sum, 32 * (n + 1));
+        }
+    });
+}
+
+struct Sum {
+    batch: RowBatch,
+    sum: i64,
+}
+
+impl Answers for Sum {
+    fn room(&mut self, _: Ticket) -> Room<'_> {
+        Room::Into(&mut self.batch)
+    }
+
+    fn answered(&mut self, _: Ticket, answer: Result<Outcome>) {
+        answer.unwrap();
+        self.sum += self.batch.row(0).unwrap().get::<i64>(0).unwrap();
+    }
+
+    fn not_run(&mut self, ticket: Ticket) {
+        panic!("{ticket:?} was not run");
+    }
+}
+
+/// The system calls of a run of one of the tests above with so many queries, by name.
+fn calls(test: &str, queries: i64) -> BTreeMap<String, i64> {
     let output = Command::new("strace")
         .args(["-f", "-qq", "-o", "|cat >&2", "-e", "signal=none"])
         .arg(std::env::current_exe().unwrap())
-        .args(["--exact", "point_selects_over_one_session_give_their_rows", "--nocapture"])
+        .args(["--exact", test, "--nocapture"])
         .env(URL, SERVER.url())
         .env(QUERIES, queries.to_string())
         .output()
@@ -55,7 +100,8 @@ fn calls(queries: i64) -> BTreeMap<String, i64> {
 fn a_cached_query_is_one_write_one_wait_and_one_read() {
     const MORE: i64 = 1000;
     // What is spent on starting and logging in is the same for both.
-    let (few, many) = (calls(50), calls(50 + MORE));
+    let test = "point_selects_over_one_session_give_their_rows";
+    let (few, many) = (calls(test, 50), calls(test, 50 + MORE));
     let spent = |name: &str| {
         let of = |calls: &BTreeMap<String, i64>| calls.get(name).copied().unwrap_or(0);
         of(&many) - of(&few)
@@ -67,4 +113,21 @@ fn a_cached_query_is_one_write_one_wait_and_one_read() {
     let total: i64 = many.keys().map(|name| spent(name)).sum();
     // A wait now and then ends without anything having come.
     assert!(total <= 3 * MORE + MORE / 50, "{total} for {MORE} queries: {many:?}");
+}
+
+#[test]
+fn statements_of_several_callers_share_one_write_and_need_no_look_at_an_empty_socket() {
+    const MORE: i64 = 500;
+    let test = "statements_of_several_callers_give_their_rows";
+    let (few, many) = (calls(test, 50), calls(test, 50 + MORE));
+    let spent = |name: &str| {
+        let of = |calls: &BTreeMap<String, i64>| calls.get(name).copied().unwrap_or(0);
+        of(&many) - of(&few)
+    };
+    assert_eq!(spent("sendto"), MORE, "{many:?}");
+    // The answers of the two segments may come one after the other, and each after a wait. What was not waited for
+    // is what the log-in and the server's other answers took.
+    let (reads, waits) = (many["recvfrom"], many["epoll_wait"]);
+    assert!(reads <= waits + MORE / 50, "{reads} reads after {waits} waits: {many:?}");
+    assert!(reads <= 2 * (MORE + 50) + MORE / 50, "{many:?}");
 }
