@@ -145,6 +145,8 @@ impl Catalogue {
     fn answered(&mut self, names: BTreeSet<Box<str>>, there: &[(String, bool)], now: u32) {
         self.asking = false;
         for name in names {
+            // Calls that came meanwhile want it again.
+            self.wanted.remove(&name);
             let function = match there.iter().find(|(known, _)| **known == *name) {
                 None => Function::Absent,
                 Some((_, true)) => Function::Volatile,
@@ -352,7 +354,7 @@ mod tests {
         let question = catalogue.question(1).unwrap();
         assert_eq!(question.len(), 2);
         // Others that come meanwhile wait for the next question.
-        assert_eq!(catalogue.opinion(&names(&["upper"]), 2), Opinion::Unknown);
+        assert_eq!(catalogue.opinion(&names(&["lower", "upper"]), 2), Opinion::Unknown);
         assert_eq!(catalogue.question(2), None);
         catalogue.answered(question, &told(&[("lower", false)]), 3);
         assert_eq!(

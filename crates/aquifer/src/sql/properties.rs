@@ -275,6 +275,7 @@ proptest! {
         let args = vec![Arg::List(number); count(&sql, &lexis)];
         let _ = expand(&sql, &lexis, style, &args, Padding::UpTo(50)).map_err(|error| error.to_string());
         let _ = classify(&sql, &lexis);
+        let _ = sharing(&sql, &lexis);
         let _ = split(&sql, &lexis).count();
         let _ = Ident::new(&sql).map(|ident| ident.quoted(&lexis));
         match ParsedNamed::parse(&sql, &lexis) {
@@ -296,6 +297,17 @@ proptest! {
                     prop_assert_eq!(bulk.rows, number);
                 }
             }
+        }
+    }
+
+    #[test]
+    fn what_shares_is_one_statement_that_controls_nothing(sql in text()) {
+        let lexis = Lexis::postgres();
+        let sharing = sharing(&sql, &lexis);
+        if !matches!(sharing.verdict, Verdict::Never(_)) {
+            let class = classify(&sql, &lexis);
+            prop_assert!(!class.several && !class.controls && !class.temporary, "{:?}", class);
+            prop_assert!(sharing.functions.is_sorted());
         }
     }
 

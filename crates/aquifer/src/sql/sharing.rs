@@ -414,7 +414,7 @@ impl<'w, 'a> Reader<'w, 'a> {
             }
             Some("of") if before == Some("current") => return Err(Unshared::Cursor),
             Some("update" | "share" | "no" | "key") if before == Some("for") => self.locks = true,
-            Some("select" | "values" | "default") => self.frame().insert = false,
+            Some("select" | "values" | "table" | "default") => self.frame().insert = false,
             Some("insert" | "update" | "delete" | "merge") => {
                 self.unclear |= !words.is(at + 1, b'(') && !self.frame().with;
             }

@@ -32,7 +32,7 @@ SELECT FROM t
 SELECT a.*, b.c FROM a, b WHERE a.id = b.id
 
 -- read
-SELECT a FROM t FETCH FIRST (5) ROWS WITH TIES
+SELECT a FROM t ORDER BY b FETCH FIRST (5) ROWS WITH TIES
 
 -- read
 SELECT a FROM t ORDER BY a USING > LIMIT ALL
@@ -927,3 +927,24 @@ WITH RECURSIVE
 
 -- Unknown
 XA BEGIN 'a'
+
+-- write: f
+INSERT INTO t TABLE u RETURNING f(a)
+
+-- Unknown
+INSERT INTO t (SELECT 1) RETURNING WITH (OLD AS o) f(o.a)
+
+-- write: f
+UPDATE t SET a = 1 RETURNING WITH (OLD AS o, NEW AS n) f(o.a)
+
+-- read: f json_objectagg
+SELECT json_objectagg('k':f(a)) FROM t
+
+-- read: f
+SELECT a FROM t FETCH FIRST f(1) ROWS ONLY
+
+-- read: f
+SELECT 1AND f(a) FROM t
+
+-- read: f g sum
+SELECT sum(a) OVER (ORDER BY b ROWS f(1) PRECEDING), x[1:2] || g(1) FROM t
