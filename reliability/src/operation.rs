@@ -195,6 +195,43 @@ pub fn operations(engine: Engine) -> Vec<Operation> {
             tx.exec(MARK, (tag, 2)).await?;
             tx.commit().await?;
         }),
+        operation!("transaction, queued and committed", 3 all, |db, engine, tag| {
+            let mut tx = db.begin().await?;
+            tx.exec(TAKE, (0, 1)).await?;
+            for part in 1..=3 {
+                tx.enqueue(MARK, (tag, part)).await?;
+            }
+            tx.commit().await?;
+        }),
+        operation!("transaction, queued before calls", 4 all, |db, engine, tag| {
+            let mut tx = db.begin().await?;
+            tx.enqueue(MARK, (tag, 1)).await?;
+            tx.exec(MARK, (tag, 2)).await?;
+            let mut savepoint = tx.savepoint().await?;
+            savepoint.enqueue(MARK, (tag, 3)).await?;
+            savepoint.release().await?;
+            tx.enqueue(MARK, (tag, 4)).await?;
+            let parts: i64 =
+                tx.get("SELECT count(*) FROM marks WHERE tag = ?", (tag,)).await?;
+            assert_eq!(parts, 4);
+            tx.commit().await?;
+        }),
+        operation!("transaction, tracked and queued", 2 all, |db, engine, tag| {
+            let mut tx = db.begin_with(TxOptions::new().track_commit()).await?;
+            tx.enqueue(MARK, (tag, 1)).await?;
+            tx.enqueue(MARK, (tag, 2)).await?;
+            tx.commit().await?;
+        }),
+        operation!("transaction, a queued statement fails", 0 all, |db, engine, tag| {
+            let mut tx = db.begin().await?;
+            tx.enqueue(MARK, (tag, 1)).await?;
+            tx.enqueue("INSERT INTO accounts (id, balance) VALUES (?, 0)", (1,)).await?;
+            tx.enqueue(MARK, (tag, 2)).await?;
+            let error = tx.commit().await.expect_err("the key is taken");
+            if error.kind() != aquifer::ErrorKind::UniqueViolation {
+                return Err(error);
+            }
+        }),
         operation!("transaction, rolled back", 0 all, |db, engine, tag| {
             let mut tx = db.begin().await?;
             tx.exec(TAKE, (1, 1)).await?;

@@ -45,6 +45,23 @@ impl How {
     }
 }
 
+/// How a transaction comes to its commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum On {
+    /// On a connection of the pool's.
+    Lent,
+    /// On one that is held.
+    Held,
+    /// With its last statement queued.
+    LastQueued,
+    /// With all of them queued.
+    AllQueued,
+}
+
+impl On {
+    const ALL: [Self; 4] = [Self::Lent, Self::Held, Self::LastQueued, Self::AllQueued];
+}
+
 /// What a commit said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Said {
@@ -138,7 +155,8 @@ impl Stage {
         self.tag += 1;
         let mut tx = self.begin(how).await;
         tx.exec(MARK, (self.tag, 1)).await.unwrap();
-        tx.exec(MARK, (self.tag, 2)).await.unwrap();
+        // The most that a commit has to say.
+        tx.enqueue(MARK, (self.tag, 2)).await.unwrap();
         self.proxy.count();
         tx.commit().await.unwrap();
         self.proxy.counts()
@@ -153,14 +171,14 @@ impl Stage {
         self.db.begin_with(how.options()).await.unwrap()
     }
 
-    /// A commit that `fault` strikes, on a connection of the pool's or on one that is held.
-    async fn strike(&mut self, how: How, fault: Fault, held: bool) {
+    /// A commit that `fault` strikes.
+    async fn strike(&mut self, how: How, fault: Fault, on: On) {
         let what = format!("{}, {how:?}, {fault:?}", self.engine);
         self.tag += 1;
         let tag = self.tag;
         let silent = fault.what == What::Delay(SILENCE);
         let patience = silent.then_some(PATIENCE);
-        let committed = if held {
+        let committed = if on == On::Held {
             let mut conn = self.db.acquire().await.unwrap();
             let mut tx = conn.begin_with(how.options()).await.unwrap();
             tx.exec(MARK, (tag, 1)).await.unwrap();
@@ -170,8 +188,16 @@ impl Stage {
             tx.commit().await
         } else {
             let mut tx = self.begin(how).await;
-            tx.exec(MARK, (tag, 1)).await.unwrap();
-            tx.exec(MARK, (tag, 2)).await.unwrap();
+            if on != On::AllQueued {
+                tx.exec(MARK, (tag, 1)).await.unwrap();
+            } else {
+                tx.enqueue(MARK, (tag, 1)).await.unwrap();
+            }
+            if on == On::Lent {
+                tx.exec(MARK, (tag, 2)).await.unwrap();
+            } else {
+                tx.enqueue(MARK, (tag, 2)).await.unwrap();
+            }
             tx.set_timeout(patience);
             self.proxy.arm(fault);
             tx.commit().await
@@ -219,19 +245,19 @@ async fn strikes(engine: Engine, faults: &[What], ways: &[How]) {
             for side in [Side::Client, Side::Server] {
                 for &what in faults {
                     for message in 0..=counts.messages(side) {
-                        let held = random.one_in(3);
+                        let on = On::ALL[random.below(4) as usize];
                         stage
-                            .strike(how, Fault::new(side, When::Messages(message), what), held)
+                            .strike(how, Fault::new(side, When::Messages(message), what), on)
                             .await;
                         struck += 1;
                     }
                     let byte = random.below(counts.bytes(side).max(1));
-                    stage.strike(how, Fault::new(side, When::Bytes(byte), what), false).await;
+                    stage.strike(how, Fault::new(side, When::Bytes(byte), what), On::Lent).await;
                     struck += 1;
                     // While the server works on it, or somebody asks: of all connections at once.
                     if !matches!(what, What::Delay(_)) {
                         let after = When::Elapsed(Duration::from_micros(random.below(300)));
-                        stage.strike(how, Fault::new(side, after, what), false).await;
+                        stage.strike(how, Fault::new(side, after, what), On::LastQueued).await;
                         struck += 1;
                     }
                     let bounded = if what == What::Delay(SILENCE) { FAULTS / 4 } else { FAULTS };
