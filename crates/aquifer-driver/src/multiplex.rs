@@ -76,12 +76,13 @@ impl fmt::Debug for dyn Multiplex + '_ {
 pub trait Answers {
     /// Where the rows go that have come for this statement. Asked before the rows of each read of the socket,
     /// and for a statement that gives columns but no rows once. The driver adds to what is in the batch, whose
-    /// columns it sets before the first rows; it asks no more than once for a statement's
-    /// [first row](Want::First) and not at all if only its [outcome](Want::Outcome) is wanted.
+    /// columns it sets before the first rows, and again if another batch has taken its place; once there was room it
+    /// asks no more for a statement's [first row](Want::First), and never if only its [outcome](Want::Outcome) is wanted.
     fn room(&mut self, ticket: Ticket) -> Room<'_>;
 
     /// The statement is over: with its outcome, or its error. Rows that were handed over before an error are
-    /// worth nothing.
+    /// worth nothing. The last statement of a segment is over when the segment is: what fails as that is committed
+    /// is its error.
     fn answered(&mut self, ticket: Ticket, answer: Result<Outcome>);
 
     /// The server did not run the statement, because of another one's error or because it must be prepared

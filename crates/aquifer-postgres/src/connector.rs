@@ -269,7 +269,15 @@ impl Dialing<'_> {
 
     async fn attempt(&self, attempt: Attempt) -> Result<PostgresConnection, (Failure, Error)> {
         let host = &self.config.hosts[attempt.host];
-        let tried = self.log_in(host, attempt);
+        let tried = async {
+            match self.log_in(host, attempt, self.reads).await {
+                // A pooler refuses settings that it does not know. Nothing else has this one in its error.
+                Err((_, error)) if self.reads && error.message().contains(READ_ONLY) => {
+                    self.log_in(host, attempt, false).await
+                }
+                tried => tried,
+            }
+        };
         // A host that is silent must not take the time of the next one.
         let several = self.config.hosts.len() > 1;
         let budget = self.config.connect_timeout.or(several.then_some(OF_SEVERAL_HOSTS));
@@ -288,6 +296,7 @@ impl Dialing<'_> {
         &self,
         host: &HostSpec,
         attempt: Attempt,
+        reads: bool,
     ) -> Result<PostgresConnection, (Failure, Error)> {
         let tcp = &self.config.tcp;
         let peer = self.config.require_peer.as_deref();
@@ -316,8 +325,7 @@ impl Dialing<'_> {
         let mut parameters = self.config.startup_parameters();
         // Where the role of the host shows in the same setting, it is looked at before that is set.
         let told_by_it = [TargetSessionAttrs::ReadWrite, TargetSessionAttrs::ReadOnly];
-        let set_later = told_by_it.contains(&attempt.wanted);
-        if self.reads && !set_later {
+        if reads && !told_by_it.contains(&attempt.wanted) {
             parameters.retain(|(name, _)| !name.eq_ignore_ascii_case(READ_ONLY));
             // It counts more than what stands in `options`.
             parameters.push((READ_ONLY, "on"));
@@ -348,7 +356,8 @@ impl Dialing<'_> {
         let pipeline = Pipeline::new(settings, session.parameters);
         let mut connection = PostgresConnection::new(stream, pipeline, stop);
         self.check_role(&mut connection, host, attempt.wanted).await?;
-        if self.reads && set_later {
+        // Not set yet, refused or ignored by a pooler, or not reported (before version 14).
+        if self.reads && connection.default_transaction_read_only() != Some(true) {
             set_read_only(&mut connection).await.map_err(|error| (Failure::Unreachable, error))?;
         }
         Ok(connection)

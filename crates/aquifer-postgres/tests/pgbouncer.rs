@@ -2,13 +2,17 @@
 
 mod support;
 
-use aquifer_driver::{Batch, Command, ErrorKind, Status, TxOptions, Value, Want};
+use std::sync::Arc;
+
+use aquifer_driver::{
+    Access, Batch, Command, Connector, ErrorKind, Status, TxOptions, Value, Want,
+};
 use aquifer_postgres::Listener;
 use aquifer_testkit::client;
 use aquifer_testkit::pgbouncer::{Options, PgBouncer, PoolMode};
 use aquifer_testkit::postgres::{Server, Settings};
 
-use support::{Session, connect, run, until};
+use support::{Session, connect, connector, run, until};
 
 fn pooled(connections: u32) -> (Server, PgBouncer) {
     let server = Server::start(Settings::new()).unwrap();
@@ -263,4 +267,27 @@ fn a_pooler_of_statements_says_that_it_has_no_transactions() {
         let refused = session.query("SELECT 1", &()).await.unwrap_err();
         assert!(refused.to_string().contains("transaction"), "{refused:?}");
     });
+}
+
+#[test]
+fn a_session_for_reading_is_one_whether_the_pooler_refuses_or_ignores_the_setting() {
+    let server = Server::start(Settings::new()).unwrap();
+    for ignored in [false, true] {
+        let mut options = Options::new(PoolMode::Session).pool_size(2);
+        if ignored {
+            options = options.set("ignore_startup_parameters", "default_transaction_read_only");
+        }
+        let bouncer = PgBouncer::start(&server, options).unwrap();
+        run(async {
+            let connector: Arc<dyn Connector> = Arc::new(connector(&bouncer.url()));
+            let connection = connector.connect(Access::ReadOnly).await.unwrap();
+            let mut session = Session { connection, batch: Default::default() };
+            assert!(session.connection.multiplex().is_some());
+            for _ in 0..2 {
+                let refused = session.script("CREATE TABLE never (id int)").await.unwrap_err();
+                assert_eq!(refused.kind(), ErrorKind::ReadOnly);
+                session.command(Command::Reset).await.unwrap();
+            }
+        });
+    }
 }
