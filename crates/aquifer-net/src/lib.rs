@@ -26,6 +26,7 @@ mod statements;
 pub mod stop;
 mod stream;
 pub mod tls;
+mod turns;
 mod wire;
 
 pub use files::{Files, GivenFiles, Stat, SystemFiles, is_missing};

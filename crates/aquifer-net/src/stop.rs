@@ -13,6 +13,11 @@ use std::time::Duration;
 use aquifer_driver::{BoxFuture, Cancel, Canceller, Error, ErrorKind, Result, Retry, Status};
 use tokio::runtime::Handle;
 
+use crate::turns::turn;
+
+#[cfg(test)]
+mod models;
+
 /// How a request ended, and what it leaves on the session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Request {
@@ -107,9 +112,11 @@ impl Stop {
             let number = (word >> COMMAND_SHIFT).wrapping_add(1) << COMMAND_SHIFT;
             number | RUNNING | (word & KEPT)
         };
+        turn();
         let word = self.word.load(Ordering::Acquire);
         if word & (RUNNING | UNDER_WAY) == 0 {
             // Nobody else changes it now.
+            turn();
             self.word.store(next(word), Ordering::Release);
         } else {
             let _ = self
@@ -123,12 +130,14 @@ impl Stop {
     #[inline]
     #[must_use]
     pub fn may_send(&self) -> bool {
+        turn();
         self.word.fetch_or(SENT, Ordering::AcqRel) & REFUSED == 0
     }
 
     /// The command is over; pending while a request is on its way.
     #[inline]
     pub fn poll_command_ends(&self, cx: &mut Context<'_>) -> Poll<()> {
+        turn();
         if self.word.fetch_and(!RUNNING, Ordering::AcqRel) & UNDER_WAY == 0 {
             return Poll::Ready(());
         }
@@ -137,7 +146,9 @@ impl Stop {
 
     #[cold]
     fn poll_request_ends(&self, cx: &mut Context<'_>) -> Poll<()> {
+        turn();
         *self.waker() = Some(cx.waker().clone());
+        turn();
         // It may have ended before it could see the waker.
         if self.is_under_way() { Poll::Pending } else { Poll::Ready(()) }
     }
@@ -146,11 +157,13 @@ impl Stop {
     #[inline]
     #[must_use]
     pub fn take_mark(&self) -> bool {
+        turn();
         self.word.load(Ordering::Acquire) & MARKED != 0
             && self.word.fetch_and(!MARKED, Ordering::AcqRel) & MARKED != 0
     }
 
     fn is_under_way(&self) -> bool {
+        turn();
         self.word.load(Ordering::Acquire) & UNDER_WAY != 0
     }
 
@@ -158,6 +171,7 @@ impl Stop {
     #[inline]
     #[must_use]
     pub fn is_tainted(&self) -> bool {
+        turn();
         self.word.load(Ordering::Acquire) & TAINTED != 0
     }
 
@@ -196,6 +210,7 @@ impl Stop {
 
     /// Somebody wants the command to stop: its number, if a request is to be made.
     fn asked(&self) -> Option<u64> {
+        turn();
         let asked = |word: u64| match word {
             word if word & RUNNING == 0 || word & (TAINTED | STOPPING) != 0 => None,
             word if word & SENT == 0 => Some(word | REFUSED),
@@ -207,6 +222,7 @@ impl Stop {
 
     /// A request for this command may begin now.
     fn request_begins(&self, command: u64) -> bool {
+        turn();
         let begins = |word: u64| {
             let wanted = word & RUNNING != 0 && word >> COMMAND_SHIFT == command;
             (wanted && word & TAINTED == 0).then_some(word | UNDER_WAY)
@@ -215,6 +231,7 @@ impl Stop {
     }
 
     fn request_ended(&self, request: Request) {
+        turn();
         let leaves = match request {
             Request::NotSent | Request::Done => 0,
             Request::Marked => MARKED,
@@ -223,6 +240,7 @@ impl Stop {
         let _ = self.word.fetch_update(Ordering::AcqRel, Ordering::Acquire, |word| {
             Some((word & !UNDER_WAY) | leaves)
         });
+        turn();
         let waker = self.waker().take();
         if let Some(waker) = waker {
             waker.wake();
