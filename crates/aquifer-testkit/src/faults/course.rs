@@ -35,6 +35,11 @@ impl Course {
         }
     }
 
+    /// Where in its messages it stands.
+    pub(super) fn messages(&self) -> Messages {
+        self.messages.clone()
+    }
+
     /// What to do with `bytes`, of which there is at least one. What passes is counted.
     pub(super) fn next(&mut self, bytes: &[u8], armed: Option<Fault>) -> Next {
         let armed = armed.filter(|fault| fault.side == self.side);

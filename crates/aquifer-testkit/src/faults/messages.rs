@@ -3,7 +3,7 @@
 use super::{Protocol, Side};
 
 /// Follows one direction of one connection.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Messages {
     protocol: Protocol,
     /// Bytes of the header that is being read.
@@ -46,7 +46,8 @@ impl Messages {
         (used, self.missing == 0 && self.header_len == 0)
     }
 
-    fn header_bytes(&self) -> usize {
+    /// Of the message that begins next.
+    pub(super) fn header_bytes(&self) -> usize {
         match self.protocol {
             Protocol::Postgres if !self.untagged => 5,
             _ => 4,

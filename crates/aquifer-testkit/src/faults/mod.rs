@@ -1,5 +1,5 @@
-//! A network that fails on command: a proxy on the loopback that cuts, resets, delays, throttles or corrupts what
-//! passes, at a byte, at a message of the protocol, or at a time.
+//! A network that fails on command: a proxy on the loopback that cuts, resets, delays, throttles, corrupts or mangles
+//! what passes, at a byte, at a message of the protocol, or at a time.
 //!
 //! ```no_run
 //! use aquifer_testkit::faults::{Fault, FaultProxy, Protocol, Side, What, When};
@@ -20,6 +20,7 @@
 //! bytes each side sent; then run it once for each of them.
 
 mod course;
+mod mangle;
 mod messages;
 mod proxy;
 
@@ -81,6 +82,43 @@ pub enum What {
     /// From here on what the client sends goes to a second connection with the server as well, whose answers nobody
     /// reads: what a network does that repeats.
     Twice,
+    /// The next message arrives otherwise than it was sent; the number decides where there is a choice.
+    Mangle(Mutation, u64),
+}
+
+/// What becomes of one message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Mutation {
+    /// It never arrives.
+    Omit,
+    /// It arrives twice.
+    Repeat,
+    /// The one behind it arrives first. If there is none, neither arrives.
+    Swap,
+    /// It says that it is another one.
+    Tag,
+    /// It says that it is longer or shorter than it is, by a little or by gigabytes.
+    Length,
+    /// The end of its body is missing, and its length says so.
+    Shorter,
+    /// Something stands behind its body, and its length counts it.
+    Longer,
+    /// Its body is something else from somewhere on.
+    Body,
+}
+
+impl Mutation {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::Omit,
+        Self::Repeat,
+        Self::Swap,
+        Self::Tag,
+        Self::Length,
+        Self::Shorter,
+        Self::Longer,
+        Self::Body,
+    ];
 }
 
 /// One fault: it happens once, on the first connection that gets there.

@@ -7,6 +7,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::course::{Course, Next};
+use super::mangle::Mangler;
 use super::{Counts, Fault, Protocol, Side, What, When};
 
 /// What is read in one go.
@@ -242,7 +243,7 @@ impl Shared {
         for (side, from, to) in pairs {
             let shared = Arc::clone(self);
             let thread = std::thread::spawn(move || {
-                let mut way = Way { number, side, to, twice: None, throttle: None };
+                let mut way = Way { number, side, to, twice: None, throttle: None, mangler: None };
                 shared.pass(&mut way, from);
                 shared.ends(&way);
             });
@@ -259,6 +260,10 @@ impl Shared {
             let mut bytes = &mut buffer[..read];
             while !bytes.is_empty() {
                 let (next, what) = self.decide(&mut course, way, bytes);
+                if let Some(What::Mangle(mutation, seed)) = what {
+                    let messages = course.messages();
+                    way.mangler = Some(Mangler::new(self.protocol, messages, mutation, seed));
+                }
                 if self.stand_still() || self.carry_out(way, what, bytes).is_err() {
                     return;
                 }
@@ -312,6 +317,8 @@ impl Shared {
             What::Delay(pause) => self.wait(pause),
             What::Throttle { bytes, pause } => way.throttle = Some((bytes.max(1), pause)),
             What::Corrupt(mask) => bytes[0] ^= mask,
+            // Done with what passes next.
+            What::Mangle(..) => {}
             What::Twice => {
                 let upstream = self.lock().upstream;
                 way.twice = Some(TcpStream::connect(upstream)?);
@@ -386,10 +393,22 @@ struct Way {
     to: TcpStream,
     twice: Option<TcpStream>,
     throttle: Option<(usize, Duration)>,
+    mangler: Option<Mangler>,
 }
 
 impl Way {
     fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        let Some(mangler) = &mut self.mangler else { return self.send(bytes) };
+        match mangler.take(bytes) {
+            Some(mangled) => {
+                self.mangler = None;
+                self.send(&mangled)
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn send(&mut self, bytes: &[u8]) -> Result<()> {
         if let Some(twice) = &mut self.twice {
             // What becomes of it there is nobody's business.
             let _ = twice.write_all(bytes);
