@@ -13,6 +13,9 @@ const NAMES_ONLY: [u16; 32] = [
     1128, 1136, 1142, 1143, 1146, 1149, 1176, 1227, 1264, 1265, 1305, 1364, 1370, 1406, 1451, 1452,
 ];
 
+/// `ER_SIGNAL_WARN`, `ER_SIGNAL_NOT_FOUND`, `ER_SIGNAL_EXCEPTION`: what SIGNAL has unless it says another number.
+const SIGNALS: [u16; 3] = [1642, 1643, 1644];
+
 /// `ER_PARSE_ERROR`, which quotes the statement from where it is wrong: with the arguments that were written into it.
 const PARSE_ERROR: u16 = 1064;
 
@@ -20,6 +23,10 @@ impl ServerError {
     pub(super) fn describe(&self, kind: ErrorKind, sql: &str) -> Error {
         let shown = match kind {
             ErrorKind::UniqueViolation => "a unique key has this entry already".to_owned(),
+            // A procedure's or a trigger's own words can be anything.
+            _ if self.is_raised() && !sql.contains(&self.message) => {
+                "a procedure or trigger of the database raised an error".to_owned()
+            }
             _ if self.number == PARSE_ERROR => near(&self.message, sql),
             _ if NAMES_ONLY.contains(&self.number) => self.message.clone(),
             _ => masked(&self.message, sql),
@@ -31,7 +38,12 @@ impl ServerError {
         {
             message.push_str(&format!(" (key `{name}`)"));
         }
-        let mut error = Error::new(kind, message)
+        let error = Error::new(kind, message);
+        let error = match self.is_raised() {
+            true => error.with_hint("`detail()` has its text"),
+            false => error,
+        };
+        let mut error = error
             .with_code(self.number.to_string())
             .with_sqlstate(self.sqlstate().unwrap_or_default())
             .with_detail(self.message.clone());
@@ -44,6 +56,11 @@ impl ServerError {
             error = error.with_column(column);
         }
         error
+    }
+
+    /// True for the text of a SIGNAL.
+    fn is_raised(&self) -> bool {
+        SIGNALS.contains(&self.number) || self.sqlstate() == Some("45000")
     }
 
     /// The violated constraint's name, as far as the text tells.
@@ -133,6 +150,15 @@ mod tests {
         let packet =
             [b"\xff", number.to_le_bytes().as_slice(), b"#23000", message.as_bytes()].concat();
         ServerError::parse(&packet).unwrap().into_error(Some(sql))
+    }
+
+    #[test]
+    fn what_a_procedure_says_is_shown_if_the_statement_says_it() {
+        let raised = error(1644, "no place for hunter2", "CALL place('Elbe')");
+        assert!(!format!("{raised} {raised:?}").contains("hunter2"), "{raised:?}");
+        assert_eq!(raised.detail(), Some("no place for hunter2"));
+        let own = "SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'on purpose'";
+        assert!(error(1644, "on purpose", own).to_string().contains("on purpose"));
     }
 
     #[test]
