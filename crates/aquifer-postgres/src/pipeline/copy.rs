@@ -133,7 +133,8 @@ impl Pipeline {
                 data.extend_from_slice(&self.input.bytes[frame.body..frame.end]);
                 continue;
             }
-            if frame.tag == b'D' && self.expected.front() == Some(&Expect::Query) {
+            let is_query = self.expected.front() == Some(&Expect::Query);
+            if frame.tag == b'D' && is_query && self.copy != Phase::Out {
                 // Rows of another statement in the same text.
                 continue;
             }

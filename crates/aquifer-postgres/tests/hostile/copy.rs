@@ -378,3 +378,17 @@ fn a_server_that_ends_a_copy_early_is_not_believed() {
         assert_ne!(session.status(), Status::Busy);
     });
 }
+
+#[test]
+fn a_row_within_a_copy_is_no_row_of_another_statement() {
+    let row = backend::data_row(&[Some(b"8")]);
+    let answer = [vec![begins(b'H', false, 2), data(b"7\tElbe\n"), row, done()], ends()].concat();
+    let server =
+        Scripted::start([begun().expect("Q").send(frames(&answer)).await_close()]).unwrap();
+    run(async {
+        let mut session = connect(&url(&server)).await.unwrap();
+        let error = copy_out(&mut session).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Protocol, "{error:?}");
+        assert_eq!(session.status(), Status::Broken);
+    });
+}
