@@ -109,13 +109,13 @@ impl Wire {
     /// The goodbye, or that the connection has ended.
     #[inline]
     pub fn poll_liveness(&mut self, cx: &mut Context<'_>, flow: &mut impl Flow) -> Result<()> {
-        if self.stream.is_silent(cx) {
-            return Ok(());
+        if !self.stream.is_silent(cx) {
+            while self.poll_fill(cx, flow)?.is_ready() {
+                flow.receive_unasked()?;
+            }
         }
-        while self.poll_fill(cx, flow)?.is_ready() {
-            flow.receive_unasked()?;
-        }
-        Ok(())
+        // What stands behind the last answer has nobody who asked for it, either.
+        if flow.input().is_drained() { Ok(()) } else { flow.receive_unasked() }
     }
 
     /// Says this farewell and closes. The server needs no farewell, and a session that breaks now has ended as well.

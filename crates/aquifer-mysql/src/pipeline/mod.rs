@@ -410,8 +410,12 @@ impl Pipeline {
         }
         let error = error.with_nothing_sent(untouched);
         match error.kind() {
-            ErrorKind::ConnectionLost if undone => error.with_retry(Retry::Transaction),
+            ErrorKind::ConnectionLost | ErrorKind::Protocol if undone => {
+                error.with_retry(Retry::Transaction)
+            }
             _ if untouched => error.with_retry(Retry::Safe),
+            // The answer could not be read: what was sent may have been done.
+            ErrorKind::Protocol => error.with_retry(Retry::Unknown),
             _ => error,
         }
     }

@@ -174,14 +174,13 @@ impl Pipeline {
                             error.with_kind(ErrorKind::ConnectionLost)
                         }
                     }
-                    Err(_) => Error::new(
-                        ErrorKind::Protocol,
-                        "the server sent something that nobody asked for",
-                    ),
+                    Err(_) => unasked(),
                 };
                 Err(self.broke(error))
             }
-            Ok(None) => Ok(()),
+            Ok(None) if self.input.is_drained() => Ok(()),
+            // A server says nothing but farewell, and that in one piece: this is what is left of an answer.
+            Ok(None) => Err(self.broke(unasked())),
             Err(error) => Err(self.broke(error)),
         }
     }
@@ -819,6 +818,12 @@ impl Pipeline {
         self.steps.clear();
         self.steps.push_back(Settled { step: Err(error), columns: None });
     }
+}
+
+#[cold]
+fn unasked() -> Error {
+    Error::new(ErrorKind::Protocol, "the server sent something that nobody asked for")
+        .with_hint("the connection is closed")
 }
 
 /// A Prepare that is sent again, behind orders to close others.

@@ -309,6 +309,33 @@ fn what_the_server_may_not_say_ends_the_connection() {
 }
 
 #[test]
+fn what_is_left_of_an_answer_is_nobodys_and_the_next_command_is_not_sent() {
+    for rest in [b"\x01".as_slice(), b"\x07\0\0\x01\0", b"\x01\0\0\x01x", b"\x01\0\0\x07x"] {
+        let mut talk = Talk::new();
+        talk.pipeline.start(Command::Script { sql: "DO 1" }).unwrap();
+        talk.sent();
+        talk.answer(&[&ok(0, AUTOCOMMIT)]);
+        talk.pipeline.input().bytes.extend_from_slice(rest);
+        talk.end();
+        talk.pipeline.start(Command::Ping).unwrap();
+        let error = talk.pipeline.receive_unasked().unwrap_err();
+        assert!(error.is_connection_lost() && error.nothing_sent(), "{error:?}");
+        assert_eq!(error.retry(), Retry::Safe);
+        assert_eq!(talk.pipeline.status(), Status::Broken);
+    }
+}
+
+#[test]
+fn an_answer_that_cannot_be_read_says_nothing_of_what_was_done() {
+    let mut talk = Talk::new();
+    talk.pipeline.start(Command::Script { sql: "INSERT INTO t VALUES (1)" }).unwrap();
+    talk.sent();
+    talk.answer(&[b"\x00"]);
+    let error = talk.step().unwrap_err();
+    assert_eq!((error.kind(), error.retry()), (ErrorKind::Protocol, Retry::Unknown));
+}
+
+#[test]
 fn a_commit_that_breaks_is_of_unknown_end() {
     let mut talk = Talk::new();
     talk.pipeline.start(Command::Begin(TxOptions::new())).unwrap();
