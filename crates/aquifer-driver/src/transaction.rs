@@ -62,7 +62,7 @@ impl TxOptions {
     /// `done` is 1 in the row of a transaction and 0 in one that was written to keep a transaction from
     /// committing.
     pub const MARKS_TABLE: &str = "CREATE TABLE aquifer_commits (id CHAR(32) NOT NULL PRIMARY KEY, \
-        done SMALLINT NOT NULL, made_at TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP)";
+        done SMALLINT NOT NULL, made_at TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP) /*! ENGINE=InnoDB */";
 
     /// The engine's defaults.
     pub fn new() -> Self {
