@@ -1,0 +1,203 @@
+//! Commits that nobody answers, where it is not plain who may find out about them: as a role that may do little, behind
+//! a pooler, and where the transaction waits on the server until somebody ends it.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use aquifer::{Db, Error, ErrorKind, Retry, TxOptions};
+use aquifer_reliability::Engine;
+use aquifer_testkit::faults::{Fault, FaultProxy, Protocol, Side, What, When};
+use aquifer_testkit::pgbouncer::{Options, PgBouncer, PoolMode};
+use aquifer_testkit::{mysql, postgres};
+
+const MARK: &str = "INSERT INTO marks (tag, part) VALUES (?, ?)";
+const SILENCE: Duration = Duration::from_secs(300);
+const BREAKS: [What; 3] = [What::Cut, What::Reset, What::HalfClose];
+const ALL: [What; 4] = [What::Cut, What::Reset, What::HalfClose, What::Delay(SILENCE)];
+
+/// What a commit said, if it could be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Told {
+    Committed,
+    Undone,
+}
+
+fn told(committed: Result<aquifer::Committed, Error>, what: &str) -> Told {
+    match committed {
+        Ok(_) => Told::Committed,
+        Err(error) => {
+            let kind = error.kind();
+            assert!(
+                matches!(kind, ErrorKind::ConnectionLost | ErrorKind::Timeout),
+                "{what}: {error:?}"
+            );
+            assert_eq!(error.retry(), Retry::Transaction, "{what}: {error:?}");
+            Told::Undone
+        }
+    }
+}
+
+/// A network to a server, or to its pooler, and a `Db` behind it.
+struct Way {
+    proxy: FaultProxy,
+    db: Db,
+}
+
+impl Way {
+    fn to(address: SocketAddr, protocol: Protocol, url: &str) -> Self {
+        let proxy = FaultProxy::start(address, protocol).unwrap();
+        let url = url.replace(&address.to_string(), &proxy.address().to_string());
+        assert!(url.contains(&proxy.address().to_string()), "{url}");
+        let builder = Db::builder(&url).unwrap().max_open(2);
+        let builder = builder.set("commit_resolve_timeout", "60s").unwrap();
+        Self { proxy, db: builder.set("recover_timeout", "100ms").unwrap().open().unwrap() }
+    }
+
+    /// Commits under a fault, and compares what is said with what is there.
+    async fn strike(&self, options: TxOptions, tag: i64, fault: Fault, savepoints: bool) -> Told {
+        let what = format!("{fault:?}, {options:?}");
+        let mut tx = self.db.begin_with(options).await.unwrap();
+        if savepoints {
+            // Whatever is done within has a number of its own.
+            let mut undone = tx.savepoint().await.unwrap();
+            undone.exec(MARK, (tag, 9)).await.unwrap();
+            undone.rollback().await.unwrap();
+            let mut kept = tx.savepoint().await.unwrap();
+            kept.exec(MARK, (tag, 1)).await.unwrap();
+            kept.release().await.unwrap();
+        } else {
+            tx.exec(MARK, (tag, 1)).await.unwrap();
+        }
+        tx.exec(MARK, (tag, 2)).await.unwrap();
+        if fault.what == What::Delay(SILENCE) {
+            tx.set_timeout(Some(Duration::from_secs(4)));
+        }
+        self.proxy.arm(fault);
+        let said = told(tx.commit().await, &what);
+        // What was held back may arrive now.
+        self.proxy.count();
+        while self.db.ping().await.is_err() {}
+        let sql = "SELECT part FROM marks WHERE tag = ? ORDER BY part";
+        let there: Vec<i64> = self.db.select(sql, (tag,)).await.unwrap();
+        match said {
+            Told::Committed => assert_eq!(there, [1, 2], "{what}"),
+            Told::Undone => assert!(there.is_empty(), "{what}: {there:?}"),
+        }
+        said
+    }
+
+    /// Each fault that a commit may meet; each of them can be told.
+    async fn strikes(&self, options: TxOptions, faults: &[What]) {
+        let mut tag = self.db.get::<Option<i64>>("SELECT max(tag) FROM marks", ()).await.unwrap();
+        let (mut committed, mut undone) = (0, 0);
+        for savepoints in [false, true] {
+            for side in [Side::Client, Side::Server] {
+                for &what in faults {
+                    for message in 0..2 {
+                        // Each is waited for.
+                        let silent = what == What::Delay(SILENCE);
+                        if silent && (savepoints || message > 0) {
+                            continue;
+                        }
+                        let next = tag.unwrap_or(0) + 1;
+                        tag = Some(next);
+                        let fault = Fault::new(side, When::Messages(message), what);
+                        match self.strike(options, next, fault, savepoints).await {
+                            Told::Committed => committed += 1,
+                            Told::Undone => undone += 1,
+                        }
+                    }
+                }
+            }
+        }
+        assert!(committed > 0 && undone > 0, "{committed} committed, {undone} undone");
+        // Those that are of an earlier time are as they were told: nothing that was held back came through.
+        let twice = "SELECT count(*) FROM (SELECT tag FROM marks GROUP BY tag, part HAVING count(*) > 1) AS twice";
+        assert_eq!(self.db.get::<i64>(twice, ()).await.unwrap(), 0);
+    }
+}
+
+fn tables() -> [&'static str; 2] {
+    ["CREATE TABLE marks (tag BIGINT, part BIGINT)", TxOptions::MARKS_TABLE]
+}
+
+#[tokio::test]
+async fn a_role_that_may_do_little_ends_its_own_sessions_and_learns_what_became_of_them() {
+    let server = postgres::Server::start(postgres::Settings::new()).unwrap();
+    let database = server.fresh_database().unwrap();
+    for sql in tables() {
+        database.psql(sql).unwrap();
+    }
+    database
+        .psql(
+            "CREATE ROLE narrow LOGIN PASSWORD 'narrow'; \
+             GRANT SELECT, INSERT, DELETE ON marks, aquifer_commits TO narrow",
+        )
+        .unwrap();
+    let url = database.url().replacen("aquifer:aquifer@", "narrow:narrow@", 1);
+    let way = Way::to(server.address(), Protocol::Postgres, &url);
+    let superuser = "SELECT rolsuper::int FROM pg_roles WHERE rolname = current_user";
+    assert_eq!(way.db.get::<i64>(superuser, ()).await.unwrap(), 0);
+    way.strikes(TxOptions::new().track_commit(), &ALL).await;
+    way.strikes(TxOptions::new().mark_commit(), &ALL).await;
+}
+
+#[tokio::test]
+async fn behind_a_pooler_a_commit_that_is_tracked_learns_what_became_of_it() {
+    let server = postgres::Server::start(postgres::Settings::new()).unwrap();
+    for mode in [PoolMode::Transaction, PoolMode::Session] {
+        let bouncer = PgBouncer::start(&server, Options::new(mode).pool_size(4)).unwrap();
+        let pooler = if mode == PoolMode::Transaction { "?pooler=transaction" } else { "" };
+        let url = format!("{}{pooler}", bouncer.url());
+        for sql in ["DROP TABLE IF EXISTS marks, aquifer_commits"].iter().chain(&tables()) {
+            server.psql(sql).unwrap();
+        }
+        let way = Way::to(bouncer.address(), Protocol::Postgres, &url);
+        way.strikes(TxOptions::new().track_commit(), &ALL).await;
+        way.strikes(TxOptions::new().mark_commit(), &ALL).await;
+    }
+}
+
+#[tokio::test]
+async fn a_mark_is_as_good_where_tables_are_not_made_transactional_by_default() {
+    let settings = mysql::Settings::new().option("default-storage-engine=Aria");
+    let server = mysql::Server::start(settings).unwrap();
+    let database = server.fresh_database().unwrap();
+    let url = format!("{}?tls=false", database.url());
+    let setup = Db::open(&url).unwrap();
+    setup.exec("CREATE TABLE marks (tag BIGINT, part BIGINT) ENGINE = InnoDB", ()).await.unwrap();
+    setup.exec(TxOptions::MARKS_TABLE, ()).await.unwrap();
+    let sql = "SELECT engine FROM information_schema.tables WHERE table_name = 'aquifer_commits'";
+    assert_eq!(setup.get::<String>(sql, ()).await.unwrap(), "InnoDB");
+    let way = Way::to(server.address(), Engine::Mysql.protocol(), &url);
+    way.strikes(TxOptions::new().mark_commit(), &BREAKS).await;
+}
+
+/// Whoever ends a transaction by his own text and begins another has a number of an earlier one.
+#[tokio::test]
+async fn a_transaction_that_a_text_has_begun_is_not_taken_for_the_one_before() {
+    let server = postgres::Server::start(postgres::Settings::new()).unwrap();
+    let database = server.fresh_database().unwrap();
+    database.psql(tables()[0]).unwrap();
+    let texts = ["COMMIT; BEGIN", "COMMIT AND CHAIN", "ROLLBACK AND CHAIN", "ROLLBACK; BEGIN"];
+    let way = Way::to(server.address(), Protocol::Postgres, database.url());
+    for (tag, text) in (1_i64..).zip(texts) {
+        for message in 0..2 {
+            for side in [Side::Client, Side::Server] {
+                way.db.exec("DELETE FROM marks", ()).await.unwrap();
+                let options = TxOptions::new().track_commit();
+                let mut tx = way.db.begin_with(options).await.unwrap();
+                tx.exec(MARK, (tag, 1)).await.unwrap();
+                tx.exec(&format!("{text}; SELECT 1"), ()).await.unwrap();
+                tx.exec(MARK, (tag, 2)).await.unwrap();
+                way.proxy.arm(Fault::new(side, When::Messages(message), What::Cut));
+                let said = told(tx.commit().await, text);
+                way.proxy.count();
+                while way.db.ping().await.is_err() {}
+                let sql = "SELECT count(*) FROM marks WHERE part = 2";
+                let there = way.db.get::<i64>(sql, ()).await.unwrap() == 1;
+                assert_eq!(there, said == Told::Committed, "{text}, {side:?}, {message}");
+            }
+        }
+    }
+}
