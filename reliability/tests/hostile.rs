@@ -1,18 +1,21 @@
-//! Bytes turned over on a live connection, and secrets planted wherever there may be some: no panic, no hang, bounded
+//! Bytes turned over and messages mangled on a live connection, and secrets planted wherever there may be some: no panic, no hang, bounded
 //! memory, and nothing shown that is nobody's business.
 
+use std::collections::BTreeMap;
 use std::fmt::{Debug, Write};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use aquifer::mysql::MysqlConnection;
+use aquifer::postgres::PostgresConnection;
 use aquifer::{Call, Db, Error, ErrorKind, Observer, Result, TransactionEnd};
 use aquifer_reliability::{Arena, Engine, Random, Soak};
-use aquifer_testkit::faults::{Fault, Side, What, When};
+use aquifer_testkit::faults::{Fault, Mutation, Side, What, When};
 
-/// Bytes turned over in the bounded form, per engine.
+/// Faults of the bounded form, per engine.
 const BOUNDED: u64 = 400;
 const DEADLINE: Duration = Duration::from_millis(300);
-/// What one hostile byte may cost at most: a length that says so makes nobody set so much aside.
+/// What one hostile message may cost at most: a length that says so makes nobody set so much aside.
 const MEMORY_KIB_MAX: u64 = 400 * 1024;
 
 /// Something whose answer is read to its end, whatever it says.
@@ -50,7 +53,20 @@ fn memory_peak() -> u64 {
     line.split_whitespace().nth(1).and_then(|kib| kib.parse().ok()).expect("a number")
 }
 
-async fn corrupted(engine: Engine) {
+/// A bit turned over at some byte.
+fn bit(random: &mut Random, cold: bool) -> (When, What) {
+    let byte = random.below(if cold { 600 } else { 200 });
+    (When::Bytes(byte), What::Corrupt(1 << random.below(8)))
+}
+
+/// Some message that arrives otherwise than it was sent, or does not.
+fn message(random: &mut Random, cold: bool) -> (When, What) {
+    let message = random.below(if cold { 16 } else { 8 });
+    let mutation = *random.pick(&Mutation::ALL);
+    (When::Messages(message), What::Mangle(mutation, random.number()))
+}
+
+async fn hostile(engine: Engine, kind_of_fault: fn(&mut Random, bool) -> (When, What)) {
     let soak = Soak::from_env();
     let mut random = Random::new(soak.seed);
     let arena = Arena::new(engine).await;
@@ -58,13 +74,14 @@ async fn corrupted(engine: Engine) {
     let builder = arena.through(&proxy).max_open(1).set("recover_timeout", "50ms").unwrap();
     let db = builder.set("close_timeout", "50ms").unwrap().open().unwrap();
     let (mut done, mut refused, mut unnoticed) = (0, 0, 0);
+    let mut met: BTreeMap<String, u64> = BTreeMap::new();
     while soak.goes_on(done, BOUNDED) {
         let kind = random.below(8);
         // The end of a connection that was just cut may still be on its way.
         for tried in 0.. {
             match db.ping().await {
                 Ok(()) => break,
-                Err(error) => assert!(tried < 50, "{engine}: after {done} bytes: {error:?}"),
+                Err(error) => assert!(tried < 50, "{engine}: after {done} faults: {error:?}"),
             }
         }
         // Of a new connection as often as of one that is warm: the log-in is read, too.
@@ -73,19 +90,19 @@ async fn corrupted(engine: Engine) {
         if cold {
             proxy.cut_all();
         }
-        let byte = random.below(if cold { 600 } else { 200 });
-        let mask = 1 << random.below(8);
-        proxy.arm(Fault::new(side, When::Bytes(byte), What::Corrupt(mask)));
+        let (when, what) = kind_of_fault(&mut random, cold);
+        let fault = Fault::new(side, when, what);
+        proxy.arm(fault);
         let (own, limited) = (db.timeout(DEADLINE), Duration::from_secs(60));
         let task = tokio::spawn(async move { call(&own, engine, kind).await });
         let ended = tokio::time::timeout(limited, task).await;
-        let ended = ended
-            .unwrap_or_else(|_| panic!("{engine}: call {kind} hangs, byte {byte}, mask {mask}"));
-        match ended.unwrap_or_else(|panic| {
-            panic!("{engine}: call {kind}, byte {byte}, mask {mask}: {panic}")
-        }) {
+        let ended = ended.unwrap_or_else(|_| panic!("{engine}: call {kind} hangs, {fault:?}"));
+        match ended.unwrap_or_else(|panic| panic!("{engine}: call {kind}, {fault:?}: {panic}")) {
             Ok(()) => unnoticed += 1,
-            Err(_) => refused += 1,
+            Err(error) => {
+                refused += 1;
+                *met.entry(format!("{:?}", error.kind())).or_default() += 1;
+            }
         }
         proxy.count();
         done += 1;
@@ -94,8 +111,8 @@ async fn corrupted(engine: Engine) {
     }
     let peak = memory_peak();
     println!(
-        "{engine}: {done} bytes turned over: {refused} calls failed, {unnoticed} did not; no panic, no hang; \
-         {peak} KiB at most; seed {}",
+        "{engine}: {done} faults: {refused} calls failed, {unnoticed} did not; no panic, no hang; {peak} KiB at most; \
+         seed {}; {met:?}",
         soak.seed
     );
     assert!(peak < MEMORY_KIB_MAX, "{engine}: {peak} KiB");
@@ -104,12 +121,22 @@ async fn corrupted(engine: Engine) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn soak_postgres_bytes_turned_over() {
-    corrupted(Engine::Postgres).await;
+    hostile(Engine::Postgres, bit).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn soak_mysql_bytes_turned_over() {
-    corrupted(Engine::Mysql).await;
+    hostile(Engine::Mysql, bit).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn soak_postgres_messages_mangled() {
+    hostile(Engine::Postgres, message).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn soak_mysql_messages_mangled() {
+    hostile(Engine::Mysql, message).await;
 }
 
 /// A password, and a value that is bound.
@@ -174,6 +201,74 @@ async fn fails<T>(scribe: &Scribe, what: impl Future<Output = Result<T>>) -> Err
     }
 }
 
+/// The arena's URL, with a password that is asked for.
+async fn planted(arena: &Arena) -> String {
+    let url = arena.url();
+    let planting = arena.direct().open().unwrap();
+    match arena.engine() {
+        Engine::Sqlite => return url,
+        Engine::Postgres => {
+            let sql = format!("CREATE ROLE planted SUPERUSER LOGIN PASSWORD '{PASSWORD}'");
+            planting.exec(&sql, ()).await.unwrap();
+        }
+        Engine::Mysql => {
+            let sql = format!("CREATE USER planted IDENTIFIED BY '{PASSWORD}'");
+            planting.exec(&sql, ()).await.unwrap();
+            planting.exec("GRANT ALL ON *.* TO planted", ()).await.unwrap();
+        }
+    }
+    let own = url.replacen("aquifer:aquifer@", &format!("planted:{PASSWORD}@"), 1);
+    assert!(own.contains(PASSWORD), "{url}");
+    own
+}
+
+/// What servers say of values that they do not like has the values in it.
+async fn quoted_by_the_server(scribe: &Scribe, db: &Db, engine: Engine) {
+    match engine {
+        Engine::Sqlite => {
+            fails(scribe, db.get::<i64>("SELECT json_extract(?, '$.n')", (BOUND,))).await;
+        }
+        Engine::Postgres => {
+            let cast = "SELECT CAST(CAST(? AS text) AS int)";
+            assert_eq!(fails(scribe, db.get::<i64>(cast, (BOUND,))).await, ErrorKind::Data);
+            let date = "SELECT CAST(CAST(? AS text) AS date)";
+            fails(scribe, db.get::<String>(date, (BOUND,))).await;
+            db.exec(
+                "CREATE FUNCTION shout(what text) RETURNS int LANGUAGE plpgsql AS \
+                 'BEGIN RAISE NOTICE ''heard %'', what; RAISE EXCEPTION ''no %'', what; END'",
+                (),
+            )
+            .await
+            .unwrap();
+            fails(scribe, db.get::<i64>("SELECT shout(?)", (BOUND,))).await;
+            let mut conn = db.acquire().await.unwrap();
+            let pg: &mut PostgresConnection = conn.driver().unwrap();
+            let copied = async {
+                let mut copy = pg.copy_in("COPY secrets FROM STDIN").await?;
+                copy.send(format!("key\t{BOUND}\n").as_bytes()).await?;
+                copy.finish().await
+            };
+            fails(scribe, copied).await;
+        }
+        Engine::Mysql => {
+            let insert = "INSERT INTO secrets (id, n) VALUES ('key', ?)";
+            fails(scribe, db.exec(insert, (BOUND,))).await;
+            let cast = "INSERT INTO secrets (id, n) SELECT 'key', CAST(? AS DATE) + 1";
+            fails(scribe, db.exec(cast, (BOUND,))).await;
+            let signal = "BEGIN NOT ATOMIC DECLARE what TEXT DEFAULT ?; SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = what; END";
+            fails(scribe, db.exec(signal, (BOUND,))).await;
+            let mut conn = db.acquire().await.unwrap();
+            let my: &mut MysqlConnection = conn.driver().unwrap();
+            let sql = "LOAD DATA LOCAL INFILE 'rows' INTO TABLE secrets (id, n)";
+            let rows = format!("key\t{BOUND}\n");
+            // It may be no more than a warning.
+            if let Err(error) = my.load_data(sql, "rows", rows.as_bytes()).await {
+                scribe.error(&error);
+            }
+        }
+    }
+}
+
 async fn nothing_secret_is_shown(engine: Engine) {
     let scribe = Arc::new(Scribe::default());
     // Panics are shown, too.
@@ -215,8 +310,11 @@ async fn nothing_secret_is_shown(engine: Engine) {
             }
         }
     }
-    let db = arena.direct().max_open(1).slow_call(Duration::ZERO);
-    let db = db.observer(Arc::clone(&scribe) as _).open().unwrap();
+    let db = Db::builder(&planted(&arena).await).unwrap().max_open(1).slow_call(Duration::ZERO);
+    let db = db.observer(Arc::clone(&scribe) as _);
+    scribe.note(&db);
+    let db = db.open().unwrap();
+    scribe.note(&db);
     db.exec("CREATE TABLE secrets (id VARCHAR(40) PRIMARY KEY, n INT NOT NULL)", ()).await.unwrap();
     let insert = "INSERT INTO secrets (id, n) VALUES (?, ?)";
     db.exec(insert, (BOUND, 1)).await.unwrap();
@@ -225,6 +323,7 @@ async fn nothing_secret_is_shown(engine: Engine) {
     fails(&scribe, db.get::<i64>("SELECT id FROM secrets WHERE id = ?", (BOUND,))).await;
     fails(&scribe, db.exec("SELEKT ?", (BOUND,))).await;
     fails(&scribe, db.exec(insert, (BOUND,))).await;
+    quoted_by_the_server(&scribe, &db, engine).await;
     let late = db.timeout(Duration::from_millis(20));
     fails(&scribe, late.get::<Option<String>>(engine.endless(), ())).await;
     let mut batch = db.batch();
