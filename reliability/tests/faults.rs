@@ -52,6 +52,16 @@ impl Stage {
         self.proxy.counts()
     }
 
+    /// Waits for a connection that was not cut, after cuts that came when nobody looked.
+    async fn works_again(&self) {
+        for tried in 0.. {
+            match self.db.ping().await {
+                Ok(()) => return,
+                Err(error) => assert!(tried < 9, "it does not recover: {error:?}"),
+            }
+        }
+    }
+
     async fn strike(&mut self, operation: &Operation, fault: Fault) {
         let what = format!("{}, {}, {fault:?}", self.engine, operation.name);
         // The connection is warm, as when the messages were counted.
@@ -60,7 +70,9 @@ impl Stage {
         before.unwrap_or_else(|error| panic!("{what}: before: {error:?}"));
         settled(&self.db, &what).await;
         self.tag += 1;
-        let silent = matches!(fault.what, What::Delay(SILENCE));
+        let corrupt = matches!(fault.what, What::Corrupt(_));
+        // A length that was turned over has one side wait for what never comes.
+        let silent = corrupt || matches!(fault.what, What::Delay(SILENCE));
         let db = if silent { self.db.timeout(PATIENCE) } else { self.db.clone() };
         self.proxy.arm(fault);
         let run = operation.run(&db, self.engine, self.tag);
@@ -72,6 +84,12 @@ impl Stage {
             Err(_) if own => Err(Error::new(ErrorKind::Timeout, "dropped by the test")),
             Err(_) => panic!("{what}: it hangs"),
         };
+        if matches!(fault.when, When::Elapsed(_)) {
+            while !self.proxy.fired() {
+                tokio::time::sleep(Duration::from_micros(200)).await;
+            }
+            self.works_again().await;
+        }
         let fired = self.proxy.fired();
         if !fired {
             // It was placed behind the last message: nobody else shall meet it.
@@ -85,13 +103,13 @@ impl Stage {
         let harmless = !fired
             || !matches!(
                 fault.what,
-                What::Cut | What::Reset | What::HalfClose | What::Delay(SILENCE)
+                What::Cut | What::Reset | What::HalfClose | What::Delay(SILENCE) | What::Corrupt(_)
             );
         let outcome = match &result {
             Ok(()) => "done".to_owned(),
             Err(error) => {
                 assert!(!harmless, "{what}: {error:?}");
-                check_error(error, &what, silent);
+                check_error(error, &what, silent, corrupt);
                 format!("{:?}, {:?}", error.kind(), error.retry())
             }
         };
@@ -120,19 +138,21 @@ impl Stage {
 }
 
 /// What a network that fails may look like to whoever called.
-fn check_error(error: &Error, what: &str, silent: bool) {
+fn check_error(error: &Error, what: &str, silent: bool, corrupt: bool) {
     let typed = match error.kind() {
         ErrorKind::ConnectionLost | ErrorKind::CommitUnknown => true,
         ErrorKind::Timeout | ErrorKind::PoolTimeout => silent,
-        _ => false,
+        // Or the server refuses what it cannot read.
+        _ => corrupt,
     };
     assert!(typed, "{what}: {error:?}");
     let advice = error.retry();
-    assert!(advice != Retry::Never, "{what}: no advice: {error:?}");
+    let advised = advice != Retry::Never || !error.is_connection_lost();
+    assert!(advised, "{what}: no advice: {error:?}");
     if error.kind() == ErrorKind::CommitUnknown {
         assert_eq!(advice, Retry::Unknown, "{what}: {error:?}");
     }
-    if error.nothing_sent() {
+    if error.nothing_sent() && (!corrupt || error.is_connection_lost()) {
         assert!(matches!(advice, Retry::Safe | Retry::Transaction), "{what}: {error:?}");
     }
 }
@@ -161,11 +181,19 @@ async fn strikes(engine: Engine, faults: &[What]) {
             let counts = stage.counts(operation).await;
             for side in [Side::Client, Side::Server] {
                 for &what in faults {
+                    if matches!((what, side), (What::Corrupt(_), Side::Client)) {
+                        // What a server makes of other bytes than were sent is its own affair.
+                        continue;
+                    }
                     let most = match what {
                         _ if soak.is_long() => usize::MAX,
                         // Each is waited for.
                         What::Delay(SILENCE) => PLACES / 2,
                         _ => PLACES,
+                    };
+                    let what = match what {
+                        What::Corrupt(_) => What::Corrupt(1 << random.below(8)),
+                        what => what,
                     };
                     for message in places(counts.messages(side), most, &mut random) {
                         stage
@@ -173,10 +201,18 @@ async fn strikes(engine: Engine, faults: &[What]) {
                             .await;
                         struck += 1;
                     }
-                    // Somewhere inside a message.
-                    let byte = random.below(counts.bytes(side).max(1));
-                    stage.strike(operation, Fault::new(side, When::Bytes(byte), what)).await;
-                    struck += 1;
+                    // What is turned over inside a message may be somebody's data.
+                    if !matches!(what, What::Corrupt(_)) {
+                        let byte = random.below(counts.bytes(side).max(1));
+                        stage.strike(operation, Fault::new(side, When::Bytes(byte), what)).await;
+                        struck += 1;
+                    }
+                    if matches!(what, What::Cut | What::Reset | What::HalfClose) {
+                        // While it goes on, whoever is at it; of all connections.
+                        let after = When::Elapsed(Duration::from_micros(random.below(1500)));
+                        stage.strike(operation, Fault::new(side, after, what)).await;
+                        struck += 1;
+                    }
                 }
             }
         }
@@ -195,6 +231,8 @@ const SLOW: [What; 3] = [
     What::Delay(SILENCE),
 ];
 const REPEATS: [What; 1] = [What::Twice];
+/// Some bit of the first byte.
+const CORRUPTS: [What; 1] = [What::Corrupt(1)];
 
 #[tokio::test]
 async fn soak_postgres_connections_that_break() {
@@ -224,4 +262,14 @@ async fn soak_postgres_connections_that_repeat() {
 #[tokio::test]
 async fn soak_mysql_connections_that_repeat() {
     strikes(Engine::Mysql, &REPEATS).await;
+}
+
+#[tokio::test]
+async fn soak_postgres_connections_that_corrupt() {
+    strikes(Engine::Postgres, &CORRUPTS).await;
+}
+
+#[tokio::test]
+async fn soak_mysql_connections_that_corrupt() {
+    strikes(Engine::Mysql, &CORRUPTS).await;
 }
