@@ -92,6 +92,27 @@ impl Books {
         }
     }
 
+    /// Waits until there are no more than so many sessions: whoever asks another to stop has one of his own for a while.
+    ///
+    /// # Panics
+    ///
+    /// If that has not come to pass within `grace`.
+    pub async fn at_most(&self, sessions: usize, grace: Duration) {
+        let until = Instant::now() + grace;
+        loop {
+            let there = self.sessions().await;
+            if there.len() <= sessions {
+                return;
+            }
+            assert!(
+                Instant::now() < until,
+                "{}: more than {sessions} sessions after {grace:?}: {there:?}",
+                self.engine
+            );
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
     /// Ends the sessions that run something, and go on running it: one whose answer has just come may not look
     /// idle yet.
     pub async fn end_running(&self) {

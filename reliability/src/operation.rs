@@ -107,6 +107,23 @@ pub fn operations(engine: Engine) -> Vec<Operation> {
             conn.ping().await?;
             conn.reset().await?;
         }),
+        operation!("acquire, behind another", 0 all, |db, engine, tag| {
+            // Over SQLite one connection writes, whatever their number.
+            let all = match engine {
+                Engine::Sqlite => 1,
+                _ => db.stats().max_open_connections,
+            };
+            let mut held = Vec::new();
+            for _ in 0..all {
+                held.push(db.acquire().await?);
+            }
+            let leaves = async {
+                tokio::task::yield_now().await;
+                held.pop();
+            };
+            let (conn, ()) = tokio::join!(db.acquire(), leaves);
+            conn?.ping().await?;
+        }),
         operation!("exec, first use", 1 all, |db, engine, tag| {
             // A text that no connection has seen.
             db.exec(&format!("INSERT INTO marks (tag, part) VALUES (?, 1 + 0 * {tag})"), (tag,)).await?;

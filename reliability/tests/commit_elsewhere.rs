@@ -172,32 +172,3 @@ async fn a_mark_is_as_good_where_tables_are_not_made_transactional_by_default() 
     let way = Way::to(server.address(), Engine::Mysql.protocol(), &url);
     way.strikes(TxOptions::new().mark_commit(), &BREAKS).await;
 }
-
-/// Whoever ends a transaction by his own text and begins another has a number of an earlier one.
-#[tokio::test]
-async fn a_transaction_that_a_text_has_begun_is_not_taken_for_the_one_before() {
-    let server = postgres::Server::start(postgres::Settings::new()).unwrap();
-    let database = server.fresh_database().unwrap();
-    database.psql(tables()[0]).unwrap();
-    let texts = ["COMMIT; BEGIN", "COMMIT AND CHAIN", "ROLLBACK AND CHAIN", "ROLLBACK; BEGIN"];
-    let way = Way::to(server.address(), Protocol::Postgres, database.url());
-    for (tag, text) in (1_i64..).zip(texts) {
-        for message in 0..2 {
-            for side in [Side::Client, Side::Server] {
-                way.db.exec("DELETE FROM marks", ()).await.unwrap();
-                let options = TxOptions::new().track_commit();
-                let mut tx = way.db.begin_with(options).await.unwrap();
-                tx.exec(MARK, (tag, 1)).await.unwrap();
-                tx.exec(&format!("{text}; SELECT 1"), ()).await.unwrap();
-                tx.exec(MARK, (tag, 2)).await.unwrap();
-                way.proxy.arm(Fault::new(side, When::Messages(message), What::Cut));
-                let said = told(tx.commit().await, text);
-                way.proxy.count();
-                while way.db.ping().await.is_err() {}
-                let sql = "SELECT count(*) FROM marks WHERE part = 2";
-                let there = way.db.get::<i64>(sql, ()).await.unwrap() == 1;
-                assert_eq!(there, said == Told::Committed, "{text}, {side:?}, {message}");
-            }
-        }
-    }
-}

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use aquifer::Db;
+use aquifer::driver::Connection;
+use aquifer::postgres::{Event, Listener};
+use aquifer::sqlite::SqliteConnection;
+use aquifer::{Db, Error};
 use aquifer_reliability::{Arena, Books, Engine, Operation, operations, settled};
 use aquifer_testkit::at_most;
 use aquifer_testkit::faults::{Fault, FaultProxy, Side, What, When};
@@ -11,6 +14,10 @@ use aquifer_testkit::faults::{Fault, FaultProxy, Side, What, When};
 const CACHE: i64 = 8;
 /// How long a statement that nobody waits for may still run on a busy machine.
 const GRACE: Duration = Duration::from_secs(20);
+/// Files that SQLite may keep for connections to come: less than one for each drop.
+const FILES_KEPT: usize = 4;
+/// Statements that a connection to a file keeps.
+const SQLITE_CACHE: u64 = 128;
 const POLLS_MAX: usize = 3000;
 
 struct Stage {
@@ -58,15 +65,31 @@ impl Stage {
         assert_eq!(books.money().await, 200, "{what}: money was made or lost");
         let marks = books.marks(*tag).await;
         operation.effect.check(&marks, succeeded).unwrap_or_else(|wrong| panic!("{what}: {wrong}"));
-        if let Some(prepared) = books.prepared(db).await {
-            assert!(prepared <= CACHE, "{what}: {prepared} statements at the server");
-            // Cancel requests have connections of their own, and end with them.
-            assert!(!sessions.is_empty(), "{what}: the connection is gone");
+        match books.prepared(db).await {
+            Some(prepared) => {
+                assert!(prepared <= CACHE, "{what}: {prepared} statements at the server");
+                // Cancel requests have connections of their own, and end with them.
+                assert!(!sessions.is_empty(), "{what}: the connection is gone");
+            }
+            None => {
+                let mut conn = db.acquire().await.unwrap();
+                let sqlite: &mut SqliteConnection = conn.driver().unwrap();
+                let held = sqlite.statement_count().expect("no command is under way") as u64;
+                assert_eq!(held, sqlite.counters().cached, "{what}: statements of the engine's");
+                assert!(held <= SQLITE_CACHE, "{what}: {held} statements");
+            }
         }
         settled(db, &what).await;
         let stats = db.stats();
         assert_eq!((stats.in_use, stats.waiters), (0, 0), "{what}: {stats:#?}");
         assert!(stats.open_connections <= stats.max_open_connections, "{what}: {stats:#?}");
+        let made = stats.closed_total() + u64::from(stats.open_connections);
+        assert_eq!(stats.connects_ok, made, "{what}: {stats:#?}");
+        assert_eq!(stats.acquires, stats.hold.count(), "{what}: {stats:#?}");
+        if arena.engine() != Engine::Sqlite {
+            let open = stats.open_connections as usize;
+            self.books.at_most(open, GRACE).await;
+        }
     }
 }
 
@@ -110,4 +133,117 @@ async fn postgres_operations_dropped_at_every_poll() {
 #[tokio::test]
 async fn mysql_operations_dropped_at_every_poll() {
     dropped_at_every_poll(Engine::Mysql).await;
+}
+
+/// Opens, asks and closes; dropped anywhere, and then the `Db` with it.
+async fn opened_and_closed(engine: Engine) {
+    let stage = Stage::new(engine).await;
+    // Their own connections only.
+    assert!(stage.db.close().await.is_clean());
+    stage.books.at_most(0, GRACE).await;
+    let files = open_files();
+    for polls in 1.. {
+        assert!(polls < POLLS_MAX, "{engine}: it does not end");
+        stage.trickle();
+        let db = stage.arena.yielding(stage.proxy.as_ref()).max_open(2).open().unwrap();
+        let run = async {
+            db.ping().await?;
+            let conn = db.acquire().await?;
+            drop(conn);
+            assert!(db.close().await.is_clean());
+            Ok::<(), Error>(())
+        };
+        let ended = at_most(polls, run).await;
+        if ended.is_none() && polls % 2 == 0 {
+            // Whoever gave up may close it in peace.
+            assert!(db.close().await.is_clean(), "{engine}: dropped after {polls} polls");
+            assert_eq!(db.stats().open_connections, 0, "{engine}: after {polls} polls");
+        }
+        drop(db);
+        stage.books.at_most(0, GRACE).await;
+        if engine == Engine::Sqlite {
+            // The engine keeps some of a closed connection for the next one, while another is open.
+            until(|| open_files() <= files + FILES_KEPT, "files are left open").await;
+        }
+        if let Some(result) = ended {
+            result.unwrap_or_else(|error| panic!("{engine}: {error:?}"));
+            assert!(polls > 3, "{engine}: it was dropped {polls} times");
+            println!("{engine}: opened and closed, dropped {} times", polls - 1);
+            return;
+        }
+    }
+}
+
+/// Files of this process, where they have names.
+fn open_files() -> usize {
+    let all = std::fs::read_dir("/proc/self/fd").expect("the kernel lists them");
+    let targets = all.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
+    targets.filter(|target| target.to_string_lossy().contains("test.db")).count()
+}
+
+async fn until(mut holds: impl FnMut() -> bool, what: &str) {
+    for _ in 0..4000 {
+        if holds() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    panic!("{what}");
+}
+
+#[tokio::test]
+async fn sqlite_opened_and_closed_dropped_at_every_poll() {
+    opened_and_closed(Engine::Sqlite).await;
+}
+
+#[tokio::test]
+async fn postgres_opened_and_closed_dropped_at_every_poll() {
+    opened_and_closed(Engine::Postgres).await;
+}
+
+#[tokio::test]
+async fn mysql_opened_and_closed_dropped_at_every_poll() {
+    opened_and_closed(Engine::Mysql).await;
+}
+
+#[tokio::test]
+async fn postgres_listening_dropped_at_every_poll() {
+    let stage = Stage::new(Engine::Postgres).await;
+    let proxy = stage.proxy.as_ref().unwrap();
+    let there = stage.arena.address().unwrap().to_string();
+    let url = stage.arena.url().replace(&there, &proxy.address().to_string());
+    let url = url.replace("&statement_cache_capacity=8", "");
+    let sender = stage.arena.direct().max_open(1).open().unwrap();
+    sender.ping().await.unwrap();
+    for polls in 1.. {
+        assert!(polls < POLLS_MAX, "it does not end");
+        stage.trickle();
+        let run = async {
+            let mut listener = Listener::connect(&url).await?;
+            listener.listen("c").await?;
+            listener.ping().await?;
+            sender.exec("NOTIFY c, 'x'", ()).await?;
+            loop {
+                match listener.recv().await {
+                    Some(Event::Notification(heard)) => {
+                        assert_eq!((&*heard.channel, &*heard.payload), ("c", "x"));
+                        return Ok::<(), Error>(());
+                    }
+                    Some(_) => {}
+                    None => panic!("nobody has closed it"),
+                }
+            }
+        };
+        let ended = at_most(polls, run).await;
+        // That of the sender.
+        stage.books.at_most(1, GRACE).await;
+        sender.ping().await.unwrap();
+        if let Some(result) = ended {
+            result.unwrap();
+            assert!(polls > 3, "it was dropped {polls} times");
+            println!("PostgreSQL: listening, dropped {} times", polls - 1);
+            break;
+        }
+    }
+    assert!(sender.close().await.is_clean());
 }
