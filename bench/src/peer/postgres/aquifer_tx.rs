@@ -20,18 +20,15 @@ impl<const AWAITED: bool> Client for Raise<AWAITED> {
         let mut tx = self.0.begin().await?;
         let (id, level_m): (i64, f64) = tx.get(LOCK, (key,)).await?;
         ensure(id == key, "another row was locked than was asked for")?;
-        let changed = if AWAITED {
+        if AWAITED {
             let done = tx.exec(SET, (key, raised(level_m))).await?;
-            tx.commit().await?;
-            done.rows_affected()
+            ensure(done.rows_affected() == 1, "an update changed another number of rows")?;
         } else {
-            let mut batch = tx.batch();
-            let ticket = batch.exec(SET, (key, raised(level_m)));
-            let done = batch.send().await?.take(ticket)?;
-            tx.commit().await?;
-            done.rows_affected()
-        };
-        ensure(changed == 1, "an update changed another number of rows")
+            // Of the row that is locked.
+            tx.enqueue(SET, (key, raised(level_m))).await?;
+        }
+        tx.commit().await?;
+        Ok(())
     }
 }
 
@@ -77,7 +74,14 @@ impl Client for Insert {
         let mut tx = self.conn.begin().await?;
         let mut inserted = 0;
         match self.how {
-            How::Enqueue | How::Batch => {
+            How::Enqueue => {
+                inserted = request.count;
+                // A commit that succeeds says that each has: one row.
+                for row in rows {
+                    tx.enqueue(INSERT, row).await?;
+                }
+            }
+            How::Batch => {
                 let mut batch = tx.batch();
                 let tickets: Vec<_> = rows.map(|row| batch.exec(INSERT, row)).collect();
                 let mut results = batch.send().await?;
