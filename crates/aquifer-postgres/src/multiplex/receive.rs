@@ -27,6 +27,10 @@ impl Pipeline {
             if self.take_whole(answers)? == Taken::Full {
                 return Ok(Taken::Full);
             }
+            // What follows the last answer is not for those who were answered.
+            if !self.lane.is_busy() {
+                break;
+            }
             let frame = match frame::find(&self.input.bytes, self.input.at) {
                 Ok(Found::Whole(frame)) => frame,
                 Ok(Found::Part(len)) => {

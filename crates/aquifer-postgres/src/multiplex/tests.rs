@@ -711,3 +711,20 @@ fn memory_of_what_was_written_is_used_again() {
     }
     assert_eq!(shared.log.take().len(), 101 * 200);
 }
+
+#[test]
+fn what_comes_behind_the_last_answer_is_left_however_that_came() {
+    let farewell = message(b'E', b"SFATAL\0VFATAL\0C57P01\0Mgoing\0\0");
+    let answer = [kept(&[1]), ready(b'I'), farewell].concat();
+    for at in [0, 3, answer.len()] {
+        let mut shared = Shared::keeping(&[SQL], 8);
+        shared.push(SQL);
+        shared.end();
+        shared.say(&answer[..at]);
+        shared.say(&answer[at..]);
+        assert_eq!(shared.log.kinds(), ["0 1 [\"id\"] [1]"]);
+        assert_eq!(shared.pipeline.status(), Status::Idle);
+        // Whoever uses the session next finds it before anything is sent.
+        assert_eq!(shared.pipeline.receive_unasked().unwrap_err().sqlstate(), Some("57P01"));
+    }
+}
