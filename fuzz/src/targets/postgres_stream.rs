@@ -39,7 +39,11 @@ pub(super) fn shared(bytes: &[u8]) {
     same_in_pieces(bytes, fuzzing::replay_shared);
 }
 
-fn same_in_pieces(bytes: &[u8], replay: fn(u8, &[u8], usize) -> (Vec<String>, bool)) {
+/// What was asked for, what is said, and in pieces of how many bytes: what came of it, and whether the session is still
+/// of use.
+type Replay = fn(u8, &[u8], usize) -> (Vec<String>, bool);
+
+fn same_in_pieces(bytes: &[u8], replay: Replay) {
     let Some((command, said)) = bytes.split_first() else {
         return;
     };
