@@ -2,7 +2,7 @@
 
 use crate::failure::{Failure, Outcome};
 use crate::workspace::{EVERYTHING, Workspace, line, succeeds};
-use crate::{examples, help, tidy};
+use crate::{counters, examples, help, tidy};
 use std::process::Command;
 use std::time::Instant;
 
@@ -26,6 +26,7 @@ const STEPS: &[Step] = &[
     Step { name: "docs", work: Work::Cargo(docs) },
     Step { name: "examples", work: Work::Own(examples::run) },
     Step { name: "bench", work: Work::Cargo(bench) },
+    Step { name: "counters", work: Work::Own(|workspace| counters::run(workspace, &[])) },
 ];
 
 pub(crate) fn run(workspace: &Workspace, wanted: &[String]) -> Outcome {

@@ -10,6 +10,7 @@ mod arguments;
 mod artifacts;
 mod bench;
 mod ci;
+mod counters;
 mod examples;
 mod failure;
 mod fuzz;
@@ -55,7 +56,7 @@ FILTER runs the tests whose path contains it. What follows `--` goes to the test
     Command {
         name: "ci",
         arguments: "[STEP...]",
-        summary: "run every other check: fmt, tidy, clippy, docs, examples, bench",
+        summary: "run every other check: fmt, tidy, clippy, docs, examples, bench, counters",
         details: "\
 Each step is named and timed; the first that fails ends the run and says how to repeat it. With STEP,
 only those. `.ci/run` is `cargo xtask test` and then this.",
@@ -79,12 +80,23 @@ is written, and a section that is out of date is an error; `tidy` does that.",
     },
     Command {
         name: "bench",
-        arguments: "[WORKLOAD...] [--quick] [--json FILE]",
+        arguments: "[WORKLOAD...] [--quick] [--json FILE] [--readme]",
         summary: "measure Aquifer and its peers, interleaved, as ratios",
         details: "\
 Builds the comparison in bench/ (a workspace of its own) in release mode and hands it all arguments.
-`cargo xtask bench --help` is answered by it and lists the workloads.",
+`cargo xtask bench --help` is answered by it, and `--list` lists the workloads. With --readme the figures of whole families
+of workloads go into docs/performance.md, and from there into the README.",
         run: bench::run,
+    },
+    Command {
+        name: "counters",
+        arguments: "[OPERATION...] [--update]",
+        summary: "count what operations cost: instructions, round trips, Syncs, allocations, tasks",
+        details: "\
+Compares with counters/baseline.toml and fails if an operation takes more than 3 % more instructions, or more of
+anything else. With --update writes the file: commit it with the change that explains it. Instructions of
+another compiler are shown, and not compared.",
+        run: counters::run,
     },
     Command {
         name: "soak",
