@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use ::aquifer::Db;
 
 use super::caller::{Caller, SlowReader, Streams};
-use crate::failure::{Failure, Result};
+use crate::failure::Result;
 use crate::registry::Setting;
 use crate::server::url;
 use crate::workload::postgres::{CONNECTIONS, POINT, SCAN};
@@ -57,9 +57,7 @@ impl<L> Clone for Ours<L> {
 impl<L: Lane> Caller for Ours<L> {
     async fn open(setting: &Setting) -> Result<Self> {
         let url = format!("{}{}", url(setting)?, L::PARAMETERS);
-        let db = Db::builder(&url)
-            .map_err(|error| Failure::absent(format!("it does not know this mode yet: {error}")))?;
-        let db = db.max_open(CONNECTIONS as u32).open()?;
+        let db = Db::builder(&url)?.max_open(CONNECTIONS as u32).open()?;
         db.ping().await?;
         Ok(Self { db, lane: PhantomData })
     }

@@ -24,7 +24,6 @@ impl<const AWAITED: bool> Client for Raise<AWAITED> {
             let done = tx.exec(SET, (key, raised(level_m))).await?;
             ensure(done.rows_affected() == 1, "an update changed another number of rows")?;
         } else {
-            // Of the row that is locked.
             tx.enqueue(SET, (key, raised(level_m))).await?;
         }
         tx.commit().await?;
@@ -75,11 +74,11 @@ impl Client for Insert {
         let mut inserted = 0;
         match self.how {
             How::Enqueue => {
-                inserted = request.count;
-                // A commit that succeeds says that each has: one row.
                 for row in rows {
                     tx.enqueue(INSERT, row).await?;
                 }
+                // Who queues is not told; one that inserts no row fails, and the commit with it.
+                inserted = request.count;
             }
             How::Batch => {
                 let mut batch = tx.batch();
