@@ -43,6 +43,14 @@ const DOCUMENTS: &[Document] = &[
                 name: "figures-mysql",
                 text: |workspace| figures(workspace, "MySQL and MariaDB", &QUOTED_MYSQL),
             },
+            Section {
+                name: "figures-multiplexing",
+                text: |workspace| recorded(workspace, "Multiplexing", &QUOTED_MULTIPLEXING),
+            },
+            Section {
+                name: "figures-transactions",
+                text: |workspace| recorded(workspace, "Transactions", &QUOTED_TRANSACTIONS),
+            },
         ],
     },
 ];
@@ -79,6 +87,22 @@ const QUOTED_MYSQL: [&str; 6] = [
     "`mysql_insert_keys`",
     "`mysql_connect`",
 ];
+
+/// The same, of what `cargo xtask bench --readme` has written.
+const QUOTED_MULTIPLEXING: [&str; 9] = [
+    "`pg_shared_64`",
+    "`pg_shared_1000`",
+    "`pg_shared_writes`",
+    "`pg_shared_each`",
+    "`pg_shared_errors`",
+    "`pg_shared_mt`",
+    "`pg_shared_mt_8`",
+    "`pg_shared_latency`",
+    "`pg_shared_1`",
+];
+
+/// The same.
+const QUOTED_TRANSACTIONS: [&str; 2] = ["`pg_tx4`", "`pg_enqueue`"];
 
 /// A file that nobody edits.
 struct Generated {
@@ -176,6 +200,22 @@ fn figures(workspace: &Workspace, title: &str, workloads: &[&str]) -> Outcome<St
         .map_err(|error| Failure::new(format!("{MEASURED}: {error}")))
 }
 
+/// The same, of a section that is written by a run of the bench and empty before the first.
+fn recorded(workspace: &Workspace, title: &str, workloads: &[&str]) -> Outcome<String> {
+    let document = fs::read_to_string(workspace.root.join(MEASURED)).map_err(Failure::new)?;
+    match is_empty(&document, title) {
+        true => Ok("Not measured yet.".to_owned()),
+        false => figures(workspace, title, workloads),
+    }
+}
+
+/// Whether the section under a title has its marker for figures, and none.
+fn is_empty(document: &str, title: &str) -> bool {
+    let section = document.split_once(&format!("\n## {title}\n")).map(|(_, section)| section);
+    let section = section.and_then(|section| section.split("\n## ").next()).unwrap_or_default();
+    section.contains("<!-- measured: ") && !section.contains("\n|")
+}
+
 /// The paragraph that says how the figures under a title were taken, which is the one before the table, and
 /// the rows of these workloads. A row whose first cell is empty belongs to the one above it.
 fn quoted(document: &str, title: &str, workloads: &[&str]) -> Result<String, String> {
@@ -225,6 +265,17 @@ mod tests {
         assert!(figures("# P\n").unwrap_err().contains("## Figures"));
         let fewer = document.replace("`sqlite_scan`", "`gone`");
         assert!(figures(&fewer).unwrap_err().contains("5 of 6"));
+    }
+
+    #[test]
+    fn a_section_is_empty_until_the_bench_has_written_it() {
+        let empty = "# P\n\n## M\n\n<!-- measured: m -->\n<!-- end -->\n\n## N\n| x |\n";
+        assert!(is_empty(empty, "M"));
+        assert!(!is_empty(empty, "N"));
+        let written = empty.replace("m -->\n", "m -->\n\na day\n\n| workload |\n");
+        assert!(!is_empty(&written, "M"));
+        // A marker that is gone is a mistake, for which there is a message.
+        assert!(!is_empty("# P\n\n## M\n\n## N\n", "M"));
     }
 
     #[test]
