@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use aquifer::{Db, Error, ErrorKind, Result, TxOptions};
+use aquifer::{Db, Error, ErrorKind, Multiplexing, Result, TxOptions};
 use aquifer_reliability::Soak;
 use aquifer_reliability::{Arena, Engine, Random};
 use aquifer_testkit::at_most;
@@ -85,6 +85,11 @@ async fn call(db: &Db, engine: Engine, kind: u64, tag: i64) -> Result<()> {
             let answer: i64 = stmt.get((tag,)).await?;
             assert_eq!(answer, tag + 2, "{engine}: another call's answer");
         }
+        7 => match db.get::<i64>("SELECT ? + id FROM nowhere", (tag,)).await {
+            Err(error) if error.kind() == ErrorKind::UndefinedObject => {}
+            Err(error) => return Err(error),
+            Ok(_) => panic!("{engine}: a table that is not there was read"),
+        },
         _ => {
             let mut tx = db.begin_with(TxOptions::new()).await?;
             tx.exec("INSERT INTO marks (tag, part) VALUES (?, 1)", (tag,)).await?;
@@ -110,7 +115,7 @@ async fn task(db: Db, engine: Engine, mut random: Random, soak: Soak, tally: Arc
             return;
         }
         let tag = i64::try_from(number).unwrap() + 1;
-        let kind = random.below(8);
+        let kind = random.below(9);
         let result = match random.below(4) {
             0 => {
                 let polls = 1 + usize::try_from(random.below(12)).unwrap();
@@ -131,11 +136,11 @@ async fn task(db: Db, engine: Engine, mut random: Random, soak: Soak, tally: Arc
     }
 }
 
-async fn no_answer_is_anothers(engine: Engine) {
+async fn no_answer_is_anothers(engine: Engine, multiplex: Multiplexing) {
     let soak = Soak::from_env();
     let mut random = Random::new(soak.seed);
     let arena = Arena::new(engine).await;
-    let db = arena.direct().max_open(MAX_OPEN).open().unwrap();
+    let db = arena.direct().max_open(MAX_OPEN).multiplex(multiplex).open().unwrap();
     let books = arena.books().await;
     let tally = Arc::new(Tally::default());
     let tasks: Vec<_> = (0..TASKS)
@@ -168,15 +173,25 @@ async fn no_answer_is_anothers(engine: Engine) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn soak_sqlite_answers() {
-    no_answer_is_anothers(Engine::Sqlite).await;
+    no_answer_is_anothers(Engine::Sqlite, Multiplexing::Off).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn soak_postgres_answers() {
-    no_answer_is_anothers(Engine::Postgres).await;
+    no_answer_is_anothers(Engine::Postgres, Multiplexing::Off).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn soak_postgres_answers_to_reads_that_share() {
+    no_answer_is_anothers(Engine::Postgres, Multiplexing::Reads).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn soak_postgres_answers_to_statements_that_share() {
+    no_answer_is_anothers(Engine::Postgres, Multiplexing::Statements).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn soak_mysql_answers() {
-    no_answer_is_anothers(Engine::Mysql).await;
+    no_answer_is_anothers(Engine::Mysql, Multiplexing::Off).await;
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use aquifer::driver::Connection;
 use aquifer::postgres::{Event, Listener};
 use aquifer::sqlite::SqliteConnection;
-use aquifer::{Db, Error};
+use aquifer::{Db, Error, Multiplexing};
 use aquifer_reliability::{Arena, Books, Engine, Operation, operations, settled};
 use aquifer_testkit::at_most;
 use aquifer_testkit::faults::{Fault, FaultProxy, Side, What, When};
@@ -29,12 +29,16 @@ struct Stage {
 }
 
 impl Stage {
-    async fn new(engine: Engine) -> Self {
+    async fn new(engine: Engine, multiplex: Multiplexing) -> Self {
         let arena = Arena::new(engine).await;
         let proxy = arena.proxy();
         let builder = arena.yielding(proxy.as_ref());
         let builder = match engine {
             Engine::Sqlite => builder.max_open(2),
+            // One that is shared, and one for the rest.
+            _ if multiplex != Multiplexing::Off => {
+                builder.max_open(2).multiplex(multiplex).multiplex_connections(1)
+            }
             _ => builder.max_open(1),
         };
         let db = builder.open().unwrap();
@@ -79,13 +83,19 @@ impl Stage {
                 assert!(held <= SQLITE_CACHE, "{what}: {held} statements");
             }
         }
-        settled(db, &what).await;
+        let shared = db.options().calls.multiplex != Multiplexing::Off;
+        if shared {
+            primary_settled(db, &what).await;
+        } else {
+            settled(db, &what).await;
+        }
         let stats = db.stats();
-        assert_eq!((stats.in_use, stats.waiters), (0, 0), "{what}: {stats:#?}");
+        assert_eq!((stats.pools[0].1.in_use, stats.waiters), (0, 0), "{what}: {stats:#?}");
         assert!(stats.open_connections <= stats.max_open_connections, "{what}: {stats:#?}");
         let made = stats.closed_total() + u64::from(stats.open_connections);
         assert_eq!(stats.connects_ok, made, "{what}: {stats:#?}");
-        assert_eq!(stats.acquires, stats.hold.count(), "{what}: {stats:#?}");
+        let held = stats.hold.count() + u64::from(stats.in_use);
+        assert_eq!(stats.acquires, held, "{what}: {stats:#?}");
         if arena.engine() != Engine::Sqlite {
             let open = stats.open_connections as usize;
             self.books.at_most(open, GRACE).await;
@@ -93,8 +103,21 @@ impl Stage {
     }
 }
 
-async fn dropped_at_every_poll(engine: Engine) {
-    let mut stage = Stage::new(engine).await;
+/// As [`settled`], for the connections that are not shared: those that are stay with who shares them.
+async fn primary_settled(db: &Db, what: &str) {
+    for _ in 0..10_000 {
+        let stats = &db.stats().pools[0].1;
+        let busy = stats.in_use + stats.connecting + stats.checking + stats.recovering;
+        if busy + stats.closing + stats.waiters == 0 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(3)).await;
+    }
+    panic!("{what}: the pool does not come to rest: {:#?}", db.stats());
+}
+
+async fn dropped_at_every_poll(engine: Engine, multiplex: Multiplexing) {
+    let mut stage = Stage::new(engine, multiplex).await;
     let (mut drops, mut ran) = (0, 0);
     for operation in operations(engine) {
         stage.trickle();
@@ -122,17 +145,22 @@ async fn dropped_at_every_poll(engine: Engine) {
 
 #[tokio::test]
 async fn sqlite_operations_dropped_at_every_poll() {
-    dropped_at_every_poll(Engine::Sqlite).await;
+    dropped_at_every_poll(Engine::Sqlite, Multiplexing::Off).await;
 }
 
 #[tokio::test]
 async fn postgres_operations_dropped_at_every_poll() {
-    dropped_at_every_poll(Engine::Postgres).await;
+    dropped_at_every_poll(Engine::Postgres, Multiplexing::Off).await;
+}
+
+#[tokio::test]
+async fn postgres_operations_that_share_dropped_at_every_poll() {
+    dropped_at_every_poll(Engine::Postgres, Multiplexing::Reads).await;
 }
 
 #[tokio::test]
 async fn mysql_operations_dropped_at_every_poll() {
-    dropped_at_every_poll(Engine::Mysql).await;
+    dropped_at_every_poll(Engine::Mysql, Multiplexing::Off).await;
 }
 
 /// Opens, asks and closes; dropped anywhere, and then the `Db` with it.

@@ -141,12 +141,15 @@ async fn backends_that_are_killed_under_load_are_not_noticed() {
         .map(|task| {
             let (db, over) = (db.clone(), std::sync::Arc::clone(&over));
             tokio::spawn(async move {
-                let mut n = 0;
+                let (mut n, mut lost) = (0, 0);
                 while !over.load(Ordering::Relaxed) {
                     n += 1;
-                    echo(&db, task * 1_000_000 + n).await.unwrap();
+                    if let Err(error) = echo(&db, task * 1_000_000 + n).await {
+                        assert_eq!(error.kind(), ErrorKind::ConnectionLost, "{error}");
+                        lost += 1;
+                    }
                 }
-                n
+                (n, lost)
             })
         })
         .collect();
@@ -158,10 +161,18 @@ async fn backends_that_are_killed_under_load_are_not_noticed() {
         tokio::task::spawn_blocking(move || SERVER.psql_in(&name, kill).unwrap()).await.unwrap();
     }
     over.store(true, Ordering::Relaxed);
+    let mut lost = 0;
     for task in tasks {
-        assert!(task.await.unwrap() > 0);
+        let (made, gone) = task.await.unwrap();
+        assert!(made > 0);
+        lost += gone;
     }
-    assert!(db.stats().multiplex.resent > 0);
+    let stats = db.stats();
+    let connects = stats.pools[1].1.connects_ok;
+    assert!(connects > 3, "{connects} connections, {:?}", stats.multiplex);
+    // Texts that seem slow, on a busy machine, have connections to themselves for a while.
+    let alone = stats.calls.calls - stats.multiplex.shared + stats.multiplex.elsewhere;
+    assert!(lost <= alone, "{lost} of {alone}");
 }
 
 #[tokio::test]
