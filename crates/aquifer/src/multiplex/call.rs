@@ -8,6 +8,7 @@ use crate::text::Text;
 
 /// Memory that a call keeps for arguments, and for rows, until it is used again.
 const KEEP: usize = 1024;
+const KEEP_ROWS: usize = 8 * 1024;
 
 /// A statement with its arguments and rows. It goes round: from a caller to the queue, to a connection, and back.
 #[derive(Debug)]
@@ -16,7 +17,7 @@ pub(super) struct Call {
     pub(super) params: ParamBuf,
     pub(super) want: Want,
     pub(super) rows: RowBatch,
-    /// It may change something: it is not sent again if its answer is lost.
+    /// It may change something: once it was sent, it is sent again only if it has not run.
     pub(super) writes: bool,
     /// Connections that were lost under it.
     pub(super) lost: u32,
@@ -57,6 +58,6 @@ impl Call {
     /// Gives back what one large statement took.
     pub(super) fn rest(&mut self) {
         self.params.shrink(KEEP);
-        self.rows.shrink(KEEP);
+        self.rows.shrink(KEEP_ROWS);
     }
 }

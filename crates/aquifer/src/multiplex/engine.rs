@@ -109,6 +109,7 @@ impl Mux {
         let bounds = Bounds {
             slow: ticks(keeper::SLOW) + 1,
             stop: ticks(options.cancel_after),
+            again: ticks(options.cancel_after.max(keeper::AGAIN)),
             patience: ticks(options.recover_timeout),
             idle: ticks(keeper::IDLE),
             queue: options.acquire_timeout,

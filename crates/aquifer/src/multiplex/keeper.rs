@@ -19,6 +19,9 @@ pub(super) const TICK: Duration = Duration::from_millis(5);
 /// A statement that is under way for longer holds up those behind it.
 pub(super) const SLOW: Duration = Duration::from_millis(10);
 
+/// Another request to stop is sent no sooner than this after the last.
+pub(super) const AGAIN: Duration = Duration::from_millis(200);
+
 /// A lease without work is given back after this.
 pub(super) const IDLE: Duration = Duration::from_secs(1);
 

@@ -55,7 +55,6 @@ impl Passage<'_, '_> {
                 }
             };
             budget.made_progress();
-            self.started = Instant::now();
             let timeout = self.db.scope().timeout;
             let until = timeout.and_then(|timeout| self.started.checked_add(timeout));
             match self.mux.enter(call, cx.waker().clone(), self.started, until) {
@@ -389,7 +388,8 @@ impl Db {
         if call.text.check(params.count()).is_err() || mux.goes_alone(&call.text) {
             return None;
         }
-        call.renew(want, !passage.reads);
+        // A session that may write does not prove that what was taken for a read is one.
+        call.renew(want, mux.takes_writes());
         params.bind(&mut call.params).is_ok().then_some(passage)
     }
 }

@@ -28,7 +28,7 @@ const QUEUE_MAX: usize = 65_536;
 const SPREAD: usize = 8;
 
 /// Calls kept to be used again.
-const SPARE_MAX: usize = 1024;
+const SPARE_MAX: usize = 256;
 
 /// Connections that may be lost under one call.
 const LOST_MAX: u32 = 3;

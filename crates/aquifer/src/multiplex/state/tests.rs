@@ -135,6 +135,7 @@ impl World {
         let bounds = Bounds {
             slow: 3,
             stop: 4,
+            again: 4,
             patience: 1000,
             idle: 200,
             queue: Duration::from_secs(3600),

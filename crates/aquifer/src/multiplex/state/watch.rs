@@ -35,6 +35,8 @@ pub(in super::super) struct Bounds {
     pub(in super::super) slow: u64,
     /// A statement that nobody waits for is stopped after this.
     pub(in super::super) stop: u64,
+    /// Another request to stop is sent after this.
+    pub(in super::super) again: u64,
     /// A connection on which nothing stops is given up after this.
     pub(in super::super) patience: u64,
     /// A lease without work is given back after this.
@@ -141,8 +143,12 @@ impl<R: Rig> State<R> {
             let forsaken =
                 head == NOBODY || matches!(self.places[head as usize].stage, Stage::Gone);
             match line.stopping {
-                Some(since) if tick - since >= bounds.patience => jobs.push(Job::GiveUp(index)),
-                None if forsaken && age >= bounds.stop => {
+                Some(_) if forsaken && age >= bounds.patience => jobs.push(Job::GiveUp(index)),
+                since
+                    if forsaken
+                        && age >= bounds.stop
+                        && since.is_none_or(|since| tick - since >= bounds.again) =>
+                {
                     line.stopping = Some(tick);
                     jobs.push(Job::Stop(index));
                 }
