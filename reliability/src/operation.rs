@@ -111,7 +111,8 @@ pub fn operations(engine: Engine) -> Vec<Operation> {
             // Over SQLite one connection writes, whatever their number.
             let all = match engine {
                 Engine::Sqlite => 1,
-                _ => db.stats().max_open_connections,
+                // Those that are shared are for nobody alone.
+                _ => db.stats().pools[0].1.max_open_connections,
             };
             let mut held = Vec::new();
             for _ in 0..all {

@@ -165,7 +165,7 @@ async fn mysql_operations_dropped_at_every_poll() {
 
 /// Opens, asks and closes; dropped anywhere, and then the `Db` with it.
 async fn opened_and_closed(engine: Engine) {
-    let stage = Stage::new(engine).await;
+    let stage = Stage::new(engine, Multiplexing::Off).await;
     // Their own connections only.
     assert!(stage.db.close().await.is_clean());
     stage.books.at_most(0, GRACE).await;
@@ -236,7 +236,7 @@ async fn mysql_opened_and_closed_dropped_at_every_poll() {
 
 #[tokio::test]
 async fn postgres_listening_dropped_at_every_poll() {
-    let stage = Stage::new(Engine::Postgres).await;
+    let stage = Stage::new(Engine::Postgres, Multiplexing::Off).await;
     let proxy = stage.proxy.as_ref().unwrap();
     let there = stage.arena.address().unwrap().to_string();
     let url = stage.arena.url().replace(&there, &proxy.address().to_string());

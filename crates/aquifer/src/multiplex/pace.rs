@@ -6,6 +6,9 @@ use std::time::Duration;
 /// A text that takes so much longer than the quickest one has a connection to itself.
 const SLOW_US: u32 = 1000;
 
+/// What one call counts for at most: several in a row make a text slow.
+const CAP_US: u32 = 4 * SLOW_US;
+
 /// One of so many calls of such a text shares all the same, to see how long it takes by now.
 const PROBE: u32 = 64;
 
@@ -25,8 +28,8 @@ impl Pace {
     pub(super) fn note(&self, time: Duration) {
         let now = u32::try_from(time.as_micros()).unwrap_or(u32::MAX).max(1);
         let before = self.mean_us.load(Ordering::Relaxed);
-        // One slow call among quick ones says nothing of the text.
-        let mean = (before - before / 8).saturating_add(now / 8);
+        // One call that takes long among quick ones says nothing of the text: it was the machine.
+        let mean = (before - before / 8).saturating_add(now.min(CAP_US) / 8);
         self.mean_us.store(mean, Ordering::Relaxed);
     }
 
