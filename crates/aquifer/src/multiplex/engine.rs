@@ -56,7 +56,7 @@ pub(crate) struct Timing {
 }
 
 struct Inner {
-    state: State<Line>,
+    state: State<Box<Line>>,
     /// Whose timers and sockets the connections use.
     runtime: Option<runtime::Id>,
     keeper: Keeper,
@@ -172,7 +172,7 @@ impl Mux {
     }
 
     /// Goes on for the caller of this place, until it has something or has to wait.
-    pub(super) fn turn(&self, at: u32, waker: &Waker) -> Turn<Line> {
+    pub(super) fn turn(&self, at: u32, waker: &Waker) -> Turn<Box<Line>> {
         let mut mine = None;
         let mut turn = self.lock().state.turn(at, waker, &mut mine);
         let mut turns = 0;
@@ -202,9 +202,9 @@ impl Mux {
     /// Drives a connection, for all; then goes on for the caller, if there is one.
     fn run(
         &self,
-        held: Held<Line>,
+        held: Held<Box<Line>>,
         mut me: Option<(u32, &Waker, &mut Option<Waker>)>,
-    ) -> Turn<Line> {
+    ) -> Turn<Box<Line>> {
         let at = me.as_ref().map(|me| me.0);
         let mut out = Out { mux: self, held: Some(held) };
         let mut rounds = 0;
@@ -301,7 +301,8 @@ impl Mux {
             return self.disable(line);
         }
         let one_each = self.mode == Multiplexing::Statements;
-        let rig = Line::new(lease, self.wakers[line].clone(), one_each);
+        // It goes in and out with each call, so it is small.
+        let rig = Box::new(Line::new(lease, self.wakers[line].clone(), one_each));
         let held = self.lock().state.opened(line, rig);
         if let Some(held) = held {
             self.run(held, None);
@@ -436,7 +437,7 @@ impl Mux {
         }
     }
 
-    fn lock_and_release(&self, line: usize) -> Option<Line> {
+    fn lock_and_release(&self, line: usize) -> Option<Box<Line>> {
         self.lock().state.release(line)
     }
 
@@ -550,7 +551,7 @@ fn wake(waker: Option<Waker>) {
 /// A rig that is driven. Should the driver panic, the connection is lost, and nothing else.
 struct Out<'m> {
     mux: &'m Mux,
-    held: Option<Held<Line>>,
+    held: Option<Held<Box<Line>>>,
 }
 
 impl Drop for Out<'_> {

@@ -234,7 +234,7 @@ impl Line {
     }
 }
 
-impl Rig for Line {
+impl Rig for Box<Line> {
     fn board(&mut self, at: u32, call: Box<Call>) {
         self.fresh.push_back((at, call));
     }
