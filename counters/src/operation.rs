@@ -43,6 +43,8 @@ enum Work {
     Insert,
     /// BEGIN, SELECT ... FOR UPDATE, UPDATE, COMMIT.
     Transaction,
+    /// The same with the UPDATE sent along with the COMMIT.
+    Queued,
 }
 
 pub(crate) const OPERATIONS: &[Operation] = &[
@@ -88,6 +90,15 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         engine: Engine::Postgres,
         parameters: "",
         work: Work::Transaction,
+        run: 500,
+        waits: true,
+    },
+    Operation {
+        name: "pg_transaction_queued",
+        about: "PostgreSQL: the same with the UPDATE by Tx::enqueue",
+        engine: Engine::Postgres,
+        parameters: "",
+        work: Work::Queued,
         run: 500,
         waits: true,
     },
@@ -186,9 +197,9 @@ impl Operation {
                 }
                 Ok(())
             }
-            Work::Transaction => {
+            Work::Transaction | Work::Queued => {
                 for number in 0..operations {
-                    transaction(db, number).await?;
+                    transaction(db, number, matches!(self.work, Work::Queued)).await?;
                 }
                 Ok(())
             }
@@ -263,15 +274,20 @@ async fn insert(db: &Db, number: u64) -> Result<()> {
     if inserted == ROWS { Ok(()) } else { Err(format!("{inserted} rows inserted").into()) }
 }
 
-async fn transaction(db: &Db, number: u64) -> Result<()> {
+async fn transaction(db: &Db, number: u64, queued: bool) -> Result<()> {
+    const SET: &str = "UPDATE gauges SET level_m = $2 WHERE id = $1";
     let key = key(number);
     let mut tx = db.begin().await?;
     let lock = "SELECT id, level_m FROM gauges WHERE id = $1 FOR UPDATE";
     let (id, level_m): (i64, f64) = tx.get(lock, (key,)).await?;
-    let done =
-        tx.exec("UPDATE gauges SET level_m = $2 WHERE id = $1", (key, level_m + 1.0)).await?;
+    let mut right = id == key;
+    if queued {
+        tx.enqueue(SET, (key, level_m + 1.0)).await?;
+    } else {
+        let done = tx.exec(SET, (key, level_m + 1.0)).await?;
+        right &= done.rows_affected() == 1;
+    }
     tx.commit().await?;
-    let right = id == key && done.rows_affected() == 1;
     if right { Ok(()) } else { Err(format!("another row than {key} was changed").into()) }
 }
 
