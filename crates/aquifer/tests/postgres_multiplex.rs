@@ -260,5 +260,5 @@ async fn one_task_costs_what_an_exclusive_call_costs_and_many_share_syncs() {
         }
     }
     let all: String = proxy.take().iter().flat_map(|one| one.client_flights()).collect();
-    assert_eq!(all, format!("{0}S{0}S", "BE".repeat(16)));
+    assert_eq!(all, format!("{}S", "BE".repeat(32)));
 }

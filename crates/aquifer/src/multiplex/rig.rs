@@ -11,9 +11,9 @@ use super::call::Call;
 use super::state::{Landed, Landing, NOBODY, Rig};
 use crate::source::Lease;
 
-/// Statements in one segment: an error of one keeps those behind it from running, and answers come while the rest
-/// runs.
-const SEGMENT_MAX: usize = 16;
+/// From so many on, statements that are sent together have one segment. The server answers those of a segment together:
+/// smaller ones wake callers, who send little, who get small ones. Of fewer, half are answered while the rest runs.
+const ONE_SEGMENT: usize = 16;
 
 /// What a result may take before its caller has to take rows.
 pub(super) const CREDIT: usize = 256 * 1024;
@@ -144,7 +144,8 @@ impl Line {
         self.flights += u64::from(!self.fresh.is_empty());
         let length = match self.one_each {
             true => 1,
-            false => self.fresh.len().div_ceil(2).clamp(1, SEGMENT_MAX),
+            false if self.fresh.len() >= ONE_SEGMENT => self.fresh.len(),
+            false => self.fresh.len().div_ceil(2),
         };
         let mut segment = 0;
         while let Some((at, call)) = self.fresh.pop_front() {
