@@ -152,6 +152,8 @@ struct Place {
     parted: bool,
     /// Rows that were handed over are void.
     restart: bool,
+    /// What is under way for it may write.
+    writes: bool,
     /// It has the duty to send what is queued.
     leads: bool,
     /// Its time is up.
@@ -303,6 +305,10 @@ impl<R: Rig> State<R> {
         if self.last_batch <= 1 && self.queue.len() == 1 && self.under_way() == 0 {
             return Ok((at, Enter::Go));
         }
+        if self.lines.iter().all(|line| matches!(line.phase, Phase::Vacant)) {
+            // Nobody may be there who looks after a leader that is not polled again: only who opens a connection sees to it.
+            return Ok((at, Enter::Go));
+        }
         self.led = true;
         self.places[at as usize].leads = true;
         Ok((at, Enter::Yield))
@@ -413,17 +419,17 @@ impl<R: Rig> State<R> {
 
     /// Where the queue's next calls go.
     fn choose(&self) -> Option<Choice> {
-        let mut busy = false;
+        let (mut busy, mut opening) = (false, false);
         for (index, line) in self.lines.iter().enumerate() {
             match line.phase {
                 Phase::Here(_) if line.has_room() => return Some(Choice::Take(index)),
-                Phase::Opening => return None,
+                Phase::Opening => opening = true,
                 Phase::Out => busy |= line.has_room(),
                 Phase::Here(_) | Phase::Vacant => {}
             }
         }
         // Whoever drives the one that has room will look at the queue before he leaves.
-        if busy && self.queue.len() < SPREAD {
+        if opening || (busy && self.queue.len() < SPREAD) {
             return None;
         }
         let vacant = self.lines.iter().position(|line| matches!(line.phase, Phase::Vacant))?;
@@ -463,6 +469,7 @@ impl<R: Rig> State<R> {
             }
             let Some(mut call) = place.call.take() else { continue };
             place.stage = Stage::Flying(index);
+            place.writes = call.writes;
             // It has waited for a new one.
             call.solo = before == 0 && boarded == 0 && !new && self.queue.is_empty();
             self.lines[index].order.push_back(at);
@@ -850,6 +857,17 @@ pub(super) struct Left {
 #[cold]
 fn closed() -> Error {
     crate::errors::acquire(aquifer_pool::AcquireError::Closed)
+}
+
+/// The error of a write that was under way when the runtime of its connection went away.
+#[cold]
+fn orphaned() -> Error {
+    Error::new(
+        ErrorKind::ConnectionLost,
+        "the runtime of the shared connection has ended before the answer came",
+    )
+    .with_hint("it may have taken effect or not: look before doing it again")
+    .with_retry(Retry::Unknown)
 }
 
 #[cold]

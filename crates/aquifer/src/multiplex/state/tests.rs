@@ -528,3 +528,42 @@ fn who_comes_when_all_connections_are_held_up_goes_elsewhere() {
     assert_eq!(world.entered, before);
     assert_eq!(world.state.counted.elsewhere, 1);
 }
+
+#[test]
+fn a_connection_that_is_there_serves_while_another_is_opened() {
+    let mut world = World::new();
+    world.state.lines[0].phase = Phase::Opening;
+    world.state.lines[1].phase = Phase::Here(Fake::default());
+    world.enter();
+    world.calm_down();
+    assert_eq!(world.told, 1);
+    assert!(matches!(world.state.lines[0].phase, Phase::Opening));
+}
+
+#[test]
+fn where_there_is_no_connection_nobody_waits_for_a_leader_who_may_not_come() {
+    let mut world = World::new();
+    world.state.last_batch = 5;
+    world.enter();
+    assert!(!world.state.led);
+    let at = world.some(0).unwrap();
+    world.poll(at);
+    assert_eq!(world.opening, [0]);
+}
+
+#[test]
+fn a_write_whose_runtime_goes_away_is_not_run_again() {
+    let mut world = World::new();
+    (0..2).for_each(|_| world.enter());
+    world.poll_all();
+    world.open();
+    let places: Vec<u32> = world.state.lines[0].order.iter().copied().collect();
+    assert_eq!(places.len(), 2);
+    world.state.places[places[1] as usize].writes = true;
+    let mut wakers = Vec::new();
+    places.iter().for_each(|&at| world.state.send_off(at, &mut wakers));
+    let answer = |at: u32| &world.state.places[at as usize].stage;
+    assert!(matches!(answer(places[0]), Stage::Told(Answer::Elsewhere)));
+    let Stage::Told(Answer::Over(Err(error))) = answer(places[1]) else { panic!("not told") };
+    assert_eq!((error.kind(), error.retry()), (ErrorKind::ConnectionLost, Retry::Unknown));
+}

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::line::Phase;
-use super::{Answer, NOBODY, Rig, Stage, State, Turn, closed, queued_too_long};
+use super::{Answer, NOBODY, Rig, Stage, State, Turn, closed, orphaned, queued_too_long};
 
 /// When to look again for ends of time, if none is known.
 const FAR: Duration = Duration::from_secs(1);
@@ -106,8 +106,14 @@ impl<R: Rig> State<R> {
         if let Stage::Gone = place.stage {
             return self.vacant(at);
         }
-        self.counted.elsewhere += 1;
-        place.stage = Stage::Told(Answer::Elsewhere);
+        place.stage = Stage::Told(match place.writes {
+            // It may have been run.
+            true => Answer::Over(Err(orphaned())),
+            false => {
+                self.counted.elsewhere += 1;
+                Answer::Elsewhere
+            }
+        });
         wakers.extend(place.waker.take());
     }
 
