@@ -76,12 +76,12 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         waits: true,
     },
     Operation {
-        name: "pg_insert_1000",
-        about: "PostgreSQL: 1 000 inserts in a transaction, Tx::batch",
+        name: "pg_insert_100",
+        about: "PostgreSQL: 100 inserts in a transaction, Tx::batch",
         engine: Engine::Postgres,
         parameters: "",
         work: Work::Insert,
-        run: 4,
+        run: 40,
         waits: true,
     },
     Operation {
@@ -135,6 +135,9 @@ pub(crate) const OPERATIONS: &[Operation] = &[
 const STATIONS: u64 = 10_000;
 /// Rows of one result, and of one batch.
 const ROWS: u64 = 1_000;
+
+/// Rows of the batch that is inserted: few enough to be sent in one write, so that the server does not begin to answer before it has them all.
+const INSERTS: u64 = 100;
 
 #[derive(Debug, FromRow)]
 struct Station {
@@ -263,15 +266,16 @@ async fn insert(db: &Db, number: u64) -> Result<()> {
     const SQL: &str = "INSERT INTO arrivals (id, code, level_m) VALUES ($1, $2, $3)";
     let mut tx = db.begin().await?;
     let mut batch = tx.batch();
-    let tickets: Vec<_> =
-        (0..ROWS).map(|row| batch.exec(SQL, ((number * ROWS + row) as i64, "N-07", 1.5))).collect();
+    let tickets: Vec<_> = (0..INSERTS)
+        .map(|row| batch.exec(SQL, ((number * INSERTS + row) as i64, "N-07", 1.5)))
+        .collect();
     let mut results = batch.send().await?;
     let mut inserted = 0;
     for ticket in tickets {
         inserted += results.take(ticket)?.rows_affected();
     }
     tx.commit().await?;
-    if inserted == ROWS { Ok(()) } else { Err(format!("{inserted} rows inserted").into()) }
+    if inserted == INSERTS { Ok(()) } else { Err(format!("{inserted} rows inserted").into()) }
 }
 
 async fn transaction(db: &Db, number: u64, queued: bool) -> Result<()> {
