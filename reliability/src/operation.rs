@@ -146,6 +146,12 @@ pub fn operations(engine: Engine) -> Vec<Operation> {
             let all: Vec<i64> = db.select(engine.series(), (ROWS,)).await?;
             assert!(all.into_iter().eq(1..=ROWS));
         }),
+        operation!("select, first use", 0 all, |db, engine, tag| {
+            // A text that nobody knows to be slow: it shares, where reads do.
+            let sql = format!("{} -- {tag}", engine.series());
+            let all: Vec<i64> = db.select(&sql, (ROWS,)).await?;
+            assert!(all.into_iter().eq(1..=ROWS));
+        }),
         operation!("rows, left half-way", 0 all, |db, engine, tag| {
             let mut rows = db.query(engine.series(), (ROWS,)).await?;
             for _ in 0..3 {

@@ -119,13 +119,17 @@ async fn primary_settled(db: &Db, what: &str) {
 async fn dropped_at_every_poll(engine: Engine, multiplex: Multiplexing) {
     let mut stage = Stage::new(engine, multiplex).await;
     let (mut drops, mut ran) = (0, 0);
+    let mut sharing = Vec::new();
     for operation in operations(engine) {
         stage.trickle();
+        let mut shared = 0;
         for polls in 1.. {
             assert!(polls < POLLS_MAX, "{engine}, {}: it does not end", operation.name);
             stage.tag += 1;
+            let before = stage.db.stats().multiplex.shared;
             let run = operation.run(&stage.db, engine, stage.tag);
             let ended = at_most(polls, run).await;
+            shared += stage.db.stats().multiplex.shared - before;
             let succeeded = ended.is_some();
             if let Some(result) = ended {
                 result.unwrap_or_else(|error| panic!("{engine}, {}: {error:?}", operation.name));
@@ -138,7 +142,13 @@ async fn dropped_at_every_poll(engine: Engine, multiplex: Multiplexing) {
                 break;
             }
         }
+        if shared > 0 {
+            sharing.push(operation.name);
+        }
     }
+    let shared = |name| sharing.contains(&name);
+    assert_eq!(shared("select, first use"), multiplex != Multiplexing::Off, "{sharing:?}");
+    assert_eq!(shared("exec, first use"), multiplex == Multiplexing::Statements, "{sharing:?}");
     println!("{engine}: {ran} operations, dropped {drops} times");
     assert!(stage.db.close().await.is_clean());
 }
@@ -156,6 +166,11 @@ async fn postgres_operations_dropped_at_every_poll() {
 #[tokio::test]
 async fn postgres_operations_that_share_dropped_at_every_poll() {
     dropped_at_every_poll(Engine::Postgres, Multiplexing::Reads).await;
+}
+
+#[tokio::test]
+async fn postgres_operations_that_share_and_write_dropped_at_every_poll() {
+    dropped_at_every_poll(Engine::Postgres, Multiplexing::Statements).await;
 }
 
 #[tokio::test]
