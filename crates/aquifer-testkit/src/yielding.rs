@@ -5,15 +5,17 @@ use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use aquifer_driver::multiplex::{Answers, Multiplex, Ticket};
 use aquifer_driver::{
     Access, Batch, BoxFuture, Cancel, Canceller, Command, CommitTrace, Connection, Connector,
-    Counters, Description, Dialect, Layout, Result, RowBatch, Status, Step,
+    Counters, Description, Dialect, Error, ErrorKind, Layout, Params, Result, RowBatch, Status,
+    Step, Want,
 };
 
 use crate::poll::yielding;
 
 /// A connector whose connections yield once before every poll of the inner driver: dialling, each step of a
-/// command, recovery, cancelling and closing.
+/// command, driving the statements of several callers, recovery, cancelling and closing.
 ///
 /// A driver that answers at once hides the places where its caller can be dropped or overtaken; this
 /// uncovers them.
@@ -39,7 +41,8 @@ impl Connector for Yielding {
     fn connect(self: Arc<Self>, access: Access) -> BoxFuture<'static, Result<Box<dyn Connection>>> {
         Box::pin(async move {
             let inner = yielding(Arc::clone(&self.inner).connect(access)).await?;
-            Ok(Box::new(YieldingConnection { inner, yielded: false }) as Box<dyn Connection>)
+            Ok(Box::new(YieldingConnection { inner, yielded: false, owed: 0 })
+                as Box<dyn Connection>)
         })
     }
 
@@ -63,6 +66,8 @@ impl Connector for Yielding {
 struct YieldingConnection {
     inner: Box<dyn Connection>,
     yielded: bool,
+    /// What the inner one owes to several callers, as it said last.
+    owed: usize,
 }
 
 impl YieldingConnection {
@@ -73,6 +78,13 @@ impl YieldingConnection {
             cx.waker().wake_by_ref();
         }
         self.yielded
+    }
+
+    /// What several callers share.
+    fn shared(&mut self) -> Result<&mut dyn Multiplex> {
+        self.inner.multiplex().ok_or_else(|| {
+            Error::new(ErrorKind::Unsupported, "this session runs one statement at a time")
+        })
     }
 }
 
@@ -131,12 +143,52 @@ impl Connection for YieldingConnection {
         self.inner.commit_trace()
     }
 
+    fn multiplex(&mut self) -> Option<&mut dyn Multiplex> {
+        self.owed = self.inner.multiplex()?.owed();
+        Some(self)
+    }
+
     fn as_any_mut(&mut self) -> &mut dyn Any {
         self.inner.as_any_mut()
     }
 
     fn close(self: Box<Self>) -> BoxFuture<'static, Result<()>> {
         Box::pin(yielding(self.inner.close()))
+    }
+}
+
+impl Multiplex for YieldingConnection {
+    fn push(
+        &mut self,
+        ticket: Ticket,
+        sql: &Arc<str>,
+        params: &dyn Params,
+        want: Want,
+    ) -> Result<()> {
+        let shared = self.shared()?;
+        let pushed = shared.push(ticket, sql, params, want);
+        self.owed = shared.owed();
+        pushed
+    }
+
+    fn end_segment(&mut self) {
+        if let Ok(shared) = self.shared() {
+            shared.end_segment();
+        }
+    }
+
+    fn owed(&self) -> usize {
+        self.owed
+    }
+
+    fn poll_drive(&mut self, cx: &mut Context<'_>, answers: &mut dyn Answers) -> Poll<Result<()>> {
+        if self.pends(cx) {
+            return Poll::Pending;
+        }
+        let shared = self.shared()?;
+        let polled = shared.poll_drive(cx, answers);
+        self.owed = shared.owed();
+        polled
     }
 }
 
