@@ -148,12 +148,7 @@ async fn run_bulk(target: Target<'_>, statements: Vec<(Arc<Text>, ParamBuf)>) ->
 
 async fn run_all(target: Target<'_>, mut statements: Vec<(Arc<Text>, ParamBuf)>) -> Result<Done> {
     match statements.pop() {
-        Some((text, buf)) => target
-            .open_text(text, buf, Want::Outcome, &mut None)
-            .await?
-            .finish()
-            .await
-            .map(Done::new),
+        Some((text, buf)) => target.exec_of_text(text, buf).await,
         None => Err(Error::new(ErrorKind::ArgumentMismatch, "there are no rows to insert")),
     }
 }

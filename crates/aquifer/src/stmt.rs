@@ -202,6 +202,9 @@ impl<'a> StmtOn<'a> {
     ///
     /// As `Db::exec`.
     pub async fn exec(self, params: impl Params) -> Result<Done> {
+        if self.at_home && !params.has_lists() {
+            return self.target.exec_of_text(Arc::clone(self.text), params).await;
+        }
         self.open(params, Want::Outcome, &mut None).await?.finish().await.map(Done::new)
     }
 

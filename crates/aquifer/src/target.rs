@@ -226,6 +226,17 @@ impl<'e> Target<'e> {
         }
     }
 
+    /// As [`exec`](Self::exec), for a text that is already worked out.
+    pub(crate) async fn exec_of_text<P: Params>(self, text: Arc<Text>, params: P) -> Result<Done> {
+        if let Some(db) = self.sharer()
+            && let Some(passage) = db.sharing_text(&text, &params, Want::Outcome)
+            && let Some(outcome) = passage.outcome().await?
+        {
+            return Ok(Done::new(outcome));
+        }
+        self.open_text(text, params, Want::Outcome, &mut None).await?.finish().await.map(Done::new)
+    }
+
     /// As [`first`](Self::first), for a text that is already worked out.
     pub(crate) async fn first_of_text<T, P, S>(
         self,

@@ -362,6 +362,21 @@ async fn with_statements_single_writes_share_and_have_segments_of_their_own() {
     assert_eq!(db.get::<i64>("SELECT count(*) FROM t", ()).await.unwrap(), 16);
     let stats = db.stats().multiplex;
     assert_eq!((stats.shared, stats.segments, stats.resent), (33, 33, 0));
+    // Named, and kept; a bulk of one statement is one.
+    let rows = [40, 41].map(|n| std::collections::HashMap::from([("n", n)]));
+    let named = "INSERT INTO t (id) VALUES (:n)";
+    assert_eq!(db.exec_named(named, &rows[0]).await.unwrap().rows_affected(), 1);
+    assert_eq!(db.exec_named(named, &rows[1..]).await.unwrap().rows_affected(), 1);
+    let delete = db.prepare("DELETE FROM t WHERE id = ?").await.unwrap();
+    for id in [40, 41] {
+        assert_eq!(delete.exec((id,)).await.unwrap().rows_affected(), 1);
+    }
+    assert_eq!(db.stats().multiplex.shared, 37);
+    // A transaction's are its own.
+    let mut tx = db.begin().await.unwrap();
+    assert_eq!(delete.on(&mut tx).exec((0,)).await.unwrap().rows_affected(), 1);
+    tx.rollback().await.unwrap();
+    assert_eq!(db.stats().multiplex.shared, 37);
     // A write whose answer is lost is not run again.
     server.inject(Injection::new(Operation::Execute, Fault::LostDone).matching("INSERT"));
     let error = db.exec("INSERT INTO t (id) VALUES (?)", (99,)).await.unwrap_err();

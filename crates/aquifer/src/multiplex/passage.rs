@@ -323,11 +323,12 @@ impl Db {
         sql: &'s str,
         params: &impl Params,
     ) -> Option<Passage<'d, 's>> {
-        let mux = self.shared().mux.as_deref().filter(|mux| mux.takes_writes())?;
+        let mux = self.mux_for(Want::Outcome)?;
         self.sharing_in(mux, sql, None, params, Want::Outcome)
     }
 
-    /// As [`sharing`](Self::sharing), for a text that is worked out.
+    /// As [`sharing`](Self::sharing), for a text that is worked out; if nobody reads its rows, as
+    /// [`sharing_write`](Self::sharing_write).
     #[inline]
     pub(crate) fn sharing_text<'d, 's>(
         &'d self,
@@ -335,8 +336,15 @@ impl Db {
         params: &impl Params,
         want: Want,
     ) -> Option<Passage<'d, 's>> {
-        let mux = self.shared().mux.as_deref()?;
+        let mux = self.mux_for(want)?;
         self.sharing_in(mux, text.source(), Some(text), params, want)
+    }
+
+    #[inline]
+    fn mux_for(&self, want: Want) -> Option<&Mux> {
+        let mux = self.shared().mux.as_deref()?;
+        // Whose rows nobody reads is no read.
+        (want != Want::Outcome || mux.takes_writes()).then_some(mux)
     }
 
     // Few share, and the others' calls are to stay small.
