@@ -153,6 +153,18 @@ impl Stop {
         if self.is_under_way() { Poll::Pending } else { Poll::Ready(()) }
     }
 
+    /// The server has stopped one statement of the several that are this command: the request has hit. What goes on is
+    /// another command to those who stop things: nobody asks for the first one's sake any more, and it can be stopped
+    /// in its turn.
+    #[cold]
+    pub fn command_was_hit(&self) {
+        turn();
+        let _ = self.word.fetch_update(Ordering::AcqRel, Ordering::Acquire, |word| {
+            let number = (word >> COMMAND_SHIFT).wrapping_add(1) << COMMAND_SHIFT;
+            (word & RUNNING != 0).then_some(number | RUNNING | (word & (SENT | KEPT)))
+        });
+    }
+
     /// Whether the session may still be marked; true once per mark.
     #[inline]
     #[must_use]
@@ -214,6 +226,8 @@ impl Stop {
         let asked = |word: u64| match word {
             word if word & RUNNING == 0 || word & (TAINTED | STOPPING) != 0 => None,
             word if word & SENT == 0 => Some(word | REFUSED),
+            // The last request has hit, and has not ended: the ends of two could not be told apart.
+            word if word & UNDER_WAY != 0 => None,
             word => Some(word | STOPPING | UNDER_WAY),
         };
         let word = self.word.fetch_update(Ordering::AcqRel, Ordering::Acquire, asked).ok()?;
@@ -408,6 +422,27 @@ mod tests {
         assert_eq!(sent.load(Ordering::Relaxed), 1, "a dropped future's request goes on");
         answer.notify_one();
         std::future::poll_fn(|cx| stop.poll_command_ends(cx)).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_goes_on_after_a_hit_is_stopped_in_its_turn_and_not_for_the_first_ones_sake() {
+        let (stop, sent, answer) = stop(Request::Done);
+        sending(&stop);
+        let first = stop.canceller().cancel();
+        tokio::task::yield_now().await;
+        stop.command_was_hit();
+        // The first request is still on its way.
+        stop.canceller().cancel().await;
+        answer.notify_one();
+        first.await;
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        assert_eq!(sent.load(Ordering::Relaxed), 1);
+        answer.notify_one();
+        stop.canceller().cancel().await;
+        assert_eq!(sent.load(Ordering::Relaxed), 2);
+        std::future::poll_fn(|cx| stop.poll_command_ends(cx)).await;
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        assert_eq!(sent.load(Ordering::Relaxed), 2);
     }
 
     #[tokio::test]

@@ -197,6 +197,25 @@ impl Session {
         Ran::ToItsEnd
     }
 
+    /// A command of several statements, each of which ends only when a request hits it.
+    fn statements(&self, count: usize) {
+        assert!(self.stop.command_begins());
+        self.server.state().command += 1;
+        assert!(self.stop.may_send());
+        for _ in 0..count {
+            {
+                let mut state = self.server.state();
+                (state.runs, state.hit) = (true, false);
+            }
+            while !self.server.state().hit {
+                thread::yield_now();
+            }
+            self.server.state().runs = false;
+            self.stop.command_was_hit();
+        }
+        self.ends();
+    }
+
     fn ends(&self) {
         block_on(poll_fn(|cx| self.stop.poll_command_ends(cx)));
     }
@@ -236,6 +255,32 @@ fn a_command_that_does_not_end_by_itself_is_ended_by_whoever_asks() {
                     thread::yield_now();
                 }
                 block_on(stop.canceller().cancel());
+            }),
+        ]);
+    });
+}
+
+#[test]
+fn statements_of_one_command_are_stopped_one_by_one() {
+    explore(1_000, || {
+        let world = World::new(Server::default());
+        let (session, stop) = (world.session(), Arc::clone(&world.stop));
+        let over = Arc::new(AtomicBool::new(false));
+        let done = Arc::clone(&over);
+        world.run(vec![
+            Box::new(move || {
+                session.statements(3);
+                assert_ne!(session.command(false), Ran::Useless);
+                done.store(true, SeqCst);
+            }),
+            Box::new(move || {
+                while stop.word.load(SeqCst) & SENT == 0 {
+                    thread::yield_now();
+                }
+                while !over.load(SeqCst) {
+                    block_on(stop.canceller().cancel());
+                    thread::yield_now();
+                }
             }),
         ]);
     });

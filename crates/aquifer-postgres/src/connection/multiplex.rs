@@ -86,10 +86,15 @@ impl PostgresConnection {
             self.pipeline.counters.rounds += 1;
         }
         loop {
-            if !self.pipeline.input.is_drained()
-                && self.pipeline.take_answers(answers)? == Taken::Full
-            {
-                return Poll::Pending;
+            if !self.pipeline.input.is_drained() {
+                let taken = self.pipeline.take_answers(answers)?;
+                if self.pipeline.lane.take_hit() && !self.pipeline.lane.is_abandoned() {
+                    // Those behind it are somebody's: each is stopped for its own sake.
+                    self.stop.command_was_hit();
+                }
+                if taken == Taken::Full {
+                    return Poll::Pending;
+                }
             }
             if !self.pipeline.lane.is_busy() && !blocked {
                 return Poll::Ready(Ok(()));

@@ -35,6 +35,8 @@ pub(crate) struct Lane {
     head: Head,
     /// The segment has failed, or was given up: nothing but its ReadyForQuery is to come.
     skipping: bool,
+    /// The server has stopped one of them, and whoever stops things does not know yet.
+    was_hit: bool,
     /// The server has told that what is committed now was not replicated.
     unreplicated: bool,
     /// Statements that are prepared by one under way, and used by it and by those behind it.
@@ -149,6 +151,12 @@ impl Lane {
     #[inline]
     pub(crate) fn owed(&self) -> usize {
         self.owed.len()
+    }
+
+    /// Whether the server has stopped a statement; true once.
+    #[inline]
+    pub(crate) fn take_hit(&mut self) -> bool {
+        std::mem::take(&mut self.was_hit)
     }
 
     /// Nobody wants the answers any more.

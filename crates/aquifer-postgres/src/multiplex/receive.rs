@@ -7,8 +7,8 @@ use aquifer_driver::{Error, ErrorKind, Outcome, Result, RowBatch, Want};
 
 use super::{Known, Owed, Stage, Taken, What, over};
 use crate::pipeline::{
-    FEATURE_NOT_SUPPORTED, INVALID_STATEMENT_NAME, PROTOCOL_VIOLATION, Pipeline, append_rows,
-    is_of_the_schema, is_state, not_replicated, unexpected,
+    FEATURE_NOT_SUPPORTED, INVALID_STATEMENT_NAME, PROTOCOL_VIOLATION, Pipeline, QUERY_CANCELED,
+    append_rows, is_of_the_schema, is_state, not_replicated, unexpected,
 };
 use crate::protocol::backend::{self, Field, Ready};
 use crate::protocol::frame::{self, Found, Frame};
@@ -266,6 +266,7 @@ impl Pipeline {
         let stage = self.lane.stage;
         let Some(owed) = self.lane.next() else { return Err(server.into_error(None)) };
         self.lane.skipping = true;
+        self.lane.was_hit |= is_state(&server, QUERY_CANCELED);
         self.reopen(owed.closes as usize);
         match self.judge(&owed, stage, server) {
             Some(error) => answers.answered(owed.ticket, Err(error)),

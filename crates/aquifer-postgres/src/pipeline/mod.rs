@@ -46,8 +46,8 @@ use work::{Expect, Role, Settled, Work};
 
 pub(crate) use lone::{BOUND, ONE_SELECTED, counted};
 pub(crate) use receive::{
-    FEATURE_NOT_SUPPORTED, INVALID_STATEMENT_NAME, PROTOCOL_VIOLATION, is_of_the_schema, is_state,
-    not_replicated, unexpected,
+    FEATURE_NOT_SUPPORTED, INVALID_STATEMENT_NAME, PROTOCOL_VIOLATION, QUERY_CANCELED,
+    is_of_the_schema, is_state, not_replicated, unexpected,
 };
 pub(crate) use rows::{append_rows, malformed, take_plain};
 

@@ -22,6 +22,9 @@ pub(crate) const FEATURE_NOT_SUPPORTED: &str = "0A000";
 pub(crate) const PROTOCOL_VIOLATION: &str = "08P01";
 pub(crate) const INVALID_STATEMENT_NAME: &str = "26000";
 
+/// That of a statement that was stopped.
+pub(crate) const QUERY_CANCELED: &str = "57014";
+
 impl Pipeline {
     /// Reads replies until there is a step to give; `None` if more bytes are needed. The batch is cleared
     /// first, unless it holds the one row that was wanted and waits for the end of its statement.
