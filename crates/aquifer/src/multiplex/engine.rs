@@ -473,17 +473,30 @@ impl Mux {
 
     /// Tells the server to stop what is at the head of a line.
     fn stop(&self, line: usize) {
-        let Some(mut out) = self.take(line) else { return };
+        let Some(mut out) = self.take(line) else {
+            // Whoever drives it may see its end.
+            return self.lock().state.put_off_stop(line);
+        };
         let Some(held) = &mut out.held else { return };
-        held.rig.stopping();
-        let canceller = held.rig.lease().connection().canceller();
-        let cancel = canceller.cancel();
-        if let Ok(runtime) = Handle::try_current() {
-            let waker = self.wakers[line].clone();
-            runtime.spawn(async move {
-                cancel.await;
-                waker.wake();
-            });
+        // It may be over by now: the request would hit the next.
+        drive(&mut held.rig);
+        let confirmed = {
+            let mut inner = self.lock();
+            inner.state.land(held, None);
+            inner.state.confirm_stop(line)
+        };
+        held.rig.wakers().drain(..).for_each(Waker::wake);
+        if confirmed {
+            held.rig.stopping();
+            let canceller = held.rig.lease().connection().canceller();
+            let cancel = canceller.cancel();
+            if let Ok(runtime) = Handle::try_current() {
+                let waker = self.wakers[line].clone();
+                runtime.spawn(async move {
+                    cancel.await;
+                    waker.wake();
+                });
+            }
         }
         if let Some(held) = out.held.take() {
             self.run(held, None);

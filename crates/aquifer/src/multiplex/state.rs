@@ -491,7 +491,7 @@ impl<R: Rig> State<R> {
     pub(super) fn land(&mut self, held: &mut Held<R>, me: Option<u32>) {
         let Held { line: index, rig } = held;
         let index = *index;
-        let head = self.lines[index].order.front().copied();
+        let passed = self.lines[index].passed;
         while let Some(Landed { at, call, how }) = rig.landed() {
             self.leave_line(index, at, matches!(how, Landing::Moved));
             if let Some(call) = call
@@ -505,7 +505,7 @@ impl<R: Rig> State<R> {
             self.queue.push_front(at);
         }
         let line = &mut self.lines[index];
-        if line.order.front().copied() != head {
+        if line.passed != passed {
             line.head_since = self.tick;
             line.stalled = false;
         }
@@ -539,6 +539,7 @@ impl<R: Rig> State<R> {
             line.order[position] = NOBODY;
         } else if position == 0 {
             line.order.pop_front();
+            line.passed += 1;
         } else {
             line.order.remove(position);
         }

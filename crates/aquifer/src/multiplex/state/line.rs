@@ -25,18 +25,31 @@ pub(super) struct Line<R> {
     pub(super) full: Option<u32>,
     /// What is at the head holds up the rest: nothing is added.
     pub(super) stalled: bool,
-    /// A stop is on its way, since then.
-    pub(super) stopping: Option<u64>,
+    /// What is at the head is to be stopped, or something was.
+    pub(super) stopping: Option<Stop>,
     /// It is to be given back as soon as nothing is under way.
     pub(super) retiring: bool,
     /// It is of no further use, though its rig does not know yet.
     pub(super) doomed: bool,
     /// Since when the statement at the head is there.
     pub(super) head_since: u64,
+    /// How many have left the head: tells one statement there from the next, whoever waits for them.
+    pub(super) passed: u64,
     /// When something was last added.
     pub(super) used: u64,
     /// Statements that were added since the depth was last changed.
     pub(super) smooth: usize,
+}
+
+/// A request to stop what is at the head.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Stop {
+    /// When it became due.
+    pub(super) since: u64,
+    /// Which statement it is meant for: how many had left before it.
+    pub(super) head: u64,
+    /// One was sent since the line was last clear: it may hit anyone.
+    pub(super) sent: bool,
 }
 
 #[derive(Debug)]
@@ -66,6 +79,7 @@ impl<R> Line<R> {
             retiring: false,
             doomed: false,
             head_since: 0,
+            passed: 0,
             used: 0,
             smooth: 0,
         }

@@ -492,6 +492,72 @@ fn a_slow_statement_is_left_alone_and_the_depth_shrinks() {
 }
 
 #[test]
+fn each_of_those_whom_nobody_waits_for_has_its_own_time() {
+    let mut world = World::new();
+    (0..4).for_each(|_| world.enter());
+    world.poll_all();
+    world.open();
+    world.go_on(0, 0, 0);
+    world.look();
+    world.take(0, 4);
+    assert_eq!(world.state.lines[0].order.iter().filter(|at| **at == NOBODY).count(), 3);
+    for _ in 0..3 {
+        let held = world.state.take(0).unwrap();
+        world.drivers.push(Driver { held, me: None, rounds: 2 });
+        let before = world.state.lines[0].head_since;
+        world.state.tick += 1;
+        world.go_on(world.drivers.len() - 1, 1, 0);
+        assert!(world.state.lines[0].head_since > before, "the next one is at the head");
+    }
+}
+
+/// The first of two calls is dropped, and is to be stopped.
+fn about_to_stop() -> World {
+    let mut world = World::new();
+    (0..2).for_each(|_| world.enter());
+    world.poll_all();
+    world.open();
+    world.go_on(0, 0, 0);
+    let first = world.state.lines[0].order[0];
+    world.leave(first);
+    let (mut jobs, mut wakers) = (Vec::new(), Vec::new());
+    while !jobs.contains(&Job::Stop(0)) {
+        jobs.clear();
+        world.state.look(world.now, 0, &mut jobs, &mut wakers);
+    }
+    world
+}
+
+#[test]
+fn a_stop_is_asked_for_while_what_it_is_meant_for_is_at_the_head() {
+    let mut world = about_to_stop();
+    let held = world.state.take(0).unwrap();
+    assert!(held.rig.fresh.is_empty());
+    assert!(world.state.confirm_stop(0));
+    world.drivers.push(Driver { held, me: None, rounds: 2 });
+    world.go_on(0, 1, 0);
+    assert!(world.state.lines[0].is_barred(), "it may hit the second one");
+    world.calm_down();
+    world.ends_well();
+}
+
+#[test]
+fn no_stop_is_asked_for_once_its_statement_is_over() {
+    let mut world = about_to_stop();
+    // Somebody else reads its answer.
+    world.signal(0);
+    let second = world.state.lines[0].order[1];
+    world.poll(second);
+    world.go_on(0, 1, 0);
+    let held = world.state.take(0).unwrap();
+    assert!(!world.state.confirm_stop(0));
+    assert!(!world.state.lines[0].is_barred());
+    world.drivers.push(Driver { held, me: None, rounds: 2 });
+    world.calm_down();
+    world.ends_well();
+}
+
+#[test]
 fn a_call_that_neighbours_keep_from_running_gets_a_segment_and_then_goes_elsewhere() {
     let mut world = World::new();
     (0..2).for_each(|_| world.enter());

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::line::Phase;
+use super::line::{Phase, Stop};
 use super::{Answer, NOBODY, Rig, Stage, State, Turn, closed, orphaned, queued_too_long};
 
 /// When to look again for ends of time, if none is known.
@@ -148,14 +148,12 @@ impl<R: Rig> State<R> {
             let age = tick - line.head_since;
             let forsaken =
                 head == NOBODY || matches!(self.places[head as usize].stage, Stage::Gone);
+            let again = |stop: Stop| stop.head != line.passed || tick - stop.since >= bounds.again;
             match line.stopping {
                 Some(_) if forsaken && age >= bounds.patience => jobs.push(Job::GiveUp(index)),
-                since
-                    if forsaken
-                        && age >= bounds.stop
-                        && since.is_none_or(|since| tick - since >= bounds.again) =>
-                {
-                    line.stopping = Some(tick);
+                last if forsaken && age >= bounds.stop && last.is_none_or(again) => {
+                    let sent = last.is_some_and(|last| last.sent);
+                    line.stopping = Some(Stop { since: tick, head: line.passed, sent });
                     jobs.push(Job::Stop(index));
                 }
                 _ if age >= bounds.slow + network && !line.stalled => {
@@ -218,6 +216,27 @@ impl<R: Rig> State<R> {
         }
         // A place that is late stays so until its caller comes; it needs no other look.
         self.earliest = earliest.or(Some(now + FAR));
+    }
+
+    /// Whether the stop of a line that was due is to be asked for: what it is meant for is still at the head. The
+    /// line's rig is out.
+    pub(in super::super) fn confirm_stop(&mut self, index: usize) -> bool {
+        let line = &mut self.lines[index];
+        let still = !line.order.is_empty();
+        let Some(stop) = &mut line.stopping else { return false };
+        if still && stop.head == line.passed {
+            stop.sent = true;
+            return true;
+        }
+        self.put_off_stop(index);
+        false
+    }
+
+    /// The stop of a line that was due is not asked for.
+    pub(in super::super) fn put_off_stop(&mut self, index: usize) {
+        let stopping = &mut self.lines[index].stopping;
+        // One that was sent before may still hit: nothing is added until the line is clear.
+        *stopping = stopping.filter(|stop| stop.sent);
     }
 
     /// The queue's next step, for the keeper.
