@@ -5,7 +5,7 @@ use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::Duration;
 
-use aquifer::{Builder, Db, ErrorKind, Multiplexing};
+use aquifer::{Builder, Db, ErrorKind, Hooks, Multiplexing};
 use aquifer_testkit::Gate;
 use aquifer_testkit::fake::{FakeOptions, FakeServer, Fault, Injection, Operation};
 
@@ -287,6 +287,61 @@ async fn a_closed_database_says_so_to_whoever_waits() {
     assert_eq!(waits.await.unwrap().unwrap_err().kind(), ErrorKind::Closed);
     assert_eq!(db.get::<i64>(ECHO, (1,)).await.unwrap_err().kind(), ErrorKind::Closed);
     gate.open();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shared_write_that_waits_for_a_transaction_makes_way_for_its_tasks_calls() {
+    let server = server();
+    let db = Builder::from_connector(server.connector())
+        .multiplex(Multiplexing::Statements)
+        .max_open(8)
+        .open()
+        .unwrap();
+    db.exec("CREATE TABLE t (id INTEGER PRIMARY KEY)", ()).await.unwrap();
+    let mut tx = db.begin().await.unwrap();
+    tx.exec("INSERT INTO t (id) VALUES (?)", (0,)).await.unwrap();
+    let writers: Vec<_> = (1..4i64)
+        .map(|n| {
+            let db = db.clone();
+            tokio::spawn(async move { db.exec("INSERT INTO t (id) VALUES (?)", (n,)).await })
+        })
+        .collect();
+    tokio::task::yield_now().await;
+    tokio::task::yield_now().await;
+    // They wait for the transaction, and this waits for them.
+    let behind = tokio::time::timeout(Duration::from_secs(60), db.get::<i64>(ECHO, (7,))).await;
+    assert_eq!(behind.expect("a deadlock").unwrap(), 7);
+    tx.commit().await.unwrap();
+    for writer in writers {
+        assert_eq!(writer.await.unwrap().unwrap().rows_affected(), 1);
+    }
+    assert_eq!(db.get::<i64>("SELECT count(*) FROM t", ()).await.unwrap(), 4);
+    let stats = db.stats().multiplex;
+    assert_eq!((stats.shared, stats.elsewhere, server.counters().cancels), (5, 3, 3));
+    server.assert_no_violations();
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_commits_wait_for_a_standby_nothing_makes_way() {
+    let server = server();
+    let db = Builder::from_connector(server.connector())
+        .multiplex(Multiplexing::Statements)
+        .hooks(Hooks::new().after_connect(|link, _| {
+            Box::pin(async move {
+                link.exec("SET synchronous_standby_names = 'one'", ()).await.map(drop)
+            })
+        }))
+        .open()
+        .unwrap();
+    echo(&db, 0).await;
+    server.inject(
+        Injection::new(Operation::Execute, Fault::Delay(Duration::from_secs(2))).matching("5"),
+    );
+    let (slow, behind) =
+        tokio::join!(db.get::<i64>("SELECT 5 AS n", ()), db.get::<i64>(ECHO, (1,)));
+    assert_eq!((slow.unwrap(), behind.unwrap()), (5, 1));
+    assert_eq!((db.stats().multiplex.elsewhere, server.counters().cancels), (0, 0));
+    server.assert_no_violations();
 }
 
 #[test]

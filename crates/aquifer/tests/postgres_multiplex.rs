@@ -134,6 +134,39 @@ async fn statements_that_write_share_with_syncs_of_their_own() {
 }
 
 #[tokio::test]
+async fn shared_writes_that_wait_for_a_transaction_make_way_for_its_tasks_calls() {
+    let database = SERVER.fresh_database().unwrap();
+    database
+        .psql("CREATE TABLE t (id int PRIMARY KEY, n int); INSERT INTO t VALUES (1, 0)")
+        .unwrap();
+    let url = format!("{}?pool_multiplex=statements&pool_max_open=8", database.url());
+    let db = Db::open(&url).unwrap();
+    let add = "UPDATE t SET n = n + 1 WHERE id = ?";
+    db.exec(add, (1,)).await.unwrap();
+    let mut tx = db.begin().await.unwrap();
+    tx.exec(add, (1,)).await.unwrap();
+    let writers: Vec<_> = (0..4)
+        .map(|_| {
+            let db = db.clone();
+            tokio::spawn(async move { db.exec(add, (1,)).await })
+        })
+        .collect();
+    tokio::task::yield_now().await;
+    tokio::task::yield_now().await;
+    // They wait for the transaction, and this waits for them.
+    let behind = tokio::time::timeout(Duration::from_secs(60), echo(&db, 7)).await;
+    behind.expect("a deadlock").unwrap();
+    tx.commit().await.unwrap();
+    for writer in writers {
+        assert_eq!(writer.await.unwrap().unwrap().rows_affected(), 1);
+    }
+    assert_eq!(db.get::<i32>("SELECT n FROM t", ()).await.unwrap(), 6);
+    let stats = db.stats().multiplex;
+    assert!(stats.elsewhere >= 1, "{stats:?}");
+    assert!(db.close().await.is_clean());
+}
+
+#[tokio::test]
 async fn backends_that_are_killed_under_load_are_not_noticed() {
     let (database, db) = fresh("");
     let over = std::sync::Arc::new(AtomicBool::new(false));

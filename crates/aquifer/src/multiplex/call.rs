@@ -25,6 +25,8 @@ pub(super) struct Call {
     pub(super) unrun: u32,
     /// How often a stop that was meant for another one has hit it.
     pub(super) hit: u32,
+    /// It holds up others, and was asked to stop: once it has, it runs elsewhere.
+    pub(super) makes_way: bool,
     /// It shares no segment: its neighbours' errors have kept it from running often enough.
     pub(super) alone: bool,
     /// Nothing else was under way when it was sent: how long it takes is its own doing.
@@ -42,6 +44,7 @@ impl Call {
             lost: 0,
             unrun: 0,
             hit: 0,
+            makes_way: false,
             alone: false,
             solo: false,
         }
@@ -52,7 +55,7 @@ impl Call {
         self.params.clear();
         (self.want, self.writes) = (want, writes);
         (self.lost, self.unrun, self.hit) = (0, 0, 0);
-        (self.alone, self.solo) = (false, false);
+        (self.alone, self.solo, self.makes_way) = (false, false, false);
     }
 
     /// Gives back what one large statement took.

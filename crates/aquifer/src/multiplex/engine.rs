@@ -8,7 +8,7 @@ use std::task::{Poll, Wake, Waker};
 use std::time::Duration;
 
 use aquifer_driver::Error;
-use aquifer_pool::{AcquireError, AcquireRequest, Pool};
+use aquifer_pool::{AcquireError, AcquireRequest, CloseReason, Pool};
 use tokio::runtime::{self, Handle};
 use tokio::sync::Notify;
 use tokio::task::coop::unconstrained;
@@ -18,6 +18,7 @@ use super::MultiplexStats;
 use super::call::Call;
 use super::keeper::{self, TICK};
 use super::rig::Line;
+use super::standby;
 use super::state::{Answer, Bounds, Enter, Held, Job, Left, Refused, Rig, Settled, State, Turn};
 use crate::errors;
 use crate::manage::Manager;
@@ -108,6 +109,7 @@ impl Mux {
     ) -> Arc<Self> {
         let bounds = Bounds {
             slow: ticks(keeper::SLOW) + 1,
+            hold: ticks(keeper::HOLD),
             stop: ticks(options.cancel_after),
             again: ticks(options.cancel_after.max(keeper::AGAIN)),
             patience: ticks(options.recover_timeout),
@@ -284,8 +286,10 @@ impl Mux {
             }
             kept
         };
-        if kept && let Some(lease) = self.pool.try_acquire(&AcquireRequest::default()) {
-            return self.opened(line, lease.into_owned());
+        // Where statements that write may make way for others, the server is asked first.
+        let now = kept && !self.takes_writes();
+        if now && let Some(lease) = self.pool.try_acquire(&AcquireRequest::default()) {
+            return self.opened(line, lease.into_owned(), false);
         }
         match (Handle::try_current(), self.me.upgrade()) {
             (Ok(runtime), Some(mux)) => {
@@ -296,13 +300,13 @@ impl Mux {
         }
     }
 
-    fn opened(&self, line: usize, mut lease: Lease) {
+    fn opened(&self, line: usize, mut lease: Lease, makes_way: bool) {
         if lease.connection().multiplex().is_none() {
             return self.disable(line);
         }
-        let one_each = self.mode == Multiplexing::Statements;
+        let (one_each, waker) = (self.takes_writes(), self.wakers[line].clone());
         // It goes in and out with each call, so it is small.
-        let rig = Box::new(Line::new(lease, self.wakers[line].clone(), one_each));
+        let rig = Box::new(Line::new(lease, waker, one_each, makes_way));
         let held = self.lock().state.opened(line, rig);
         if let Some(held) = held {
             self.run(held, None);
@@ -325,12 +329,16 @@ impl Mux {
     /// The sessions run one statement at a time: nobody shares.
     #[cold]
     fn disable(&self, line: usize) {
+        self.lock().unable = true;
+        self.without(line);
+    }
+
+    /// A line gets no connection: if there is no other, those who wait have connections of their own.
+    #[cold]
+    fn without(&self, line: usize) {
         let mut wakers = Vec::new();
-        {
-            let mut inner = self.lock();
-            inner.unable = true;
-            inner.state.not_opened(line, Instant::now(), None, || Answer::Elsewhere, &mut wakers);
-        }
+        let now = Instant::now();
+        self.lock().state.not_opened(line, now, None, || Answer::Elsewhere, &mut wakers);
         wakers.into_iter().for_each(Waker::wake);
     }
 
@@ -613,9 +621,24 @@ async fn connect(pool: Pool<Manager>, mut opening: Opening) {
         polled
     })
     .await;
+    let acquired = match (acquired, &opening.mux) {
+        (Ok(lease), Some(mux)) if mux.takes_writes() => {
+            let mut lease = lease.into_owned();
+            let asked = standby::is_waited_for(&mut lease, mux.options.recover_timeout).await;
+            if asked.is_err() {
+                lease.discard(CloseReason::CheckFailed);
+                if let Some(mux) = opening.mux.take() {
+                    mux.without(opening.line);
+                }
+                return;
+            }
+            Ok((lease, asked.is_ok_and(|waits| !waits)))
+        }
+        (acquired, _) => acquired.map(|lease| (lease.into_owned(), false)),
+    };
     let Some(mux) = opening.mux.take() else { return };
     match acquired {
-        Ok(lease) => mux.opened(opening.line, lease.into_owned()),
+        Ok((lease, makes_way)) => mux.opened(opening.line, lease, makes_way),
         Err(error) => mux.not_opened(opening.line, error),
     }
 }

@@ -19,6 +19,10 @@ pub(super) const TICK: Duration = Duration::from_millis(5);
 /// A statement that is under way for longer holds up those behind it.
 pub(super) const SLOW: Duration = Duration::from_millis(10);
 
+/// A statement that may write is under way for longer, and others stand behind it: it is stopped, and runs elsewhere. PostgreSQL
+/// looks for deadlocks after a second; those in which one wait is ours it cannot see.
+pub(super) const HOLD: Duration = Duration::from_millis(500);
+
 /// Another request to stop is sent no sooner than this after the last.
 pub(super) const AGAIN: Duration = Duration::from_millis(200);
 

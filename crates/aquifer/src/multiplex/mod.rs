@@ -14,6 +14,7 @@ mod keeper;
 mod pace;
 mod passage;
 mod rig;
+mod standby;
 mod state;
 
 pub(crate) use engine::{Mux, Timing};

@@ -29,6 +29,8 @@ pub(super) struct Line {
     wakers: Vec<Waker>,
     /// Each statement has a segment to itself.
     one_each: bool,
+    /// One that holds up others may be stopped.
+    makes_way: bool,
     /// Nothing is owed, and no request to stop is on its way.
     clear: bool,
     lost: bool,
@@ -44,6 +46,8 @@ struct Aloft {
     landed: VecDeque<Landed>,
     /// A request to stop is on its way, and may hit anyone.
     stopping: bool,
+    /// A commit was not waited for to its end: stopping what holds up others does harm.
+    unreplicated: bool,
 }
 
 struct Flight {
@@ -97,8 +101,13 @@ impl Answers for Aloft {
             && self.flight(ticket).is_some_and(|flight| !flight.forgotten)
             && matches!(&answer, Err(error) if error.kind() == ErrorKind::Cancelled);
         let how = match answer {
-            Err(error) if stopped => Landing::Hit(error),
-            answer => Landing::Answered(answer),
+            Err(_) if stopped => Landing::Hit,
+            answer => {
+                if let Err(error) = &answer {
+                    self.unreplicated |= error.kind() == ErrorKind::CommitNotReplicated;
+                }
+                Landing::Answered(answer)
+            }
         };
         self.land(ticket, how);
     }
@@ -109,7 +118,7 @@ impl Answers for Aloft {
 }
 
 impl Line {
-    pub(super) fn new(lease: Lease, waker: Waker, one_each: bool) -> Self {
+    pub(super) fn new(lease: Lease, waker: Waker, one_each: bool, makes_way: bool) -> Self {
         Self {
             lease,
             fresh: VecDeque::new(),
@@ -118,10 +127,12 @@ impl Line {
                 base: 0,
                 landed: VecDeque::new(),
                 stopping: false,
+                unreplicated: false,
             },
             waker,
             wakers: Vec::new(),
             one_each,
+            makes_way,
             clear: true,
             lost: false,
             flights: 0,
@@ -223,10 +234,15 @@ impl Line {
         self.aloft.flights.front().map(|flight| (flight.at, flight.call.as_deref()))
     }
 
-    /// From now on, a statement may be hit by a stop.
+    /// The statement at the head is to be stopped: from now on, any may be hit.
     pub(super) fn stopping(&mut self) {
         self.aloft.stopping = true;
         self.clear = false;
+        if let Some(Flight { call: Some(call), forgotten: false, .. }) =
+            self.aloft.flights.front_mut()
+        {
+            call.makes_way = true;
+        }
     }
 
     /// How long the connection has lived.
@@ -260,6 +276,10 @@ impl Rig for Box<Line> {
 
     fn is_lost(&self) -> bool {
         self.lost
+    }
+
+    fn makes_way(&self) -> bool {
+        self.makes_way && !self.aloft.unreplicated
     }
 
     fn is_clear(&self) -> bool {

@@ -37,7 +37,7 @@ const LOST_MAX: u32 = 3;
 const UNRUN_ALONE: u32 = 3;
 const UNRUN_MAX: u32 = 8;
 
-/// How often a call may be hit by a stop that was meant for another one.
+/// How often a call may be hit by a stop that was meant for another one, before it goes elsewhere.
 const HIT_MAX: u32 = 3;
 
 /// Stands in a line for a statement that nobody waits for there any more.
@@ -60,6 +60,9 @@ pub(super) trait Rig {
     /// Whether the connection is of no further use.
     fn is_lost(&self) -> bool;
 
+    /// Whether a statement that holds up others may be stopped, to run elsewhere.
+    fn makes_way(&self) -> bool;
+
     /// Whether nothing is owed, and no request to stop is on its way.
     fn is_clear(&self) -> bool;
 
@@ -81,8 +84,8 @@ pub(super) enum Landing {
     Answered(Result<Outcome>),
     /// The server has not run it.
     Unrun,
-    /// A stop that was meant for another statement has hit it.
-    Hit(Error),
+    /// A stop has hit it that was not its caller's: nothing has come of it.
+    Hit,
     /// It only reads: another connection can run it, whatever becomes of it here.
     Moved,
     /// It was not sent.
@@ -577,13 +580,13 @@ impl<R: Rig> State<R> {
                 }
                 Answer::Elsewhere
             }
-            Landing::Hit(error) => {
+            Landing::Hit => {
                 call.hit += 1;
-                if call.hit < HIT_MAX {
+                if !call.makes_way && call.hit < HIT_MAX {
                     self.counted.resent += 1;
                     return self.requeue(at, call);
                 }
-                Answer::Over(Err(error))
+                Answer::Elsewhere
             }
             Landing::Lost(error) => {
                 call.lost += 1;

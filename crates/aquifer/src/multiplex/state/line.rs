@@ -50,6 +50,8 @@ pub(super) struct Stop {
     pub(super) head: u64,
     /// One was sent since the line was last clear: it may hit anyone.
     pub(super) sent: bool,
+    /// It was for the sake of those behind it.
+    pub(super) for_others: bool,
 }
 
 #[derive(Debug)]

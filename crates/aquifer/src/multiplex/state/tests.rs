@@ -30,7 +30,7 @@ impl Fake {
             let Some((at, call)) = self.flights.pop_front() else { return };
             let how = match (how, answer) {
                 (1, 1..) => Landing::Unrun,
-                (2, 0) => Landing::Hit(Error::new(ErrorKind::Cancelled, "hit")),
+                (2, 0) => Landing::Hit,
                 _ => Landing::Answered(Ok(Outcome::default())),
             };
             self.landed.push_back(Landed { at, call, how });
@@ -79,6 +79,10 @@ impl Rig for Fake {
 
     fn is_lost(&self) -> bool {
         self.lost
+    }
+
+    fn makes_way(&self) -> bool {
+        true
     }
 
     fn is_clear(&self) -> bool {
@@ -134,6 +138,7 @@ impl World {
     fn new() -> Self {
         let bounds = Bounds {
             slow: 3,
+            hold: 20,
             stop: 4,
             again: 4,
             patience: 1000,
@@ -499,6 +504,7 @@ fn each_of_those_whom_nobody_waits_for_has_its_own_time() {
     world.open();
     world.go_on(0, 0, 0);
     world.look();
+    world.state.lines[0].stalled = true;
     world.take(0, 4);
     assert_eq!(world.state.lines[0].order.iter().filter(|at| **at == NOBODY).count(), 3);
     for _ in 0..3 {
@@ -537,6 +543,71 @@ fn a_stop_is_asked_for_while_what_it_is_meant_for_is_at_the_head() {
     world.drivers.push(Driver { held, me: None, rounds: 2 });
     world.go_on(0, 1, 0);
     assert!(world.state.lines[0].is_barred(), "it may hit the second one");
+    world.calm_down();
+    world.ends_well();
+}
+
+/// Looks until a stop is due, so often at most.
+fn looks_until_stop(world: &mut World, looks: usize) -> Option<usize> {
+    (1..=looks).find(|_| {
+        let (mut jobs, mut wakers) = (Vec::new(), Vec::new());
+        world.state.look(world.now, 0, &mut jobs, &mut wakers);
+        jobs.contains(&Job::Stop(0))
+    })
+}
+
+/// Writes on one line, in order.
+fn writes(count: usize) -> (World, Vec<u32>) {
+    let mut world = World::new();
+    (0..count).for_each(|_| world.enter());
+    world.poll_all();
+    world.open();
+    world.go_on(0, 0, 0);
+    let places: Vec<u32> = world.state.lines[0].order.iter().copied().collect();
+    places.iter().for_each(|at| world.state.places[*at as usize].writes = true);
+    (world, places)
+}
+
+#[test]
+fn a_write_that_holds_up_others_makes_way_and_runs_elsewhere() {
+    let (mut world, places) = writes(3);
+    assert_eq!(looks_until_stop(&mut world, 100), Some(20));
+    for (turn, at) in places[..2].iter().enumerate() {
+        let mut held = world.state.take(0).unwrap();
+        assert!(world.state.confirm_stop(0));
+        held.rig.flights[0].1.as_mut().unwrap().makes_way = true;
+        world.drivers.push(Driver { held, me: None, rounds: 2 });
+        world.go_on(world.drivers.len() - 1, 1, 2);
+        let stage = &world.state.places[*at as usize].stage;
+        assert!(matches!(stage, Stage::Told(Answer::Elsewhere)), "{stage:?}");
+        assert!(world.state.lines[0].is_barred());
+        // Those that are left have waited long enough, but the last one holds up nobody.
+        assert_eq!(looks_until_stop(&mut world, 100), (turn == 0).then_some(4));
+    }
+    assert_eq!(world.state.counted.elsewhere, 2);
+    world.calm_down();
+    world.ends_well();
+}
+
+#[test]
+fn a_write_that_holds_up_nobody_takes_its_time() {
+    let (mut world, places) = writes(2);
+    world.leave(places[1]);
+    assert_eq!(looks_until_stop(&mut world, 100), None);
+    world.calm_down();
+}
+
+#[test]
+fn a_call_that_stops_of_others_hit_again_and_again_goes_elsewhere() {
+    let mut world = World::new();
+    world.enter();
+    world.poll_all();
+    world.open();
+    for _ in 0..HIT_MAX {
+        world.drivers[0].rounds = 0;
+        world.go_on(0, 1, 2);
+    }
+    assert_eq!((world.state.counted.resent, world.state.counted.elsewhere), (2, 1));
     world.calm_down();
     world.ends_well();
 }

@@ -18,7 +18,7 @@ pub(in super::super) enum Job {
     Drive(usize),
     /// Drive, and move what stands behind the statement that takes long.
     Move(usize),
-    /// As `Drive`, and tell the server to stop what nobody waits for.
+    /// As `Drive`, and tell the server to stop what is at the head.
     Stop(usize),
     /// Give up the connection: it does not stop.
     GiveUp(usize),
@@ -33,6 +33,8 @@ pub(in super::super) enum Job {
 pub(in super::super) struct Bounds {
     /// A statement at the head for longer holds up what stands behind it.
     pub(in super::super) slow: u64,
+    /// A statement that may write, and holds up others for longer, is stopped and runs elsewhere.
+    pub(in super::super) hold: u64,
     /// A statement that nobody waits for is stopped after this.
     pub(in super::super) stop: u64,
     /// Another request to stop is sent after this.
@@ -148,12 +150,19 @@ impl<R: Rig> State<R> {
             let age = tick - line.head_since;
             let forsaken =
                 head == NOBODY || matches!(self.places[head as usize].stage, Stage::Gone);
+            let due = match forsaken {
+                true => age >= bounds.stop,
+                false => self.is_to_make_way(index, age, bounds.slow + network),
+            };
+            let line = &mut self.lines[index];
             let again = |stop: Stop| stop.head != line.passed || tick - stop.since >= bounds.again;
             match line.stopping {
                 Some(_) if forsaken && age >= bounds.patience => jobs.push(Job::GiveUp(index)),
-                last if forsaken && age >= bounds.stop && last.is_none_or(again) => {
+                last if due && last.is_none_or(again) => {
                     let sent = last.is_some_and(|last| last.sent);
-                    line.stopping = Some(Stop { since: tick, head: line.passed, sent });
+                    let for_others = !forsaken || last.is_some_and(|last| last.for_others);
+                    let (since, head) = (tick, line.passed);
+                    line.stopping = Some(Stop { since, head, sent, for_others });
                     jobs.push(Job::Stop(index));
                 }
                 _ if age >= bounds.slow + network && !line.stalled => {
@@ -195,6 +204,29 @@ impl<R: Rig> State<R> {
             }
         }
         busy
+    }
+
+    /// Whether the statement at the head of a line, whose caller waits, has been there for so long that it makes way for
+    /// those behind it, which cannot be moved. They may wait for each other without the server's knowing: the one at
+    /// the head for a transaction, whose task waits for a call behind it.
+    fn is_to_make_way(&self, index: usize, age: u64, slow: u64) -> bool {
+        let line = &self.lines[index];
+        let bound = match line.stopping {
+            // Those that are left have waited long enough.
+            Some(stop) if stop.for_others && stop.sent => slow.max(self.bounds.stop),
+            _ => slow.max(self.bounds.hold),
+        };
+        if age < bound {
+            return false;
+        }
+        let Some(&head) = line.order.front() else { return false };
+        let waits =
+            |at: u32| at != NOBODY && matches!(self.places[at as usize].stage, Stage::Flying(_));
+        matches!(&line.phase, Phase::Here(rig) if rig.makes_way())
+            && self.places[head as usize].writes
+            // A result whose reader does not come does not end by being stopped.
+            && line.full != Some(head)
+            && line.order.iter().skip(1).any(|at| waits(*at))
     }
 
     /// Tells those whose time is up.
