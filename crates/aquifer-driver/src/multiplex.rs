@@ -61,8 +61,9 @@ pub trait Multiplex {
     ///
     /// # Errors
     ///
-    /// The connection is of no further use. Nothing is known of the statements that were not answered; those
-    /// that change nothing can be run elsewhere.
+    /// The connection is of no further use. Those of which nothing was written were [not run](Answers::not_run), as far
+    /// as the driver knows which ones these are; [`nothing_sent`](crate::Error::nothing_sent) says that all were not that
+    /// are not answered. Nothing is known of the others; those that change nothing can be run elsewhere.
     fn poll_drive(&mut self, cx: &mut Context<'_>, answers: &mut dyn Answers) -> Poll<Result<()>>;
 }
 
@@ -85,8 +86,8 @@ pub trait Answers {
     /// is its error.
     fn answered(&mut self, ticket: Ticket, answer: Result<Outcome>);
 
-    /// The server did not run the statement, because of another one's error or because it must be prepared
-    /// anew: nothing keeps it from being pushed again.
+    /// The server did not run the statement, because of another one's error, because it must be prepared
+    /// anew, or because the connection was lost before it was written: nothing keeps it from being pushed again.
     fn not_run(&mut self, ticket: Ticket);
 }
 

@@ -437,5 +437,14 @@ async fn with_statements_single_writes_share_and_have_segments_of_their_own() {
     let error = db.exec("INSERT INTO t (id) VALUES (?)", (99,)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ConnectionLost);
     assert_eq!(db.get::<i64>("SELECT count(*) FROM t", ()).await.unwrap(), 17);
+    // One of which nothing was sent is, and so often as a read is.
+    let unsent = || Injection::new(Operation::Execute, Fault::LostUnsent).matching("INSERT");
+    server.inject(unsent().times(2));
+    db.exec("INSERT INTO t (id) VALUES (?)", (100,)).await.unwrap();
+    assert_eq!(db.get::<i64>("SELECT count(*) FROM t", ()).await.unwrap(), 18);
+    server.inject(unsent().times(3));
+    let error = db.exec("INSERT INTO t (id) VALUES (?)", (101,)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ConnectionLost);
+    assert!(error.nothing_sent() && error.retry() == aquifer::Retry::Safe);
     server.assert_no_violations();
 }

@@ -134,6 +134,24 @@ async fn statements_that_write_share_with_syncs_of_their_own() {
 }
 
 #[tokio::test]
+async fn a_shared_write_on_a_connection_that_died_idle_runs_on_another() {
+    let database = SERVER.fresh_database().unwrap();
+    database.psql("CREATE TABLE t (id int PRIMARY KEY)").unwrap();
+    let url = format!("{}?pool_multiplex=statements&pool_max_open=6", database.url());
+    let db = Db::open(&url).unwrap();
+    for n in 0..3 {
+        db.exec("INSERT INTO t VALUES (?)", (n,)).await.unwrap();
+        let kill = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
+                    WHERE datname = current_database() AND pid <> pg_backend_pid()";
+        let name = database.name().to_owned();
+        tokio::task::spawn_blocking(move || SERVER.psql_in(&name, kill).unwrap()).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(db.get::<i64>("SELECT count(*) FROM t", ()).await.unwrap(), 3);
+    assert!(db.stats().multiplex.resent >= 2, "{:?}", db.stats().multiplex);
+}
+
+#[tokio::test]
 async fn shared_writes_that_wait_for_a_transaction_make_way_for_its_tasks_calls() {
     let database = SERVER.fresh_database().unwrap();
     database

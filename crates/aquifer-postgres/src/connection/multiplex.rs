@@ -161,7 +161,11 @@ impl Multiplex for PostgresConnection {
         if self.pipeline.lane.is_abandoned() {
             return self.poll_period(cx, &mut Nobody);
         }
-        self.poll_period(cx, answers)
+        let polled = self.poll_period(cx, answers);
+        if let Poll::Ready(Err(_)) = polled {
+            self.pipeline.tell_unsent(answers);
+        }
+        polled
     }
 }
 

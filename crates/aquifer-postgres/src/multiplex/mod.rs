@@ -49,6 +49,8 @@ pub(crate) struct Lane {
     written: u64,
     /// Nobody wants the answers any more.
     abandoned: bool,
+    /// The session broke before anything of these was written.
+    unsent: Vec<Ticket>,
 }
 
 /// One statement under way.
@@ -287,9 +289,19 @@ impl Pipeline {
         self.broken = true;
         let sent = self.lane.written + self.sent as u64;
         let untouched = self.lane.owed.front().is_none_or(|owed| owed.start >= sent);
-        self.lane = Lane::default();
+        let unsent = self.lane.owed.iter().filter(|owed| owed.start >= sent);
+        let unsent = unsent.map(|owed| owed.ticket).collect();
+        self.lane = Lane { unsent, ..Lane::default() };
         let error = error.with_nothing_sent(untouched);
         if untouched { error.with_retry(Retry::Safe) } else { error }
+    }
+
+    /// The session broke: those of which nothing was written were not run.
+    #[cold]
+    pub(crate) fn tell_unsent(&mut self, answers: &mut dyn Answers) {
+        for ticket in self.lane.unsent.drain(..) {
+            answers.not_run(ticket);
+        }
     }
 
     /// Writing failed: what the server said last, if it is among what has come.

@@ -611,6 +611,21 @@ fn a_break_tells_whether_anything_of_what_is_owed_was_sent() {
 }
 
 #[test]
+fn those_of_which_nothing_was_written_before_a_break_were_not_run() {
+    let mut shared = Shared::keeping(&[SQL], 8);
+    shared.push(SQL);
+    shared.end();
+    for _ in 0..3 {
+        shared.push(SQL);
+    }
+    shared.pipeline.end_lane_segment();
+    shared.pipeline.wrote(1);
+    assert!(!shared.pipeline.broke(lost()).nothing_sent());
+    shared.pipeline.tell_unsent(&mut shared.log);
+    assert_eq!(shared.log.kinds(), ["2 not run", "3 not run"]);
+}
+
+#[test]
 fn the_servers_farewell_is_the_reason_of_the_break() {
     let farewell = message(b'E', b"SFATAL\0VFATAL\0C57P01\0Mgoing\0\0");
     let mut shared = Shared::keeping(&[SQL], 8);

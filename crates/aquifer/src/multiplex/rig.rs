@@ -5,7 +5,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use aquifer_driver::multiplex::{Answers, Room, Ticket};
-use aquifer_driver::{Error, ErrorKind, Outcome, Result, RowBatch};
+use aquifer_driver::{Error, ErrorKind, Outcome, Result, Retry, RowBatch};
 
 use super::call::Call;
 use super::state::{Landed, Landing, NOBODY, Rig};
@@ -179,6 +179,12 @@ impl Line {
                 }
                 Err(error) if error.is_connection_lost() => {
                     self.fresh.push_front((at, call));
+                    // That nothing was sent is said of this one.
+                    let sent = self.aloft.flights.iter().any(|flight| !flight.over);
+                    let error = match sent {
+                        true => error.with_nothing_sent(false).with_retry(Retry::Unknown),
+                        false => error,
+                    };
                     return self.lose(&error);
                 }
                 Err(error) => {
@@ -303,7 +309,9 @@ impl std::fmt::Debug for Line {
 /// The same to be said to another caller.
 #[cold]
 pub(super) fn copy(error: &Error) -> Error {
-    let mut copy = Error::new(error.kind(), error.message().to_owned());
+    let mut copy = Error::new(error.kind(), error.message().to_owned())
+        .with_nothing_sent(error.nothing_sent())
+        .with_retry(error.retry());
     if let Some(hint) = error.hint() {
         copy = copy.with_hint(hint.to_owned());
     }

@@ -590,13 +590,14 @@ impl<R: Rig> State<R> {
             }
             Landing::Lost(error) => {
                 call.lost += 1;
-                if !call.writes && call.lost < LOST_MAX {
+                let repeatable = !call.writes || error.nothing_sent();
+                if repeatable && call.lost < LOST_MAX {
                     self.counted.resent += 1;
                     return self.requeue(at, call);
                 }
-                Answer::Over(Err(match call.writes {
-                    true => error,
-                    false => error.with_retry(Retry::Safe),
+                Answer::Over(Err(match repeatable {
+                    true => error.with_retry(Retry::Safe),
+                    false => error,
                 }))
             }
         };
