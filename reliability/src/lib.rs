@@ -7,6 +7,7 @@
 //! | [`Server`] | a server of a test's own, which it may kill |
 //! | [`Books`] | what the server itself knows of the sessions under test, read over a session of its own |
 //! | [`Operation`], [`operations`] | every public operation, with what it leaves behind |
+//! | [`Company`] | somebody to share connections with |
 //! | [`settled`] | waits until a pool has nothing left to do |
 //! | [`Random`], [`Soak`] | randomness from a seed; how long to go on |
 
@@ -14,6 +15,7 @@
 
 mod arena;
 mod books;
+mod company;
 mod engine;
 mod operation;
 mod random;
@@ -23,6 +25,7 @@ mod soak;
 
 pub use arena::Arena;
 pub use books::{Books, Session};
+pub use company::Company;
 pub use engine::Engine;
 pub use operation::{Effect, Operation, operations};
 pub use random::Random;

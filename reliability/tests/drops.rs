@@ -6,7 +6,7 @@ use aquifer::driver::Connection;
 use aquifer::postgres::{Event, Listener};
 use aquifer::sqlite::SqliteConnection;
 use aquifer::{Db, Error, Multiplexing};
-use aquifer_reliability::{Arena, Books, Engine, Operation, operations, settled};
+use aquifer_reliability::{Arena, Books, Company, Engine, Operation, operations, settled};
 use aquifer_testkit::at_most;
 use aquifer_testkit::faults::{Fault, FaultProxy, Side, What, When};
 
@@ -25,6 +25,7 @@ struct Stage {
     proxy: Option<FaultProxy>,
     books: Books,
     db: Db,
+    company: Option<Company>,
     tag: i64,
 }
 
@@ -43,7 +44,11 @@ impl Stage {
         };
         let db = builder.open().unwrap();
         let books = arena.books().await;
-        Self { arena, proxy, books, db, tag: 0 }
+        let company = match multiplex {
+            Multiplexing::Off => None,
+            _ => Some(Company::on(&db).await),
+        };
+        Self { arena, proxy, books, db, company, tag: 0 }
     }
 
     /// From here on what the server sends comes in small pieces, so that there are many polls.
@@ -150,6 +155,7 @@ async fn dropped_at_every_poll(engine: Engine, multiplex: Multiplexing) {
     assert_eq!(shared("select, first use"), multiplex != Multiplexing::Off, "{sharing:?}");
     assert_eq!(shared("exec, first use"), multiplex == Multiplexing::Statements, "{sharing:?}");
     println!("{engine}: {ran} operations, dropped {drops} times");
+    drop(stage.company);
     assert!(stage.db.close().await.is_clean());
 }
 

@@ -162,6 +162,19 @@ impl<M: Manage> Pool<M> {
         self.handle.shared.crowded.load(Ordering::Relaxed)
     }
 
+    /// Whether a connection is idle. Costs a lock, and is out of date at once: it says where to ask, not what comes of it.
+    #[must_use]
+    pub fn has_idle(&self) -> bool {
+        self.handle.shared.lock().state.has_idle()
+    }
+
+    /// Whether no connection is idle and none may be opened: who comes has to wait for another one's. As
+    /// [`has_idle`](Pool::has_idle), it is out of date at once.
+    #[must_use]
+    pub fn is_exhausted(&self) -> bool {
+        self.handle.shared.lock().state.is_exhausted()
+    }
+
     /// A snapshot of everything the pool counts.
     #[must_use]
     pub fn stats(&self) -> Stats {

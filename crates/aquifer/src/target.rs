@@ -10,6 +10,7 @@ use crate::batch::Batch;
 use crate::done::Done;
 use crate::first::{self, Begun, One, Optional, Shape};
 use crate::link::no_rows;
+use crate::multiplex::Caller;
 use crate::named::{self, NamedArgs};
 use crate::rows::Rows;
 use crate::session::{Scoped, Session};
@@ -111,7 +112,9 @@ impl<'e> Target<'e> {
 
     #[inline]
     pub(crate) async fn exec<P: Params>(self, sql: &str, params: P) -> Result<Done> {
-        if let Place::Db(db) = self.0
+        let alone = self.alone(true);
+        if alone.is_none()
+            && let Place::Db(db) = self.0
             && let Some(passage) = db.sharing_write(sql, &params)
             && let Some(outcome) = passage.outcome().await?
         {
@@ -173,13 +176,16 @@ impl<'e> Target<'e> {
         P: Params,
         S: Shape<T>,
     {
+        // Until the call is over.
+        let alone = self.alone(false);
         if let Place::Db(db) = self.0 {
             if let Some(passage) = db.passage(sql, &params)
                 && let Some(first) = db.first_in_lane(passage).await?
             {
                 return shape.shape(first).ok_or_else(|| db.named(no_rows()));
             }
-            if let Some(passage) = db.sharing(sql, &params, Want::First)
+            if alone.is_none()
+                && let Some(passage) = db.sharing(sql, &params, Want::First)
                 && let Some(first) = passage.first().await?
             {
                 return shape.shape(first).ok_or_else(|| db.named(no_rows()));
@@ -208,13 +214,24 @@ impl<'e> Target<'e> {
         T: for<'r> FromRow<'r>,
         P: Params,
     {
-        if let Place::Db(db) = self.0
+        let alone = self.alone(false);
+        if alone.is_none()
+            && let Place::Db(db) = self.0
             && let Some(passage) = db.sharing(sql, &params, Want::All)
             && let Some(all) = passage.all().await?
         {
             return Ok(all);
         }
         self.open(sql, params, Want::All, &mut None).await?.all().await
+    }
+
+    /// See [`Db::alone`].
+    #[inline]
+    fn alone(&self, writes: bool) -> Option<Caller<'e>> {
+        match self.0 {
+            Place::Db(db) => db.alone(writes),
+            _ => None,
+        }
     }
 
     /// The handle whose calls may share connections, where this is no connection.
@@ -249,7 +266,9 @@ impl<'e> Target<'e> {
         P: Params,
         S: Shape<T>,
     {
-        if let Some(db) = self.sharer()
+        let alone = self.alone(false);
+        if alone.is_none()
+            && let Some(db) = self.sharer()
             && let Some(passage) = db.sharing_text(&text, &params, Want::First)
             && let Some(first) = passage.first().await?
         {
@@ -264,7 +283,9 @@ impl<'e> Target<'e> {
         T: for<'r> FromRow<'r>,
         P: Params,
     {
-        if let Some(db) = self.sharer()
+        let alone = self.alone(false);
+        if alone.is_none()
+            && let Some(db) = self.sharer()
             && let Some(passage) = db.sharing_text(&text, &params, Want::All)
             && let Some(all) = passage.all().await?
         {

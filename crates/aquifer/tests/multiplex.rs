@@ -74,14 +74,54 @@ async fn tasks_that_are_ready_share_one_connection_and_its_writes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lone_task_is_served_at_once() {
+async fn a_lone_task_is_served_at_once_and_soon_on_a_connection_of_its_own() {
     let server = server();
     let db = open(&server);
     for n in 0..50 {
         echo(&db, n).await;
     }
     let stats = db.stats().multiplex;
-    assert_eq!((stats.shared, stats.flights, stats.segments), (50, 50, 50));
+    assert_eq!((stats.shared, stats.flights, stats.segments), (16, 16, 16));
+    assert_eq!(server.counters().connects, 2);
+    // As soon as there is somebody to share with, it shares.
+    let gate = Gate::new();
+    server.inject(Injection::new(Operation::Execute, Fault::Hold(gate.clone())).matching("5"));
+    let other = {
+        let db = db.clone();
+        tokio::spawn(async move { db.get::<i64>("SELECT 5 AS n", ()).await })
+    };
+    tokio::task::yield_now().await;
+    for n in 0..50 {
+        echo(&db, n).await;
+    }
+    assert_eq!(db.stats().multiplex.shared, 16 + 50);
+    gate.open();
+    assert_eq!(other.await.unwrap().unwrap(), 5);
+    for n in 0..50 {
+        echo(&db, n).await;
+    }
+    assert_eq!(db.stats().multiplex.shared, 16 + 50 + 16);
+    assert_eq!((server.counters().connects, db.stats().calls.calls), (2, 151));
+    server.assert_no_violations();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lone_task_does_not_wait_for_a_connection_while_a_shared_one_is_there() {
+    let server = server();
+    let db = Builder::from_connector(server.connector())
+        .multiplex(Multiplexing::Reads)
+        .multiplex_connections(1)
+        .max_open(2)
+        .open()
+        .unwrap();
+    let held = db.acquire().await.unwrap();
+    for n in 0..50 {
+        echo(&db, n).await;
+    }
+    assert_eq!(db.stats().multiplex.shared, 50);
+    drop(held);
+    echo(&db, 50).await;
+    assert_eq!((db.stats().multiplex.shared, server.counters().connects), (50, 2));
     server.assert_no_violations();
 }
 

@@ -167,6 +167,16 @@ impl<C, W, E> State<C, W, E> {
         }
     }
 
+    /// A connection is idle.
+    pub(crate) fn has_idle(&self) -> bool {
+        !self.slots.idle.is_empty()
+    }
+
+    /// No connection is idle, and none may be opened.
+    pub(crate) fn is_exhausted(&self) -> bool {
+        !self.has_idle() && self.slots.occupied() >= self.limit
+    }
+
     pub(crate) fn stats(&self) -> Stats {
         let (counts, counters) = (self.slots.counts, &self.counters);
         let closed = |reason: CloseReason| counters.closed[reason as usize];

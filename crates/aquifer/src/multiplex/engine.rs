@@ -32,6 +32,9 @@ const ROUNDS: usize = 3;
 /// How often a call that is polled once looks for work.
 const TURNS: usize = 16;
 
+/// So many calls in a row that were alone, and the next one that is has a connection to itself.
+const LONELY: u32 = 16;
+
 /// What many callers share. One for each `Db`.
 pub(crate) struct Mux {
     inner: Mutex<Inner>,
@@ -45,6 +48,27 @@ pub(crate) struct Mux {
     wakers: Box<[Waker]>,
     /// What the quickest call took, in microseconds: the network's part of all of them.
     floor_us: AtomicU32,
+    /// Calls that share now, or might.
+    callers: AtomicU32,
+    /// How many in a row were alone.
+    lonely: AtomicU32,
+}
+
+/// A call that shares, or might: whoever comes meanwhile is not alone.
+#[derive(Debug)]
+pub(crate) struct Caller<'m>(&'m Mux);
+
+impl<'m> Caller<'m> {
+    pub(super) fn new(mux: &'m Mux) -> Self {
+        mux.callers.fetch_add(1, Ordering::Relaxed);
+        Self(mux)
+    }
+}
+
+impl Drop for Caller<'_> {
+    fn drop(&mut self) {
+        self.0.callers.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// The times that bound what is done.
@@ -133,6 +157,8 @@ impl Mux {
             unpark: Arc::default(),
             me: Weak::clone(me),
             floor_us: AtomicU32::new(u32::MAX),
+            callers: AtomicU32::new(0),
+            lonely: AtomicU32::new(0),
             wakers: (0..lines)
                 .map(|line| Waker::from(Arc::new(Signal { mux: Weak::clone(me), line })))
                 .collect(),
@@ -141,6 +167,28 @@ impl Mux {
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// There has been nobody to share with for a while, and is nobody now: the call takes the short way, over a
+    /// connection of its own, from the pool `own`. One is opened for that at most once, and nobody waits for one.
+    #[inline]
+    pub(super) fn alone(&self, own: &Pool<Manager>) -> Option<Caller<'_>> {
+        let lonely = self.lonely.load(Ordering::Relaxed);
+        if self.callers.load(Ordering::Relaxed) > 0 {
+            if lonely != 0 {
+                self.lonely.store(0, Ordering::Relaxed);
+            }
+            return None;
+        }
+        if lonely <= LONELY {
+            self.lonely.store(lonely + 1, Ordering::Relaxed);
+        }
+        let free = match lonely.cmp(&LONELY) {
+            std::cmp::Ordering::Less => false,
+            std::cmp::Ordering::Equal => !own.is_exhausted(),
+            std::cmp::Ordering::Greater => own.has_idle(),
+        };
+        free.then(|| Caller::new(self))
     }
 
     /// A call to be used again, if calls of this runtime share: else `Err`.

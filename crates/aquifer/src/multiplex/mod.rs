@@ -17,7 +17,7 @@ mod rig;
 mod standby;
 mod state;
 
-pub(crate) use engine::{Mux, Timing};
+pub(crate) use engine::{Caller, Mux, Timing};
 pub(crate) use pace::Pace;
 
 use aquifer_driver::Access;
@@ -69,7 +69,7 @@ fn by_first_word(text: &Text) -> Verdict {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct MultiplexStats {
-    /// Calls that shared a connection.
+    /// Calls that shared a connection. One task that calls alone, again and again, has one to itself.
     pub shared: u64,
     /// Times that statements were sent, as many together as were there.
     pub flights: u64,

@@ -10,7 +10,7 @@ use tokio::task::coop;
 use tokio::time::Instant;
 
 use super::call::Call;
-use super::engine::Mux;
+use super::engine::{Caller, Mux};
 use super::state::{Answer, Done, Enter, Refused, Turn, queued_too_long};
 use super::{Verdict, shares};
 use crate::db::Db;
@@ -22,6 +22,7 @@ use crate::text::Text;
 pub(crate) struct Passage<'d, 's> {
     db: &'d Db,
     mux: &'d Mux,
+    _here: Caller<'d>,
     /// As the user wrote it.
     sql: &'s str,
     /// Before it is queued, and once it is over.
@@ -303,6 +304,17 @@ impl Drop for Passage<'_, '_> {
 }
 
 impl Db {
+    /// Whether this call has nobody to share a connection with. It has one to itself then; what comes back is kept until it is
+    /// over.
+    #[inline]
+    pub(crate) fn alone(&self, writes: bool) -> Option<Caller<'_>> {
+        let mux = self.shared().mux.as_deref()?;
+        if writes && !mux.takes_writes() {
+            return None;
+        }
+        mux.alone(self.pool(Access::default()))
+    }
+
     /// A call that shares connections with others, if this is one. What is wrong with its text or its arguments is
     /// said on the ordinary way.
     #[inline]
@@ -380,6 +392,7 @@ impl Db {
         let mut passage = Passage {
             db: self,
             mux,
+            _here: Caller::new(mux),
             sql,
             call: Some(call),
             at: None,
