@@ -68,6 +68,8 @@ pub(crate) struct Scope {
     pub(crate) label: Option<Arc<Label>>,
     mapping: Mapping,
     pub(crate) access: Option<Access>,
+    /// Of one call that has begun elsewhere: when.
+    pub(crate) since: Option<Instant>,
 }
 
 impl fmt::Debug for Db {
@@ -587,12 +589,20 @@ impl Db {
         self.scope.label.clone()
     }
 
+    /// For the rest of a call that has begun then.
+    #[cold]
+    pub(crate) fn since(&self, since: Instant) -> Self {
+        let since = Some(since);
+        Self { shared: Arc::clone(&self.shared), scope: Scope { since, ..self.scope.clone() } }
+    }
+
     pub(crate) fn mapping(&self) -> Mapping {
         self.scope.mapping
     }
 
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.scope.timeout.and_then(|timeout| Instant::now().checked_add(timeout))
+        let begun = || self.scope.since.unwrap_or_else(Instant::now);
+        self.scope.timeout.and_then(|timeout| begun().checked_add(timeout))
     }
 
     /// True if all connections are equal: one can stand in for another that is out.

@@ -78,7 +78,8 @@ pub struct Call<'a> {
     pub label: Option<&'a str>,
     /// The text as it was written by the user, before expansion; never its arguments.
     pub sql: &'a str,
-    /// Time in the pool's queue.
+    /// Time in the pool's queue; of a call that shares a connection, until it was sent, in steps of 5 ms. One that was to share
+    /// and had a connection to itself in the end has waited until it had that.
     pub waited: Duration,
     /// From the connection in hand to the first row, or to the end if there was none.
     pub first_row: Duration,

@@ -10,7 +10,7 @@ use crate::batch::Batch;
 use crate::done::Done;
 use crate::first::{self, Begun, One, Optional, Shape};
 use crate::link::no_rows;
-use crate::multiplex::Caller;
+use crate::multiplex::{Caller, Elsewhere};
 use crate::named::{self, NamedArgs};
 use crate::rows::Rows;
 use crate::session::{Scoped, Session};
@@ -111,14 +111,16 @@ impl<'e> Target<'e> {
     }
 
     #[inline]
-    pub(crate) async fn exec<P: Params>(self, sql: &str, params: P) -> Result<Done> {
+    pub(crate) async fn exec<P: Params>(mut self, sql: &str, params: P) -> Result<Done> {
         let alone = self.alone(true);
         if alone.is_none()
             && let Place::Db(db) = self.0
             && let Some(passage) = db.sharing_write(sql, &params)
-            && let Some(outcome) = passage.outcome().await?
         {
-            return Ok(Done::new(outcome));
+            match passage.outcome().await? {
+                Ok(outcome) => return Ok(Done::new(outcome)),
+                Err(elsewhere) => self = self.since(elsewhere),
+            }
         }
         self.open(sql, params, Want::Outcome, &mut None).await?.finish().await.map(Done::new)
     }
@@ -170,7 +172,7 @@ impl<'e> Target<'e> {
     }
 
     #[inline]
-    async fn first<T, P, S>(self, sql: &str, params: P, shape: S) -> Result<S::Output>
+    async fn first<T, P, S>(mut self, sql: &str, params: P, shape: S) -> Result<S::Output>
     where
         T: for<'r> FromRow<'r>,
         P: Params,
@@ -186,9 +188,11 @@ impl<'e> Target<'e> {
             }
             if alone.is_none()
                 && let Some(passage) = db.sharing(sql, &params, Want::First)
-                && let Some(first) = passage.first().await?
             {
-                return shape.shape(first).ok_or_else(|| db.named(no_rows()));
+                match passage.first().await? {
+                    Ok(first) => return shape.shape(first).ok_or_else(|| db.named(no_rows())),
+                    Err(elsewhere) => self = self.since(elsewhere),
+                }
             }
         }
         match self.0 {
@@ -209,7 +213,7 @@ impl<'e> Target<'e> {
     }
 
     #[inline]
-    pub(crate) async fn select<T, P>(self, sql: &str, params: P) -> Result<Vec<T>>
+    pub(crate) async fn select<T, P>(mut self, sql: &str, params: P) -> Result<Vec<T>>
     where
         T: for<'r> FromRow<'r>,
         P: Params,
@@ -218,9 +222,11 @@ impl<'e> Target<'e> {
         if alone.is_none()
             && let Place::Db(db) = self.0
             && let Some(passage) = db.sharing(sql, &params, Want::All)
-            && let Some(all) = passage.all().await?
         {
-            return Ok(all);
+            match passage.all().await? {
+                Ok(all) => return Ok(all),
+                Err(elsewhere) => self = self.since(elsewhere),
+            }
         }
         self.open(sql, params, Want::All, &mut None).await?.all().await
     }
@@ -234,6 +240,12 @@ impl<'e> Target<'e> {
         }
     }
 
+    /// The same place, for the rest of a call that was to share a connection.
+    #[cold]
+    fn since(self, elsewhere: Elsewhere) -> Self {
+        self.scoped(|db| db.since(elsewhere.since))
+    }
+
     /// The handle whose calls may share connections, where this is no connection.
     fn sharer(&self) -> Option<&Db> {
         match &self.0 {
@@ -244,19 +256,29 @@ impl<'e> Target<'e> {
     }
 
     /// As [`exec`](Self::exec), for a text that is already worked out.
-    pub(crate) async fn exec_of_text<P: Params>(self, text: Arc<Text>, params: P) -> Result<Done> {
+    pub(crate) async fn exec_of_text<P: Params>(
+        mut self,
+        text: Arc<Text>,
+        params: P,
+    ) -> Result<Done> {
+        let mut elsewhere = None;
         if let Some(db) = self.sharer()
             && let Some(passage) = db.sharing_text(&text, &params, Want::Outcome)
-            && let Some(outcome) = passage.outcome().await?
         {
-            return Ok(Done::new(outcome));
+            match passage.outcome().await? {
+                Ok(outcome) => return Ok(Done::new(outcome)),
+                Err(since) => elsewhere = Some(since),
+            }
+        }
+        if let Some(elsewhere) = elsewhere {
+            self = self.since(elsewhere);
         }
         self.open_text(text, params, Want::Outcome, &mut None).await?.finish().await.map(Done::new)
     }
 
     /// As [`first`](Self::first), for a text that is already worked out.
     pub(crate) async fn first_of_text<T, P, S>(
-        self,
+        mut self,
         text: Arc<Text>,
         params: P,
         shape: S,
@@ -266,30 +288,42 @@ impl<'e> Target<'e> {
         P: Params,
         S: Shape<T>,
     {
+        let mut elsewhere = None;
         let alone = self.alone(false);
         if alone.is_none()
             && let Some(db) = self.sharer()
             && let Some(passage) = db.sharing_text(&text, &params, Want::First)
-            && let Some(first) = passage.first().await?
         {
-            return shape.shape(first).ok_or_else(|| db.named(no_rows()));
+            match passage.first().await? {
+                Ok(first) => return shape.shape(first).ok_or_else(|| db.named(no_rows())),
+                Err(since) => elsewhere = Some(since),
+            }
+        }
+        if let Some(elsewhere) = elsewhere {
+            self = self.since(elsewhere);
         }
         self.open_text(text, params, Want::First, &mut None).await?.shaped(shape).await
     }
 
     /// As [`select`](Self::select), for a text that is already worked out.
-    pub(crate) async fn all_of_text<T, P>(self, text: Arc<Text>, params: P) -> Result<Vec<T>>
+    pub(crate) async fn all_of_text<T, P>(mut self, text: Arc<Text>, params: P) -> Result<Vec<T>>
     where
         T: for<'r> FromRow<'r>,
         P: Params,
     {
+        let mut elsewhere = None;
         let alone = self.alone(false);
         if alone.is_none()
             && let Some(db) = self.sharer()
             && let Some(passage) = db.sharing_text(&text, &params, Want::All)
-            && let Some(all) = passage.all().await?
         {
-            return Ok(all);
+            match passage.all().await? {
+                Ok(all) => return Ok(all),
+                Err(since) => elsewhere = Some(since),
+            }
+        }
+        if let Some(elsewhere) = elsewhere {
+            self = self.since(elsewhere);
         }
         self.open_text(text, params, Want::All, &mut None).await?.all().await
     }

@@ -2,10 +2,11 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::time::Duration;
 
-use aquifer::{Builder, Db, ErrorKind, Hooks, Multiplexing};
+use aquifer::{Builder, Call, Db, ErrorKind, Hooks, Multiplexing, Observer};
 use aquifer_testkit::Gate;
 use aquifer_testkit::fake::{FakeOptions, FakeServer, Fault, Injection, Operation};
 
@@ -359,6 +360,60 @@ async fn a_shared_write_that_waits_for_a_transaction_makes_way_for_its_tasks_cal
     let stats = db.stats().multiplex;
     assert_eq!((stats.shared, stats.elsewhere, server.counters().cancels), (5, 3, 3));
     server.assert_no_violations();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_makes_way_keeps_its_deadline() {
+    let server = server();
+    let db = Builder::from_connector(server.connector())
+        .multiplex(Multiplexing::Statements)
+        .max_open(8)
+        .open()
+        .unwrap();
+    db.exec("CREATE TABLE t (id INTEGER PRIMARY KEY)", ()).await.unwrap();
+    let mut tx = db.begin().await.unwrap();
+    tx.exec("INSERT INTO t (id) VALUES (?)", (0,)).await.unwrap();
+    let started = tokio::time::Instant::now();
+    let hasty = db.timeout(Duration::from_millis(800));
+    let write = hasty.exec("INSERT INTO t (id) VALUES (?)", (1,));
+    let (write, ()) = tokio::join!(write, echo(&db, 7));
+    assert_eq!(write.unwrap_err().kind(), ErrorKind::Timeout);
+    assert_eq!(db.stats().multiplex.elsewhere, 1);
+    // The clock is the test's.
+    assert!(started.elapsed() < Duration::from_millis(1000), "{:?}", started.elapsed());
+    tx.rollback().await.unwrap();
+    server.assert_no_violations();
+}
+
+/// How long calls have waited, and taken.
+#[derive(Default)]
+struct Heard(Mutex<Vec<(Duration, Duration)>>);
+
+impl Observer for Heard {
+    fn call(&self, call: &Call<'_>) {
+        self.0.lock().unwrap().push((call.waited, call.elapsed));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn time_in_the_queue_is_told_as_such() {
+    let server = server();
+    let heard = Arc::new(Heard::default());
+    let db = Builder::from_connector(server.connector())
+        .multiplex(Multiplexing::Reads)
+        .max_open(4)
+        .observer(Arc::clone(&heard) as _)
+        .open()
+        .unwrap();
+    server.set_latency(Operation::Connect, Some(Duration::from_millis(300)));
+    let hasty = db.timeout(Duration::from_millis(100));
+    let (late, ()) = tokio::join!(hasty.get::<i64>(ECHO, (1,)), echo(&db, 2));
+    assert_eq!(late.unwrap_err().kind(), ErrorKind::PoolTimeout);
+    echo(&db, 3).await;
+    let tenths = |time: &Duration| (time.as_millis() + 50) / 100;
+    let heard = heard.0.lock().unwrap();
+    let calls: Vec<_> = heard.iter().map(|(waited, took)| (tenths(waited), tenths(took))).collect();
+    assert_eq!(calls, [(1, 0), (3, 0), (0, 0)]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,6 +1,7 @@
 //! [`Call`]: a statement on its way, and what it gave.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use aquifer_driver::{ParamBuf, RowBatch, Want};
 
@@ -19,6 +20,8 @@ pub(super) struct Call {
     pub(super) rows: RowBatch,
     /// It may change something: once it was sent, it is sent again only if it has not run.
     pub(super) writes: bool,
+    /// How long it was queued, where that took a while.
+    pub(super) waited: Duration,
     /// Connections that were lost under it.
     pub(super) lost: u32,
     /// How often the server has not run it.
@@ -41,6 +44,7 @@ impl Call {
             want: Want::All,
             rows: RowBatch::new(),
             writes: false,
+            waited: Duration::ZERO,
             lost: 0,
             unrun: 0,
             hit: 0,
@@ -53,7 +57,7 @@ impl Call {
     /// Makes it ready for another statement.
     pub(super) fn renew(&mut self, want: Want, writes: bool) {
         self.params.clear();
-        (self.want, self.writes) = (want, writes);
+        (self.want, self.writes, self.waited) = (want, writes, Duration::ZERO);
         (self.lost, self.unrun, self.hit) = (0, 0, 0);
         (self.alone, self.solo, self.makes_way) = (false, false, false);
     }

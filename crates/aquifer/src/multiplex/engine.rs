@@ -315,11 +315,12 @@ impl Mux {
         self.mode == Multiplexing::Statements
     }
 
-    /// A caller goes without its answer.
-    pub(super) fn leave(&self, at: u32) {
-        let Left { waker, old } = self.lock().state.leave(at);
+    /// A caller goes without its answer; whether it was queued still.
+    pub(super) fn leave(&self, at: u32) -> bool {
+        let Left { waker, old, queued } = self.lock().state.leave(at);
         wake(waker);
         drop(old);
+        queued
     }
 
     /// Gets a connection for a line: at once if one is idle and somebody keeps it, else in a task.

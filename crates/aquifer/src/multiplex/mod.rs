@@ -19,6 +19,7 @@ mod state;
 
 pub(crate) use engine::{Caller, Mux, Timing};
 pub(crate) use pace::Pace;
+pub(crate) use passage::Elsewhere;
 
 use aquifer_driver::Access;
 use tokio::time::Instant;

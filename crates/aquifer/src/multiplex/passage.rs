@@ -31,8 +31,17 @@ pub(crate) struct Passage<'d, 's> {
     at: Option<u32>,
     started: Instant,
     reads: bool,
+    /// It was given up while it was queued.
+    queued: bool,
     /// Rows that were taken.
     rows: u64,
+}
+
+/// A call has to run on a connection of its own; nothing has come of it here.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Elsewhere {
+    /// When it began: its time counts from there.
+    pub(crate) since: Instant,
 }
 
 /// What happens to a call.
@@ -122,7 +131,13 @@ impl Passage<'_, '_> {
 
     fn record(&self, error: Option<&Error>) {
         let label = self.db.scope().label.as_deref();
-        let elapsed = self.started.elapsed();
+        let total = self.started.elapsed();
+        let waited = match (&self.call, self.queued) {
+            (_, true) => total,
+            (Some(call), _) => call.waited,
+            (None, _) => Duration::ZERO,
+        };
+        let elapsed = total.saturating_sub(waited);
         if error.is_none()
             && let Some(call) = self.call.as_ref().filter(|call| call.solo)
         {
@@ -131,7 +146,7 @@ impl Passage<'_, '_> {
         let call = observe::Call {
             label: label.map(|label| &*label.name),
             sql: self.sql,
-            waited: Duration::ZERO,
+            waited,
             first_row: elapsed,
             elapsed,
             rows: self.rows,
@@ -145,7 +160,7 @@ impl Passage<'_, '_> {
     fn fail(&mut self, error: Error) -> Error {
         let error = self.db.named(error);
         if let Some(at) = self.at.take() {
-            self.mux.leave(at);
+            self.queued = self.mux.leave(at);
         }
         self.record(Some(&error));
         error
@@ -167,8 +182,12 @@ impl Passage<'_, '_> {
         Ok(())
     }
 
-    /// The first row. `None` if the call has to run elsewhere.
-    pub(crate) async fn first<T>(mut self) -> Result<Option<Option<T>>>
+    fn elsewhere<T>(&self) -> Result<std::result::Result<T, Elsewhere>> {
+        Ok(Err(Elsewhere { since: self.started }))
+    }
+
+    /// The first row.
+    pub(crate) async fn first<T>(mut self) -> Result<std::result::Result<Option<T>, Elsewhere>>
     where
         T: for<'r> FromRow<'r>,
     {
@@ -176,7 +195,7 @@ impl Passage<'_, '_> {
         loop {
             let done = match self.event().await {
                 Event::Over(done) => done,
-                Event::Elsewhere => return Ok(None),
+                Event::Elsewhere => return self.elsewhere(),
                 Event::Late { sent } => {
                     let error = self.late(sent);
                     return Err(self.fail(error));
@@ -193,7 +212,7 @@ impl Passage<'_, '_> {
             };
             let part = match self.judge(done) {
                 Ok(Some((_, part))) => part,
-                Ok(None) => return Ok(None),
+                Ok(None) => return self.elsewhere(),
                 Err(error) => return Err(self.fail(error)),
             };
             let here = self.call.as_ref().map(|call| &call.rows);
@@ -211,15 +230,15 @@ impl Passage<'_, '_> {
                 Ok(first) => {
                     self.rows = u64::from(first.is_some());
                     self.record(None);
-                    Ok(Some(first))
+                    Ok(Ok(first))
                 }
                 Err(error) => Err(self.fail(error)),
             };
         }
     }
 
-    /// All rows. `None` if the call has to run elsewhere.
-    pub(crate) async fn all<T>(mut self) -> Result<Option<Vec<T>>>
+    /// All rows.
+    pub(crate) async fn all<T>(mut self) -> Result<std::result::Result<Vec<T>, Elsewhere>>
     where
         T: for<'r> FromRow<'r>,
     {
@@ -240,7 +259,7 @@ impl Passage<'_, '_> {
                 Event::Over(done) => {
                     let part = match self.judge(done) {
                         Ok(Some((_, part))) => part,
-                        Ok(None) => return Ok(None),
+                        Ok(None) => return self.elsewhere(),
                         Err(error) => return Err(self.fail(error)),
                     };
                     large |= part.is_some();
@@ -254,9 +273,9 @@ impl Passage<'_, '_> {
                         return Err(self.fail(error));
                     }
                     self.record(None);
-                    return Ok(Some(all));
+                    return Ok(Ok(all));
                 }
-                Event::Elsewhere => return Ok(None),
+                Event::Elsewhere => return self.elsewhere(),
                 Event::Late { sent } => {
                     let error = self.late(sent);
                     return Err(self.fail(error));
@@ -265,8 +284,8 @@ impl Passage<'_, '_> {
         }
     }
 
-    /// What it did. `None` if the call has to run elsewhere.
-    pub(crate) async fn outcome(mut self) -> Result<Option<Outcome>> {
+    /// What it did.
+    pub(crate) async fn outcome(mut self) -> Result<std::result::Result<Outcome, Elsewhere>> {
         loop {
             match self.event().await {
                 Event::Rows(_) | Event::Restart => {}
@@ -274,13 +293,13 @@ impl Passage<'_, '_> {
                     return match self.judge(done) {
                         Ok(Some((outcome, _))) => {
                             self.record(None);
-                            Ok(Some(outcome))
+                            Ok(Ok(outcome))
                         }
-                        Ok(None) => Ok(None),
+                        Ok(None) => self.elsewhere(),
                         Err(error) => Err(self.fail(error)),
                     };
                 }
-                Event::Elsewhere => return Ok(None),
+                Event::Elsewhere => return self.elsewhere(),
                 Event::Late { sent } => {
                     let error = self.late(sent);
                     return Err(self.fail(error));
@@ -293,7 +312,7 @@ impl Passage<'_, '_> {
 impl Drop for Passage<'_, '_> {
     fn drop(&mut self) {
         if let Some(at) = self.at.take() {
-            self.mux.leave(at);
+            self.queued = self.mux.leave(at);
             let error = self.db.named(went_away());
             self.record(Some(&error));
         }
@@ -398,6 +417,7 @@ impl Db {
             at: None,
             started: Instant::now(),
             reads: true,
+            queued: false,
             rows: 0,
         };
         let call = passage.call.as_mut()?;

@@ -165,6 +165,7 @@ struct Place {
     until: Option<Instant>,
     /// When it was queued.
     since: Option<Instant>,
+    since_tick: u64,
 }
 
 #[derive(Debug, Default)]
@@ -292,7 +293,7 @@ impl<R: Rig> State<R> {
         }
         let place = &mut self.places[at as usize];
         place.waker = Some(waker);
-        (place.until, place.since) = (until, Some(now));
+        (place.until, place.since, place.since_tick) = (until, Some(now), self.tick);
         if self.closed {
             place.stage = Stage::Told(Answer::Over(Err(closed())));
             place.call = Some(call);
@@ -473,6 +474,9 @@ impl<R: Rig> State<R> {
             let Some(mut call) = place.call.take() else { continue };
             place.stage = Stage::Flying(index);
             place.writes = call.writes;
+            if place.since_tick != self.tick {
+                call.waited += waited(place.since, self.now);
+            }
             // It has waited for a new one.
             call.solo = before == 0 && boarded == 0 && !new && self.queue.is_empty();
             self.lines[index].order.push_back(at);
@@ -570,7 +574,13 @@ impl<R: Rig> State<R> {
                 self.counted.moved += 1;
                 return self.requeue(at, call);
             }
-            Landing::Unsent => return self.requeue(at, call),
+            Landing::Unsent => {
+                call.lost += 1;
+                if call.lost < LOST_MAX {
+                    return self.requeue(at, call);
+                }
+                Answer::Elsewhere
+            }
             Landing::Unrun => {
                 call.unrun += 1;
                 call.alone |= call.unrun >= UNRUN_ALONE;
@@ -611,7 +621,7 @@ impl<R: Rig> State<R> {
         place.restart |= std::mem::take(&mut place.parted);
         place.call = Some(call);
         place.stage = Stage::Queued;
-        place.since = self.now;
+        (place.since, place.since_tick) = (self.now, self.tick);
         self.again.push(at);
     }
 
@@ -734,7 +744,8 @@ impl<R: Rig> State<R> {
     /// A caller goes without its answer; who is to be woken, and a call that is to be dropped.
     pub(super) fn leave(&mut self, at: u32) -> Left {
         let place = &mut self.places[at as usize];
-        let mut left = Left { waker: None, old: place.waker.take() };
+        let queued = matches!(place.stage, Stage::Queued);
+        let mut left = Left { waker: None, old: place.waker.take(), queued };
         let led = std::mem::take(&mut place.leads);
         match std::mem::replace(&mut place.stage, Stage::Gone) {
             Stage::Flying(index) => {
@@ -820,7 +831,8 @@ impl<R: Rig> State<R> {
             if std::mem::take(&mut place.leads) {
                 self.led = false;
             }
-            if let Some(call) = place.call.take() {
+            if let Some(mut call) = place.call.take() {
+                call.waited += waited(place.since, self.now);
                 self.tell(at, call, why(), None, wakers);
             }
             false
@@ -857,6 +869,16 @@ pub(super) enum Settled<R> {
 pub(super) struct Left {
     pub(super) waker: Option<Waker>,
     pub(super) old: Option<Waker>,
+    /// It was in the queue, where nothing of it was sent.
+    pub(super) queued: bool,
+}
+
+/// From one moment to the other, where both are known.
+fn waited(since: Option<Instant>, now: Option<Instant>) -> Duration {
+    match (since, now) {
+        (Some(since), Some(now)) => now.saturating_duration_since(since),
+        _ => Duration::ZERO,
+    }
 }
 
 #[cold]
