@@ -456,6 +456,44 @@ fn a_database_used_from_a_second_runtime_serves_both() {
 }
 
 #[test]
+fn a_runtime_whose_calls_did_not_share_keeps_no_other_from_it() {
+    let server = server();
+    let db = open(&server);
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (one, two) = (runtime(), runtime());
+    one.block_on(async {
+        db.exec("CREATE TABLE t (id INTEGER PRIMARY KEY)", ()).await.unwrap();
+        db.select::<i64>("DELETE FROM t", ()).await.unwrap();
+    });
+    two.block_on(echo(&db, 2));
+    assert_eq!(db.stats().multiplex.shared, 1);
+    one.block_on(echo(&db, 1));
+    assert_eq!(db.stats().multiplex.shared, 1, "now they are the second one's");
+    drop((one, two));
+    server.assert_no_violations();
+}
+
+#[test]
+fn a_runtime_that_could_not_connect_keeps_no_other_from_it() {
+    let server = server();
+    let db = open(&server);
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (one, two) = (runtime(), runtime());
+    let gate = Gate::new();
+    server.inject(Injection::new(Operation::Connect, Fault::Hold(gate.clone())));
+    one.block_on(async {
+        let held = pin!(db.get::<i64>(ECHO, (1,)));
+        assert!(poll_times(held, 3).await.is_none());
+    });
+    drop(one);
+    two.block_on(echo(&db, 2));
+    assert_eq!(db.stats().multiplex.shared, 2);
+    gate.open();
+    two.block_on(async { drop(db.close().await) });
+    server.assert_no_violations();
+}
+
+#[test]
 fn options_that_cannot_be_are_refused_with_what_to_do() {
     let server = server();
     let of = |server: &FakeServer, mode| {

@@ -93,6 +93,23 @@ struct Inner {
     segments: u64,
 }
 
+impl Inner {
+    /// Whether calls of this runtime share: the connections are its, or there are none.
+    #[inline]
+    fn is_free_for(&mut self, here: runtime::Id) -> bool {
+        match self.runtime {
+            Some(runtime) if runtime != here => self.is_deserted(),
+            _ => true,
+        }
+    }
+
+    /// The runtime whose calls share has opened nothing, or nothing is left of it.
+    #[cold]
+    fn is_deserted(&mut self) -> bool {
+        self.keeper == Keeper::None && self.state.is_deserted()
+    }
+}
+
 /// Where the keeper is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Keeper {
@@ -191,19 +208,14 @@ impl Mux {
         free.then(|| Caller::new(self))
     }
 
-    /// A call to be used again, if calls of this runtime share: else `Err`.
-    pub(super) fn spare(&self) -> Result<Option<Box<Call>>, ()> {
+    /// A call to be used again, and the runtime that it is made in, if calls of that share: else `Err`.
+    pub(super) fn spare(&self) -> Result<(Option<Box<Call>>, runtime::Id), ()> {
         let Ok(here) = Handle::try_current() else { return Err(()) };
         let here = here.id();
         let mut inner = self.lock();
-        match inner.runtime {
-            Some(runtime) if runtime != here => return Err(()),
-            Some(_) => {}
-            None => inner.runtime = Some(here),
-        }
-        match inner.unable || inner.timeless == Some(here) {
+        match inner.unable || inner.timeless == Some(here) || !inner.is_free_for(here) {
             true => Err(()),
-            false => Ok(inner.state.spare()),
+            false => Ok((inner.state.spare(), here)),
         }
     }
 
@@ -215,10 +227,19 @@ impl Mux {
         &self,
         call: Box<Call>,
         waker: Waker,
+        here: runtime::Id,
         now: Instant,
         until: Option<Instant>,
     ) -> Result<(u32, Enter), Refused> {
-        self.lock().state.enter(call, waker, now, until)
+        let mut inner = self.lock();
+        if !inner.is_free_for(here) {
+            // Another one's call has come since.
+            inner.state.counted.elsewhere += 1;
+            return Err(Refused(call));
+        }
+        let entered = inner.state.enter(call, waker, now, until)?;
+        inner.runtime = Some(here);
+        Ok(entered)
     }
 
     /// Goes on for the caller of this place, until it has something or has to wait.
@@ -342,6 +363,7 @@ impl Mux {
         }
         match (Handle::try_current(), self.me.upgrade()) {
             (Ok(runtime), Some(mux)) => {
+                self.lock().runtime.get_or_insert(runtime.id());
                 let opening = Opening { mux: Some(mux), line };
                 runtime.spawn(connect(self.pool.clone(), opening));
             }
@@ -650,9 +672,8 @@ struct Opening {
 impl Drop for Opening {
     fn drop(&mut self) {
         if let Some(mux) = self.mux.take() {
-            // Its runtime goes away.
-            mux.orphan();
-            mux.not_opened(self.line, AcquireError::NoRuntime);
+            // Its runtime goes away. If there is a keeper, that says so; one of another runtime's is left alone.
+            mux.without(self.line);
         }
     }
 }

@@ -6,6 +6,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use aquifer_driver::{Access, Error, ErrorKind, FromRow, Outcome, Params, Result, RowBatch, Want};
+use tokio::runtime;
 use tokio::task::coop;
 use tokio::time::Instant;
 
@@ -29,6 +30,8 @@ pub(crate) struct Passage<'d, 's> {
     call: Option<Box<Call>>,
     /// Where it waits.
     at: Option<u32>,
+    /// The runtime that it was made in.
+    here: runtime::Id,
     started: Instant,
     reads: bool,
     /// It was given up while it was queued.
@@ -67,7 +70,8 @@ impl Passage<'_, '_> {
             budget.made_progress();
             let timeout = self.db.scope().timeout;
             let until = timeout.and_then(|timeout| self.started.checked_add(timeout));
-            match self.mux.enter(call, cx.waker().clone(), self.started, until) {
+            let (waker, here) = (cx.waker().clone(), self.here);
+            match self.mux.enter(call, waker, here, self.started, until) {
                 Ok((at, enter)) => {
                     self.at = Some(at);
                     match enter {
@@ -399,7 +403,8 @@ impl Db {
             Some(text) => Some(Arc::clone(text)),
             None => self.texts().get(sql).ok(),
         };
-        let call = match mux.spare().ok()? {
+        let (spare, here) = mux.spare().ok()?;
+        let call = match spare {
             // Most calls are of a text that has just been called.
             Some(call) if text.is_none() && call.text.source() == sql => call,
             Some(mut call) => {
@@ -415,6 +420,7 @@ impl Db {
             sql,
             call: Some(call),
             at: None,
+            here,
             started: Instant::now(),
             reads: true,
             queued: false,

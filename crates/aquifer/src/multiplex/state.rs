@@ -258,6 +258,12 @@ impl<R: Rig> State<R> {
         self.lines.iter().map(|line| line.order.len()).sum()
     }
 
+    /// Nobody waits, and there is no connection, nor will be one.
+    pub(super) fn is_deserted(&mut self) -> bool {
+        self.skip_gone();
+        self.queue.is_empty() && self.lines.iter().all(|line| matches!(line.phase, Phase::Vacant))
+    }
+
     /// Whether every connection is held up: whoever comes now would wait for others.
     fn is_jammed(&self) -> bool {
         self.lines
