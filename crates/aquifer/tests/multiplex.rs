@@ -417,6 +417,33 @@ async fn time_in_the_queue_is_told_as_such() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn calls_share_again_once_it_is_the_network_that_takes_long() {
+    let server = server();
+    let db = open(&server);
+    // Somebody to share with, who is never there when others are.
+    let mut company = pin!(db.get::<i64>(ECHO, (0,)));
+    assert!(poll_times(company.as_mut(), 1).await.is_none());
+    for n in 0..20 {
+        echo(&db, n).await;
+    }
+    server.set_latency(Operation::Execute, Some(Duration::from_millis(4)));
+    for n in 0..50 {
+        echo(&db, n).await;
+    }
+    assert!(db.stats().multiplex.shared < 60, "{:?}", db.stats().multiplex);
+    for n in 0..10_000 {
+        echo(&db, n).await;
+    }
+    let before = db.stats().multiplex.shared;
+    for n in 0..50 {
+        echo(&db, n).await;
+    }
+    assert_eq!(db.stats().multiplex.shared, before + 50);
+    assert_eq!(company.await.unwrap(), 0);
+    server.assert_no_violations();
+}
+
+#[tokio::test(start_paused = true)]
 async fn where_commits_wait_for_a_standby_nothing_makes_way() {
     let server = server();
     let db = Builder::from_connector(server.connector())

@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use super::MultiplexStats;
 use super::call::Call;
 use super::keeper::{self, TICK};
+use super::pace::Floor;
 use super::rig::Line;
 use super::standby;
 use super::state::{Answer, Bounds, Enter, Held, Job, Left, Refused, Rig, Settled, State, Turn};
@@ -46,8 +47,8 @@ pub(crate) struct Mux {
     me: Weak<Self>,
     /// Who is woken by each connection.
     wakers: Box<[Waker]>,
-    /// What the quickest call took, in microseconds: the network's part of all of them.
-    floor_us: AtomicU32,
+    /// What the quickest call took.
+    floor: Floor,
     /// Calls that share now, or might.
     callers: AtomicU32,
     /// How many in a row were alone.
@@ -173,7 +174,7 @@ impl Mux {
             options,
             unpark: Arc::default(),
             me: Weak::clone(me),
-            floor_us: AtomicU32::new(u32::MAX),
+            floor: Floor::new(),
             callers: AtomicU32::new(0),
             lonely: AtomicU32::new(0),
             wakers: (0..lines)
@@ -320,15 +321,13 @@ impl Mux {
     /// What a call took that had its connection to itself.
     pub(super) fn measured(&self, text: &Text, time: Duration) {
         let us = u32::try_from(time.as_micros()).unwrap_or(u32::MAX).max(1);
-        if us < self.floor_us.load(Ordering::Relaxed) {
-            self.floor_us.store(us, Ordering::Relaxed);
-        }
+        self.floor.note(us);
         text.pace().note(time);
     }
 
     /// Whether this text takes so long, or gives so much, that it is to have a connection to itself.
     pub(super) fn goes_alone(&self, text: &Text) -> bool {
-        text.pace().goes_alone(self.floor_us.load(Ordering::Relaxed))
+        text.pace().goes_alone(self.floor.us())
     }
 
     /// Whether the shared sessions may write.
@@ -376,9 +375,17 @@ impl Mux {
             return self.disable(line);
         }
         let (one_each, waker) = (self.takes_writes(), self.wakers[line].clone());
+        let anew = lease.info().uses == 1;
         // It goes in and out with each call, so it is small.
         let rig = Box::new(Line::new(lease, waker, one_each, makes_way));
-        let held = self.lock().state.opened(line, rig);
+        let held = {
+            let mut inner = self.lock();
+            if anew && !inner.state.has_connections() {
+                // It may be over another network, to another server.
+                self.floor.forget();
+            }
+            inner.state.opened(line, rig)
+        };
         if let Some(held) = held {
             self.run(held, None);
         }
@@ -469,9 +476,8 @@ impl Mux {
         let (mut jobs, mut wakers) = (Vec::new(), Vec::new());
         let busy = {
             let mut inner = self.lock();
-            let floor = self.floor_us.load(Ordering::Relaxed);
-            let network = match floor {
-                u32::MAX => 0,
+            let network = match self.floor.us() {
+                Floor::UNKNOWN => 0,
                 us => ticks(4 * Duration::from_micros(us.into())) - 1,
             };
             let busy = inner.state.look(Instant::now(), network, &mut jobs, &mut wakers);
@@ -593,6 +599,11 @@ impl Mux {
         };
         drop(rigs);
         wakers.into_iter().for_each(Waker::wake);
+    }
+
+    /// What is known of the network grows old.
+    pub(super) fn age_floor(&self) {
+        self.floor.next_window();
     }
 
     /// Connections that have lived long enough take nothing new, and are given back.

@@ -32,6 +32,9 @@ pub(super) const IDLE: Duration = Duration::from_secs(1);
 /// How many ticks pass between looks at the connections' age.
 const AGE_TICKS: u32 = 200;
 
+/// How many ticks pass until what was the quickest call may be so no more.
+const FLOOR_TICKS: u32 = 2000;
+
 /// Tells the engine when the runtime goes away.
 struct Post(Weak<Mux>);
 
@@ -52,9 +55,12 @@ pub(super) async fn keep(mux: Weak<Mux>, unpark: Arc<Notify>) {
         clock.tick().await;
         let Some(mux) = post.0.upgrade() else { return };
         ticks += 1;
-        if ticks == AGE_TICKS {
-            ticks = 0;
+        if ticks % AGE_TICKS == 0 {
             mux.retire();
+        }
+        if ticks == FLOOR_TICKS {
+            ticks = 0;
+            mux.age_floor();
         }
         let busy = mux.look();
         drop(mux);

@@ -1,4 +1,4 @@
-//! [`Pace`]: how long a text takes, and whether its calls share.
+//! [`Pace`]: how long a text takes, and whether its calls share. [`Floor`]: how long all of them take at least.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
@@ -52,9 +52,76 @@ impl Pace {
     }
 }
 
+/// What the quickest call took of late, in microseconds: the network's part of all of them.
+#[derive(Debug)]
+pub(super) struct Floor {
+    /// In this window and the last one that had any.
+    us: AtomicU32,
+    /// In this window.
+    window_us: AtomicU32,
+}
+
+impl Floor {
+    /// No call takes so long.
+    pub(super) const UNKNOWN: u32 = u32::MAX;
+
+    pub(super) const fn new() -> Self {
+        let (us, window_us) = (AtomicU32::new(Self::UNKNOWN), AtomicU32::new(Self::UNKNOWN));
+        Self { us, window_us }
+    }
+
+    #[inline]
+    pub(super) fn us(&self) -> u32 {
+        self.us.load(Ordering::Relaxed)
+    }
+
+    /// One has taken that long.
+    #[inline]
+    pub(super) fn note(&self, us: u32) {
+        if us < self.window_us.load(Ordering::Relaxed) {
+            self.window_us.store(us, Ordering::Relaxed);
+            self.us.fetch_min(us, Ordering::Relaxed);
+        }
+    }
+
+    /// A window is over: what was quicker before it counts no more.
+    pub(super) fn next_window(&self) {
+        match self.window_us.swap(Self::UNKNOWN, Ordering::Relaxed) {
+            Self::UNKNOWN => {}
+            us => self.us.store(us, Ordering::Relaxed),
+        }
+    }
+
+    /// Nothing is known of the network any more.
+    pub(super) fn forget(&self) {
+        self.window_us.store(Self::UNKNOWN, Ordering::Relaxed);
+        self.us.store(Self::UNKNOWN, Ordering::Relaxed);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_floor_rises_once_nothing_is_as_quick_as_it_was() {
+        let floor = Floor::new();
+        [300, 200, 4000].iter().for_each(|us| floor.note(*us));
+        assert_eq!(floor.us(), 200);
+        floor.next_window();
+        [5000, 4500].iter().for_each(|us| floor.note(*us));
+        assert_eq!(floor.us(), 200, "it may come back");
+        floor.next_window();
+        assert_eq!(floor.us(), 4500);
+        // A window without calls says nothing.
+        floor.next_window();
+        floor.next_window();
+        assert_eq!(floor.us(), 4500);
+        floor.note(250);
+        assert_eq!(floor.us(), 250);
+        floor.forget();
+        assert_eq!(floor.us(), Floor::UNKNOWN);
+    }
 
     #[test]
     fn a_slow_text_goes_alone_and_is_tried_now_and_then() {

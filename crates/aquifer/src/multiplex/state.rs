@@ -258,6 +258,10 @@ impl<R: Rig> State<R> {
         self.lines.iter().map(|line| line.order.len()).sum()
     }
 
+    pub(super) fn has_connections(&self) -> bool {
+        self.lines.iter().any(|line| matches!(line.phase, Phase::Here(_) | Phase::Out))
+    }
+
     /// Nobody waits, and there is no connection, nor will be one.
     pub(super) fn is_deserted(&mut self) -> bool {
         self.skip_gone();
