@@ -179,6 +179,7 @@ async fn a_text_that_turns_out_to_write_runs_on_a_connection_of_its_own() {
     assert_eq!(db.get::<i64>(count, ()).await.unwrap(), 0);
     let stats = db.stats();
     assert_eq!(stats.multiplex.shared, 1, "it is known from then on");
+    assert_eq!(stats.multiplex.elsewhere, 1);
     assert_eq!((stats.calls.calls, stats.calls.failures), (3, 0));
     server.assert_no_violations();
 }

@@ -330,6 +330,12 @@ impl Mux {
         text.pace().goes_alone(self.floor.us())
     }
 
+    /// A call was answered, and runs elsewhere all the same.
+    #[cold]
+    pub(super) fn goes_elsewhere(&self) {
+        self.lock().state.counted.elsewhere += 1;
+    }
+
     /// Whether the shared sessions may write.
     pub(super) fn takes_writes(&self) -> bool {
         self.mode == Multiplexing::Statements

@@ -118,6 +118,7 @@ impl Passage<'_, '_> {
                 if let Some(call) = &self.call {
                     call.text.is_a_write();
                 }
+                self.mux.goes_elsewhere();
                 Ok(None)
             }
             Answer::Over(Err(error)) => Err(self.db.texts().explain(error)),
