@@ -204,7 +204,7 @@ fn single(
         value.bind_range(element..element + 1, &mut buf)?;
     }
     let params = buf.len();
-    Ok((Arc::new(texts.made(sql.into(), text.text.into(), params, true)), buf))
+    Ok((texts.made_again(sql, text.text, params), buf))
 }
 
 /// The arguments of the set at `row`, in the order of the text's names.
@@ -269,7 +269,7 @@ fn bulk(
         // Full statements share one text, so that the engine prepares it once.
         let text = match statements.last() {
             Some((text, _)) if *text.sql() == *bulk.text => Arc::clone(text),
-            _ => Arc::new(texts.made(sql.into(), bulk.text.into(), buf.count(), true)),
+            _ => texts.made_again(sql, bulk.text, buf.count()),
         };
         statements.push((text, buf));
         row += count;

@@ -143,8 +143,21 @@ pub(crate) struct Texts {
     queries_may_write: bool,
     /// A text has made something on a connection that went back to the pool, and lost it there.
     lost_temporary: AtomicBool,
-    kept: Mutex<LruCache<Arc<str>, Arc<Text>, foldhash::fast::RandomState>>,
+    /// By what the user wrote.
+    kept: Kept,
+    /// Those that calls have made in the engine's form, by that.
+    made: Kept,
 }
+
+type Kept = Mutex<LruCache<Arc<str>, Arc<Text>, foldhash::fast::RandomState>>;
+
+fn kept(capacity: usize) -> Kept {
+    let random = foldhash::fast::RandomState::default();
+    Mutex::new(LruCache::with_hasher(capacity.max(1), random))
+}
+
+/// Texts that calls have made are kept up to this many bytes: one with long lists seldom comes again.
+const MADE_MAX: usize = 4 * 1024;
 
 impl fmt::Debug for Texts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -163,10 +176,8 @@ impl Texts {
             params_max: dialect.params_max,
             queries_may_write: dialect.queries_may_write,
             lost_temporary: AtomicBool::new(false),
-            kept: Mutex::new(LruCache::with_hasher(
-                capacity.max(1),
-                foldhash::fast::RandomState::default(),
-            )),
+            kept: kept(capacity),
+            made: kept(capacity),
         }
     }
 
@@ -237,6 +248,24 @@ impl Texts {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.insert(Arc::clone(&text.source), Arc::clone(&text));
         Ok(text)
+    }
+
+    /// As [`made`](Self::made), for what comes again: the one that an earlier call has made of the same text, with what was
+    /// learnt of it.
+    pub(crate) fn made_again(&self, source: &str, text: String, params: usize) -> Arc<Text> {
+        let keeps = text.len() <= MADE_MAX;
+        if keeps {
+            let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(known) = made.get(&*text).filter(|known| known.source() == source) {
+                return Arc::clone(known);
+            }
+        }
+        let text = Arc::new(self.made(source.into(), text.into(), params, true));
+        if keeps {
+            let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+            made.insert(Arc::clone(&text.sql), Arc::clone(&text));
+        }
+        text
     }
 
     /// A text that is already in the engine's form (an expanded list, a named or bulk statement). Not

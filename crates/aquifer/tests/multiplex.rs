@@ -185,6 +185,26 @@ async fn a_text_that_turns_out_to_write_runs_on_a_connection_of_its_own() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_learnt_of_a_text_holds_for_named_calls_too() {
+    let server = server();
+    let db = open(&server);
+    server.inject(
+        Injection::new(Operation::Execute, Fault::Fail(ErrorKind::ReadOnly)).matching("AS n"),
+    );
+    let args = std::collections::HashMap::from([("n", 6)]);
+    for _ in 0..3 {
+        assert_eq!(db.get_named::<i64>("SELECT :n AS n", &args).await.unwrap(), 6);
+    }
+    let stats = db.stats().multiplex;
+    assert_eq!((stats.shared, stats.elsewhere), (1, 1), "it is known from then on");
+    // The same statement, by another name for its argument.
+    let args = std::collections::HashMap::from([("m", 7)]);
+    assert_eq!(db.get_named::<i64>("SELECT :m AS n", &args).await.unwrap(), 7);
+    assert_eq!(db.stats().multiplex.shared, 2);
+    server.assert_no_violations();
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_lost_connection_is_not_noticed_and_one_that_is_lost_again_and_again_is() {
     let server = server();
     let db = open(&server);
