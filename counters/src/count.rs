@@ -6,6 +6,7 @@ use tokio::runtime::Runtime;
 use crate::Result;
 use crate::operation::{Engine, Operation};
 use crate::servers::Servers;
+use crate::still::Still;
 
 /// What one operation costs; `None` where it is not known or makes no sense.
 #[derive(Debug, Clone, Copy, Default, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -41,6 +42,7 @@ pub(crate) fn counts(operation: &Operation, servers: &Servers) -> Result<Counts>
         Some((url, proxy)) => (url, Some(proxy)),
         None => (servers.url(operation.engine), None),
     };
+    let _still = operation.still.then(|| runtime.block_on(async { Still::begin() }));
     let db = runtime.block_on(operation.open(&url))?;
     runtime.block_on(operation.run(&db, operation.warm_up()))?;
     let measured = |operations: u64| -> Result<Spent> {

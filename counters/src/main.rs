@@ -10,6 +10,7 @@ mod count;
 mod instructions;
 mod operation;
 mod servers;
+mod still;
 mod table;
 
 use std::error::Error;
@@ -19,6 +20,7 @@ use aquifer_testkit::CountingAllocator;
 
 use baseline::Baseline;
 use operation::{OPERATIONS, Operation};
+use still::Still;
 
 /// What ends a run: a message for whoever typed the command.
 type Result<T, E = Box<dyn Error + Send + Sync>> = std::result::Result<T, E>;
@@ -90,6 +92,7 @@ fn once(name: &str, operations: &str, url: &str) -> Result<()> {
     let operations = operations.parse()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
+        let _still = operation.still.then(Still::begin);
         let db = operation.open(url).await?;
         operation.run(&db, operation.warm_up()).await?;
         operation.run(&db, operations).await

@@ -22,6 +22,8 @@ pub(crate) struct Operation {
     pub(crate) run: u64,
     /// Whether it waits for each of its answers, so that its round trips can be told apart.
     pub(crate) waits: bool,
+    /// Whether something in it looks at the clock, so that time has to [stand](crate::still) while it is counted.
+    pub(crate) still: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +49,8 @@ enum Work {
     Queued,
 }
 
+const SHARED: &str = "&pool_multiplex=reads";
+
 pub(crate) const OPERATIONS: &[Operation] = &[
     Operation {
         name: "pg_point",
@@ -56,6 +60,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         work: Work::Point,
         run: 1_000,
         waits: true,
+        still: false,
     },
     Operation {
         name: "pg_point_64",
@@ -65,6 +70,27 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         work: Work::PointFrom(64),
         run: 6_400,
         waits: false,
+        still: false,
+    },
+    Operation {
+        name: "pg_shared_1",
+        about: "PostgreSQL: one row by its key, Db::get, where connections are shared and nobody else is there",
+        engine: Engine::Postgres,
+        parameters: SHARED,
+        work: Work::Point,
+        run: 1_000,
+        waits: true,
+        still: true,
+    },
+    Operation {
+        name: "pg_shared_64",
+        about: "PostgreSQL: the same from 64 tasks that share",
+        engine: Engine::Postgres,
+        parameters: SHARED,
+        work: Work::PointFrom(64),
+        run: 6_400,
+        waits: true,
+        still: true,
     },
     Operation {
         name: "pg_scan_1000",
@@ -74,6 +100,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         work: Work::Scan,
         run: 10,
         waits: true,
+        still: false,
     },
     Operation {
         name: "pg_insert_100",
@@ -83,6 +110,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         work: Work::Insert,
         run: 40,
         waits: true,
+        still: false,
     },
     Operation {
         name: "pg_transaction",
@@ -92,6 +120,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         work: Work::Transaction,
         run: 500,
         waits: true,
+        still: false,
     },
     Operation {
         name: "pg_transaction_queued",
@@ -101,6 +130,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         work: Work::Queued,
         run: 500,
         waits: true,
+        still: false,
     },
     Operation {
         name: "mysql_point",
@@ -110,6 +140,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         work: Work::Point,
         run: 1_000,
         waits: true,
+        still: false,
     },
     Operation {
         name: "sqlite_point",
@@ -119,6 +150,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         work: Work::Point,
         run: 2_000,
         waits: false,
+        still: false,
     },
     Operation {
         name: "sqlite_scan_1000",
@@ -128,6 +160,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         work: Work::Scan,
         run: 10,
         waits: false,
+        still: false,
     },
 ];
 

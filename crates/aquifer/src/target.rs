@@ -261,8 +261,10 @@ impl<'e> Target<'e> {
         text: Arc<Text>,
         params: P,
     ) -> Result<Done> {
+        let alone = self.alone(true);
         let mut elsewhere = None;
-        if let Some(db) = self.sharer()
+        if alone.is_none()
+            && let Some(db) = self.sharer()
             && let Some(passage) = db.sharing_text(&text, &params, Want::Outcome)
         {
             match passage.outcome().await? {
