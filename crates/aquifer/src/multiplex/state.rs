@@ -27,6 +27,12 @@ const QUEUE_MAX: usize = 65_536;
 /// Calls that wait while another task drives the connection that has room, before the next one is opened.
 const SPREAD: usize = 8;
 
+/// Of those that wait for room, so many are looked at to find one who is not awake yet: those before him are.
+const PASS_MAX: usize = 64;
+
+/// Places kept where nobody waits.
+const PLACES_KEPT: usize = 256;
+
 /// Calls kept to be used again.
 const SPARE_MAX: usize = 256;
 
@@ -196,8 +202,14 @@ pub(super) struct State<R> {
     free: Vec<u32>,
     /// Places whose calls are to be sent.
     queue: VecDeque<u32>,
+    /// Those of them whose callers have left.
+    queue_gone: usize,
+    /// A moment before which nobody has waited there for too long.
+    queue_due: Option<Instant>,
     /// Someone has the duty to send what is queued.
     led: bool,
+    /// Who was the last to have it.
+    leader: u32,
     /// The last time somebody saw to the queue.
     lead_since: u64,
     lines: Box<[Line<R>]>,
@@ -225,7 +237,10 @@ impl<R: Rig> State<R> {
             places: Vec::new(),
             free: Vec::new(),
             queue: VecDeque::new(),
+            queue_gone: 0,
+            queue_due: None,
             led: false,
+            leader: NOBODY,
             lead_since: 0,
             lines: (0..lines).map(|_| Line::new()).collect(),
             last_batch: 1,
@@ -323,7 +338,7 @@ impl<R: Rig> State<R> {
             // Nobody may be there who looks after a leader that is not polled again: only who opens a connection sees to it.
             return Ok((at, Enter::Go));
         }
-        self.led = true;
+        (self.led, self.leader) = (true, at);
         self.places[at as usize].leads = true;
         Ok((at, Enter::Yield))
     }
@@ -419,6 +434,7 @@ impl<R: Rig> State<R> {
             && let Stage::Gone = self.places[at as usize].stage
         {
             self.queue.pop_front();
+            self.queue_gone -= 1;
             self.bury(at);
         }
     }
@@ -478,6 +494,7 @@ impl<R: Rig> State<R> {
         {
             let place = &mut self.places[at as usize];
             if let Stage::Gone = place.stage {
+                self.queue_gone -= 1;
                 self.bury(at);
                 continue;
             }
@@ -708,13 +725,13 @@ impl<R: Rig> State<R> {
 
     /// Gives the duty to send what is queued to someone who waits.
     fn pass_on(&mut self) -> Option<Waker> {
-        for index in 0..self.queue.len() {
-            let place = &mut self.places[self.queue[index] as usize];
+        for &at in self.queue.iter().take(PASS_MAX) {
+            let place = &mut self.places[at as usize];
             if let Stage::Queued = place.stage
                 && let Some(waker) = place.waker.take()
             {
                 place.leads = true;
-                self.led = true;
+                (self.led, self.leader) = (true, at);
                 return Some(waker);
             }
         }
@@ -770,7 +787,8 @@ impl<R: Rig> State<R> {
                 }
             }
             Stage::Told(_) => self.bury(at),
-            Stage::Queued | Stage::Gone | Stage::Free => {}
+            Stage::Queued => self.queue_gone += 1,
+            Stage::Gone | Stage::Free => {}
         }
         if led {
             self.led = false;
@@ -832,6 +850,7 @@ impl<R: Rig> State<R> {
         queue.retain(|&at| {
             let place = &mut self.places[at as usize];
             if let Stage::Gone = place.stage {
+                self.queue_gone -= 1;
                 self.bury(at);
                 return false;
             }

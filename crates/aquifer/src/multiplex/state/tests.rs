@@ -375,6 +375,7 @@ impl World {
     fn ends_well(&mut self) {
         assert!(self.callers.is_empty(), "{} wait for ever: {:?}", self.callers.len(), self.state);
         assert_eq!(self.told + self.left, self.entered);
+        assert_eq!(self.state.queue_gone, 0);
         let mut free = self.state.free.clone();
         free.sort_unstable();
         free.dedup();
@@ -451,6 +452,57 @@ fn the_first_connection_is_filled_before_the_next_is_opened() {
     assert_eq!(world.state.queue.len(), 36);
     world.calm_down();
     assert_eq!(world.told, 100);
+}
+
+#[test]
+fn whoever_is_queued_for_too_long_is_told_so_and_no_other() {
+    let mut world = World::new();
+    world.state.lines.iter_mut().for_each(|line| line.phase = Phase::Opening);
+    let bound = world.state.bounds.queue;
+    world.enter();
+    world.look();
+    world.now += Duration::from_secs(10);
+    (0..8).for_each(|_| world.enter());
+    let places: Vec<u32> = world.state.queue.iter().copied().collect();
+    let told = |world: &World| {
+        let told = |at: &&u32| matches!(world.state.places[**at as usize].stage, Stage::Told(_));
+        places.iter().filter(told).count()
+    };
+    world.now += bound - Duration::from_secs(11);
+    world.look();
+    assert_eq!((told(&world), world.state.queue.len()), (0, 9));
+    world.now += Duration::from_secs(1);
+    world.look();
+    assert_eq!((told(&world), world.state.queue.len()), (1, 8));
+    // Those who have left are let go once they are many.
+    places[2..6].iter().for_each(|at| world.leave(*at));
+    world.look();
+    assert_eq!(world.state.queue.len(), 8);
+    world.leave(places[6]);
+    world.look();
+    assert_eq!((world.state.queue.len(), world.state.queue_gone), (3, 0));
+    world.now += Duration::from_secs(10);
+    world.look();
+    assert_eq!((told(&world), world.state.queue.len()), (4, 0));
+    (0..LINES).for_each(|line| world.opening.push(line));
+    world.calm_down();
+    world.ends_well();
+}
+
+#[test]
+fn memory_of_many_callers_at_once_is_given_back() {
+    let mut world = World::new();
+    (0..1000).for_each(|_| world.enter());
+    world.calm_down();
+    assert_eq!(world.state.places.len(), 1000);
+    for _ in 0..2 * world.state.bounds.idle {
+        world.look();
+    }
+    assert_eq!(world.state.places.len(), PLACES_KEPT);
+    assert!(world.state.places.capacity() < 1000 && world.state.queue.capacity() < 1000);
+    (0..300).for_each(|_| world.enter());
+    world.calm_down();
+    world.ends_well();
 }
 
 #[test]

@@ -6,7 +6,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::line::{Phase, Stop};
-use super::{Answer, NOBODY, Rig, Stage, State, Turn, closed, orphaned, queued_too_long};
+use super::{
+    Answer, NOBODY, PLACES_KEPT, Rig, Stage, State, Turn, closed, orphaned, queued_too_long,
+};
 
 /// When to look again for ends of time, if none is known.
 const FAR: Duration = Duration::from_secs(1);
@@ -183,14 +185,24 @@ impl<R: Rig> State<R> {
             if jammed {
                 self.tell_queued(|_| true, &mut || Answer::Elsewhere, wakers);
             } else {
-                self.tell_queued(
-                    |since| now.saturating_duration_since(since) >= bound,
-                    &mut || Answer::Over(Err(queued_too_long())),
-                    wakers,
-                );
+                let due = self.queue_due.is_none_or(|due| due <= now);
+                if due || self.queue_gone > self.queue.len() / 2 {
+                    self.tell_queued(
+                        |since| now.saturating_duration_since(since) >= bound,
+                        &mut || Answer::Over(Err(queued_too_long())),
+                        wakers,
+                    );
+                    let since = |at: &u32| self.places[*at as usize].since;
+                    let oldest = self.queue.iter().filter_map(since).min();
+                    // Whoever comes later has more time.
+                    let due = oldest.and_then(|oldest| oldest.checked_add(bound));
+                    self.queue_due = due.or(Some(now + FAR));
+                }
                 if tick - self.lead_since >= 2 {
-                    if std::mem::take(&mut self.led) {
-                        self.places.iter_mut().for_each(|place| place.leads = false);
+                    if std::mem::take(&mut self.led)
+                        && let Some(place) = self.places.get_mut(self.leader as usize)
+                    {
+                        place.leads = false;
                     }
                     self.lead_since = tick;
                     jobs.push(Job::Lead);
@@ -203,7 +215,23 @@ impl<R: Rig> State<R> {
                 self.expire(now, wakers);
             }
         }
+        if !busy {
+            self.rest();
+        }
         busy
+    }
+
+    /// Gives back what many callers at once took.
+    fn rest(&mut self) {
+        if self.places.len() <= PLACES_KEPT || self.free.len() < self.places.len() {
+            return;
+        }
+        self.places.truncate(PLACES_KEPT);
+        self.free.retain(|at| (*at as usize) < PLACES_KEPT);
+        self.places.shrink_to(PLACES_KEPT);
+        self.free.shrink_to(PLACES_KEPT);
+        self.queue.shrink_to(PLACES_KEPT);
+        self.again.shrink_to(PLACES_KEPT);
     }
 
     /// Whether the statement at the head of a line, whose caller waits, has been there for so long that it makes way for
