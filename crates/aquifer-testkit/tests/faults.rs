@@ -113,6 +113,30 @@ fn half_a_close_leaves_the_other_direction_open() {
 }
 
 #[test]
+fn of_a_connection_that_vanishes_neither_end_hears_any_more() {
+    for (what, side) in [What::Vanish, What::Strand].into_iter().zip([Side::Client, Side::Server]) {
+        let (proxy, mut client, told) = start();
+        exchange(&mut client, b"abc").unwrap();
+        proxy.arm(Fault::new(side, When::Messages(0), what));
+        client.write_all(&packet(b"more")).unwrap();
+        client.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+        let unheard = client.read(&mut [0; 9]).unwrap_err().kind();
+        let silent = matches!(unheard, ErrorKind::WouldBlock | ErrorKind::TimedOut);
+        assert!(silent || (what == What::Strand && unheard == ErrorKind::ConnectionReset));
+        assert!(proxy.fired());
+        drop(client);
+        let server = told.recv_timeout(Duration::from_millis(200));
+        assert!(server.is_err(), "the server heard of the end");
+        // Others pass.
+        let mut other = TcpStream::connect(proxy.address()).unwrap();
+        assert_eq!(exchange(&mut other, b"abc").unwrap(), b"abc");
+        drop(proxy);
+        let heard = told.recv_timeout(Duration::from_secs(20)).unwrap();
+        assert!(heard == 7 || (side == Side::Server && heard == 15), "{heard} bytes");
+    }
+}
+
+#[test]
 fn a_delay_keeps_what_it_delays() {
     let (proxy, mut client, _told) = start();
     let pause = Duration::from_millis(80);

@@ -1,4 +1,4 @@
-//! A network that fails on command: a proxy on the loopback that cuts, resets, delays, throttles, corrupts or mangles
+//! A network that fails on command: a proxy on the loopback that cuts, resets, swallows, delays, throttles, corrupts or mangles
 //! what passes, at a byte, at a message of the protocol, or at a time.
 //!
 //! ```no_run
@@ -70,6 +70,12 @@ pub enum What {
     HalfClose,
     /// Nothing of the side passes for so long; then all of it.
     Delay(Duration),
+    /// Nothing more passes in either direction, and neither end hears that the other has gone: what a network does that
+    /// has lost the way. Until the proxy goes, too.
+    Vanish,
+    /// The same for the server; the client's side ends at once (RST), as when a firewall has forgotten a connection and
+    /// tells only those who use it.
+    Strand,
     /// From here on the side's bytes pass in pieces of so many, with a pause before each.
     Throttle {
         /// Bytes of a piece; at least 1.

@@ -59,6 +59,8 @@ struct Link {
     server: TcpStream,
     /// Directions that are open.
     open: u8,
+    /// [`What::Vanish`] or [`What::Strand`] has happened to it.
+    vanished: bool,
     epoch: u64,
     counts: Counts,
 }
@@ -198,12 +200,10 @@ impl Link {
                 let _ = self.server.shutdown(Shutdown::Both);
             }
             What::Reset => {
-                for socket in [&self.client, &self.server] {
-                    // Linux ends a TCP connection by RST when it is connected to nowhere.
-                    let _ = rustix::net::connect_unspec(socket);
-                    let _ = socket.shutdown(Shutdown::Both);
-                }
+                reset(&self.client);
+                reset(&self.server);
             }
+            What::Strand => reset(&self.client),
             What::HalfClose => {
                 let to = if side == Side::Client { &self.server } else { &self.client };
                 let _ = to.shutdown(Shutdown::Write);
@@ -211,6 +211,17 @@ impl Link {
             _ => {}
         }
     }
+}
+
+/// Linux ends a TCP connection by RST when it is connected to nowhere.
+fn reset(socket: &TcpStream) {
+    let _ = rustix::net::connect_unspec(socket);
+    let _ = socket.shutdown(Shutdown::Both);
+}
+
+/// Whether the server hears nothing of it, and nothing afterwards.
+fn is_unheard(what: What) -> bool {
+    matches!(what, What::Vanish | What::Strand)
 }
 
 impl Shared {
@@ -237,7 +248,7 @@ impl Shared {
         let mut state = self.lock();
         let (number, epoch) = (state.accepted, state.epoch);
         let counts = Counts::default();
-        state.links.push(Link { number, client, server, open: 2, epoch, counts });
+        state.links.push(Link { number, client, server, open: 2, vanished: false, epoch, counts });
         // Those that have ended are not kept.
         state.threads.retain(|thread| !thread.is_finished());
         for (side, from, to) in pairs {
@@ -258,7 +269,7 @@ impl Shared {
         let mut buffer = vec![0; CHUNK_BYTES];
         while let Ok(read @ 1..) = from.read(&mut buffer) {
             let mut bytes = &mut buffer[..read];
-            while !bytes.is_empty() {
+            while !bytes.is_empty() && !self.has_vanished(way) {
                 let (next, what) = self.decide(&mut course, way, bytes);
                 if let Some(What::Mangle(mutation, seed)) = what {
                     let messages = course.messages();
@@ -319,6 +330,14 @@ impl Shared {
             What::Corrupt(mask) => bytes[0] ^= mask,
             // Done with what passes next.
             What::Mangle(..) => {}
+            What::Vanish | What::Strand => {
+                let mut state = self.lock();
+                let link = state.links.iter_mut().find(|link| link.number == way.number);
+                if let Some(link) = link {
+                    link.vanished = true;
+                    link.happens(what, way.side);
+                }
+            }
             What::Twice => {
                 let upstream = self.lock().upstream;
                 way.twice = Some(TcpStream::connect(upstream)?);
@@ -333,6 +352,11 @@ impl Shared {
         let epoch = state.epoch;
         let stays = |state: &mut State| !state.ended && state.epoch == epoch;
         let _ = self.changed.wait_timeout_while(state, pause, stays);
+    }
+
+    fn has_vanished(&self, way: &Way) -> bool {
+        let state = self.lock();
+        state.links.iter().any(|link| link.number == way.number && link.vanished)
     }
 
     /// Waits while all connections stand still. True if the proxy has ended.
@@ -360,11 +384,18 @@ impl Shared {
         if let What::Delay(pause) = fault.what {
             state.still_until = Some(Instant::now() + pause);
         }
-        state.links.iter().for_each(|link| link.happens(fault.what, fault.side));
+        for link in &mut state.links {
+            link.vanished |= is_unheard(fault.what);
+            link.happens(fault.what, fault.side);
+        }
     }
 
     /// A direction has ended: its target hears of it.
     fn ends(&self, way: &Way) {
+        if self.has_vanished(way) {
+            let goes_on = |state: &mut State| !state.ended;
+            drop(self.changed.wait_while(self.lock(), goes_on));
+        }
         let _ = way.to.shutdown(Shutdown::Write);
         let mut state = self.lock();
         let Some(at) = state.links.iter().position(|link| link.number == way.number) else {
