@@ -125,7 +125,8 @@ impl Trace {
     /// See [`CommitTrace::Query`]. Everything in it is a number.
     ///
     /// A transaction that is in progress and idle will hear of no COMMIT any more, or of one that is still
-    /// under way: its session is ended. One that is committing is waited for. It is told by its number, not by
+    /// under way: its session is ended. So is one that has part of a flight and waits for the rest, or for somebody to
+    /// read its answers. One that is committing is waited for. It is told by its number, not by
     /// its process, which may be somebody else's by now, and is the pooler's invention where there is one.
     ///
     /// The end of a session breaks off its wait for a standby, too, if the COMMIT came in between.
@@ -151,7 +152,7 @@ impl Trace {
              WHEN 'committed' THEN '{committed}' WHEN 'aborted' THEN '{rolled_back}' \
              WHEN 'in progress' THEN CASE WHEN (SELECT count(*) FILTER (WHERE pg_catalog.pg_terminate_backend(a.pid)) \
              FROM pg_catalog.pg_stat_activity a WHERE a.backend_xid = '{number}'::pg_catalog.xid8::pg_catalog.xid \
-             AND a.state LIKE 'idle in transaction%') >= 0 THEN '{in_progress}' END \
+             AND (a.state LIKE 'idle in transaction%' OR a.wait_event_type = 'Client')) >= 0 THEN '{in_progress}' END \
              ELSE 'the server remembers it no more' END END",
             committed = CommitTrace::COMMITTED,
             rolled_back = CommitTrace::ROLLED_BACK,
