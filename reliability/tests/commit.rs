@@ -301,6 +301,45 @@ async fn soak_mysql_commits_that_meet_silence() {
     strikes(Engine::Mysql, &SLOW, &[How::Marked]).await;
 }
 
+/// Connections that are lost to their clients only: the server does not hear of it, and their sessions stand there.
+/// They are ended before the outcome is told, with all that they have locked.
+async fn stranded(engine: Engine, how: How) {
+    let soak = Soak::from_env();
+    let mut random = Random::new(soak.seed);
+    let (mut stage, arena) = Stage::new(engine).await;
+    let counts = stage.counts(how).await;
+    let mut struck = 0;
+    while soak.goes_on(struck, FAULTS / 2) {
+        let side = *random.pick(&[Side::Client, Side::Server]);
+        let when = match random.below(2) {
+            0 => When::Messages(random.below(1 + counts.messages(side))),
+            _ => When::Bytes(random.below(counts.bytes(side))),
+        };
+        // Nothing is queued: what is lost is the COMMIT, or its answer.
+        let on = *random.pick(&[On::Lent, On::Held]);
+        stage.strike(how, Fault::new(side, when, What::Strand), on).await;
+        struck += 1;
+    }
+    // Those that had committed are the network's to end; none is in a transaction.
+    stage.books.at_rest(Duration::from_secs(20)).await;
+    let there = arena.direct().open().unwrap();
+    stage.record.compare(&there.select(THERE, ()).await.unwrap());
+    stage.record.print(engine, soak.seed);
+    for said in [Said::FoundOut, Said::Undone] {
+        assert!(stage.record.count(how, said) > 0, "none was {said:?}");
+    }
+}
+
+#[tokio::test]
+async fn soak_postgres_commits_whose_sessions_are_stranded() {
+    stranded(Engine::Postgres, How::Tracked).await;
+}
+
+#[tokio::test]
+async fn soak_mysql_commits_whose_sessions_are_stranded() {
+    stranded(Engine::Mysql, How::Marked).await;
+}
+
 /// Sessions that the server ends while they commit.
 async fn killed_sessions(engine: Engine, how: How) {
     let soak = Soak::from_env();

@@ -1,11 +1,11 @@
 //! Commits that nobody answers, where it is not plain who may find out about them: as a role that may do little, behind
-//! a pooler, and where the transaction waits on the server until somebody ends it.
+//! a pooler, and where the transaction stands on the server, with its locks, until somebody ends it.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use aquifer::{Db, Error, ErrorKind, Retry, TxOptions};
-use aquifer_reliability::Engine;
+use aquifer_reliability::{Engine, settled};
 use aquifer_testkit::faults::{Fault, FaultProxy, Protocol, Side, What, When};
 use aquifer_testkit::pgbouncer::{Options, PgBouncer, PoolMode};
 use aquifer_testkit::{mysql, postgres};
@@ -171,4 +171,154 @@ async fn a_mark_is_as_good_where_tables_are_not_made_transactional_by_default() 
     assert_eq!(setup.get::<String>(sql, ()).await.unwrap(), "InnoDB");
     let way = Way::to(server.address(), Engine::Mysql.protocol(), &url);
     way.strikes(TxOptions::new().mark_commit(), &BREAKS).await;
+}
+
+/// A database whose accounts are locked by transactions that update them, and a role of little power.
+struct Locks {
+    setup: Db,
+    way: Way,
+    /// Dropped with this.
+    _database: Box<dyn std::fmt::Debug>,
+}
+
+impl Locks {
+    async fn new(
+        engine: Engine,
+        (setup, narrow): (&str, &str),
+        address: SocketAddr,
+        database: impl std::fmt::Debug + 'static,
+    ) -> Self {
+        let setup = Db::open(setup).unwrap();
+        for sql in tables() {
+            setup.exec(sql, ()).await.unwrap();
+        }
+        setup.exec("CREATE TABLE accounts (id INT PRIMARY KEY, n INT NOT NULL)", ()).await.unwrap();
+        setup.exec("INSERT INTO accounts VALUES (1, 0)", ()).await.unwrap();
+        let way = Way::to(address, engine.protocol(), narrow);
+        Self { setup, way, _database: Box::new(database) }
+    }
+
+    async fn on_mariadb(server: &mysql::Server) -> Self {
+        let database = server.fresh_database().unwrap();
+        server
+            .sql(
+                "CREATE USER narrow IDENTIFIED BY 'narrow'; \
+                 GRANT SELECT, INSERT, UPDATE, DELETE ON *.* TO narrow",
+            )
+            .unwrap();
+        let url = format!("{}?tls=false", database.url());
+        let narrow = url.replacen("aquifer:aquifer@", "narrow:narrow@", 1);
+        assert_ne!(url, narrow);
+        let locks = Self::new(Engine::Mysql, (&url, &narrow), server.address(), database).await;
+        let grants: Vec<String> = locks.way.db.select("SHOW GRANTS", ()).await.unwrap();
+        assert!(!grants.iter().any(|it| it.contains("ADMIN") || it.contains("PROCESS")));
+        locks
+    }
+
+    async fn on_postgres(server: &postgres::Server) -> Self {
+        let database = server.fresh_database().unwrap();
+        database.psql("CREATE ROLE narrow LOGIN PASSWORD 'narrow' IN ROLE pg_read_all_data, pg_write_all_data").unwrap();
+        let url = database.url().to_owned();
+        let narrow = url.replacen("aquifer:aquifer@", "narrow:narrow@", 1);
+        Self::new(Engine::Postgres, (&url, &narrow), server.address(), database).await
+    }
+
+    /// A transaction that has locked the account, and is about to commit.
+    async fn begun(&self, options: TxOptions) -> aquifer::Tx {
+        let mut tx = self.way.db.begin_with(options).await.unwrap();
+        tx.exec("UPDATE accounts SET n = n + 1 WHERE id = 1", ()).await.unwrap();
+        tx
+    }
+
+    /// The next one does not wait for it, although nobody else has told the server that it is over.
+    async fn goes_on(&self, told: Told, before: i64) {
+        let db = self.way.db.timeout(Duration::from_secs(20));
+        let n: i64 = db.get("SELECT n FROM accounts", ()).await.unwrap();
+        assert_eq!(n, before + i64::from(told == Told::Committed), "{told:?}");
+        db.exec("UPDATE accounts SET n = ? WHERE id = 1", (before,)).await.unwrap();
+    }
+
+    /// Silence at the COMMIT, and at its answer, of which the server hears nothing.
+    async fn vanish(&self, options: TxOptions) {
+        for what in [What::Vanish, What::Strand] {
+            for (side, expected) in [(Side::Client, Told::Undone), (Side::Server, Told::Committed)]
+            {
+                // Whoever has to do with the one before is not to meet the fault of this one.
+                settled(&self.way.db, "the next one").await;
+                let mut tx = self.begun(options).await;
+                if what == What::Vanish {
+                    tx.set_timeout(Some(Duration::from_secs(6)));
+                }
+                self.way.proxy.arm(Fault::new(side, When::Messages(0), what));
+                let told = told(tx.commit().await, &format!("{what:?} of {side:?}"));
+                assert_eq!(told, expected, "{what:?} of {side:?}");
+                self.goes_on(told, 0).await;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_nobody_tells_of_the_end_is_ended_and_its_locks_with_it() {
+    let server = mysql::Server::start(mysql::Settings::new()).unwrap();
+    Locks::on_mariadb(&server).await.vanish(TxOptions::new().mark_commit()).await;
+    let server = postgres::Server::start(postgres::Settings::new()).unwrap();
+    Locks::on_postgres(&server).await.vanish(TxOptions::new().track_commit()).await;
+}
+
+/// Has the COMMIT of a transaction that is marked take so long, once its mark is there.
+async fn slow_marks(locks: &Locks, seconds: u32) {
+    let sql = format!(
+        "CREATE TRIGGER slow AFTER INSERT ON aquifer_commits FOR EACH ROW \
+         IF NEW.done = 1 THEN DO SLEEP({seconds}); END IF"
+    );
+    locks.setup.exec(&sql, ()).await.unwrap();
+}
+
+/// Waits for that; who it is.
+async fn sleeper(locks: &Locks) -> i64 {
+    let sql = "SELECT id FROM information_schema.processlist WHERE state = 'User sleep'";
+    loop {
+        if let Some(id) = locks.setup.get_optional::<i64>(sql, ()).await.unwrap() {
+            return id;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_is_committing_is_waited_for() {
+    let server = mysql::Server::start(mysql::Settings::new()).unwrap();
+    let locks = Locks::on_mariadb(&server).await;
+    slow_marks(&locks, 3).await;
+    let tx = locks.begun(TxOptions::new().mark_commit()).await;
+    let stranding = async {
+        sleeper(&locks).await;
+        locks.way.proxy.arm(Fault::new(Side::Client, When::Elapsed(Duration::ZERO), What::Strand));
+    };
+    let (committed, ()) = tokio::join!(tx.commit(), stranding);
+    assert!(committed.unwrap().found_out);
+    locks.goes_on(Told::Committed, 0).await;
+}
+
+#[tokio::test]
+async fn a_session_whose_commit_fails_unheard_is_ended_and_its_locks_with_it() {
+    let server = mysql::Server::start(mysql::Settings::new()).unwrap();
+    let locks = Locks::on_mariadb(&server).await;
+    slow_marks(&locks, 600).await;
+    let tx = locks.begun(TxOptions::new().mark_commit()).await;
+    let failing = async {
+        let session = sleeper(&locks).await;
+        locks.way.proxy.arm(Fault::new(Side::Client, When::Elapsed(Duration::ZERO), What::Strand));
+        // While the other session that writes its mark waits for it.
+        let writing = "SELECT count(*) FROM information_schema.processlist \
+                       WHERE command = 'Query' AND info LIKE 'INSERT INTO aquifer_commits%'";
+        while locks.setup.get::<i64>(writing, ()).await.unwrap() == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        locks.setup.exec(&format!("KILL QUERY {session}"), ()).await.unwrap();
+    };
+    let (committed, ()) = tokio::join!(tx.commit(), failing);
+    assert_eq!(told(committed, "a mark that fails"), Told::Undone);
+    locks.goes_on(Told::Undone, 0).await;
 }

@@ -402,6 +402,48 @@ impl CommitTrace {
     pub const IN_PROGRESS: &str = "in progress";
 }
 
+/// How another connection makes sure that a session whose connection is lost does nothing more, and keeps nothing
+/// locked, on a server that has not noticed.
+///
+/// Both are texts for [`Command::Script`], to be run outside a transaction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fence {
+    look: String,
+    end: String,
+}
+
+impl Fence {
+    /// The session is there no more, and what it had not committed is undone; or it runs something as another role.
+    pub const GONE: &str = "gone";
+    /// It runs nothing, whatever is on its way to it.
+    pub const IDLE: &str = "idle";
+    /// It runs a command.
+    pub const RUNNING: &str = "running";
+    /// It was ended, and is undoing what it had not committed.
+    pub const ENDING: &str = "ending";
+
+    /// A fence of these texts.
+    #[must_use]
+    pub fn new(look: String, end: String) -> Self {
+        Self { look, end }
+    }
+
+    /// Says how the session stands: one row with one text, [`GONE`](Self::GONE), [`IDLE`](Self::IDLE),
+    /// [`RUNNING`](Self::RUNNING), [`ENDING`](Self::ENDING), or any other if whoever is asked cannot know. It
+    /// never takes another session for this one.
+    #[must_use]
+    pub fn look(&self) -> &str {
+        &self.look
+    }
+
+    /// Ends the session. Run where [`look`](Self::look) has just given an answer, on the same connection. It may
+    /// fail: the session may have ended by itself, or may not be ended by this role.
+    #[must_use]
+    pub fn end(&self) -> &str {
+        &self.end
+    }
+}
+
 /// Tells an engine to stop what a connection is doing. Cheap to make and to clone; works from any
 /// thread, also after the connection is gone (then it does nothing).
 #[derive(Clone)]
@@ -591,6 +633,14 @@ pub trait Connection: Send + 'static {
     /// connection. Drivers that keep no track leave it at that: the outcome stays unknown.
     fn commit_trace(&self) -> CommitTrace {
         CommitTrace::Untold("the driver keeps no track of transactions")
+    }
+
+    /// How another connection ends this session on a server that does not notice that its connection is lost.
+    /// Called for a transaction that was begun with [`mark_commit`](TxOptions::mark_commit) and whose commit was
+    /// not answered. Drivers whose sessions cannot be told from others leave it at `None`: what such a session
+    /// has locked stays locked until the server notices.
+    fn fence(&self) -> Option<Fence> {
+        None
     }
 
     /// The session as one that runs statements of several callers, for drivers whose protocol allows that.

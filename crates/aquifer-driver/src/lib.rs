@@ -48,7 +48,7 @@ pub use batch::{Cell, CellSlots, ColumnIndex, Row, RowBatch};
 pub use column::{Column, Columns};
 pub use connection::{
     Batch, BatchItem, BoxFuture, Cancel, Canceller, Command, CommitTrace, Connection, Counters,
-    Description, Outcome, Parameter, Status, Step, Want,
+    Description, Fence, Outcome, Parameter, Status, Step, Want,
 };
 pub use connector::{Access, Connector, Driver, DriverOption, Layout};
 pub use dialect::{Dialect, Grammar, Placeholder};

@@ -6,14 +6,15 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use aquifer_driver::{
-    BoxFuture, Canceller, Command, Connection, Counters, Description, Error, ErrorKind, Outcome,
-    Result, RowBatch, ServerObserver, Status, Step,
+    BoxFuture, Canceller, Command, Connection, Counters, Description, Error, ErrorKind, Fence,
+    Outcome, Result, RowBatch, ServerObserver, Status, Step,
 };
 use aquifer_net::stop::{Stop, stopped, useless};
 use aquifer_net::{Flow, Stream, Wire};
 use mysql_common::constants::Command as Code;
 
 use crate::config::Config;
+use crate::fence::Standing;
 use crate::io_timeout::IoTimeout;
 use crate::load::{self, Loading};
 use crate::pipeline::Pipeline;
@@ -37,6 +38,8 @@ pub struct MysqlConnection {
     sweeping: bool,
     /// Takes what nobody reads during a recovery.
     scratch: RowBatch,
+    /// What the server says it is, if that is no other.
+    standing: Option<Standing>,
     version: String,
     mariadb: bool,
     /// Whether the socket is read before a command is sent.
@@ -63,6 +66,7 @@ impl MysqlConnection {
             held: None,
             sweeping: false,
             scratch: RowBatch::new(),
+            standing: None,
             version,
             mariadb,
             check_liveness: true,
@@ -79,6 +83,11 @@ impl MysqlConnection {
         self.writing = IoTimeout::new(config.write_timeout);
         let unbounded = config.read_timeout.is_none() && config.write_timeout.is_none();
         self.patient = self.check_liveness && unbounded;
+    }
+
+    /// By what other sessions can tell it.
+    pub(crate) fn set_standing(&mut self, standing: Option<Standing>) {
+        self.standing = standing;
     }
 
     /// The session is set up like this; commands of so many bytes are taken.
@@ -409,6 +418,10 @@ impl Connection for MysqlConnection {
 
     fn takes_commit_with(&self) -> bool {
         true
+    }
+
+    fn fence(&self) -> Option<Fence> {
+        self.standing.as_ref().map(Standing::fence)
     }
 
     fn as_any_mut(&mut self) -> &mut dyn Any {

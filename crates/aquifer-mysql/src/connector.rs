@@ -13,6 +13,7 @@ use aquifer_net::stop::Stop;
 use crate::access::{Access, Source};
 use crate::config::{Config, ZeroDates};
 use crate::connection::MysqlConnection;
+use crate::fence::{self, Standing};
 use crate::kill::KillQuery;
 use crate::login;
 use crate::pipeline::{Pipeline, Settings};
@@ -185,7 +186,11 @@ impl MysqlConnector {
         let taken = loop {
             let zone = config.zone_question().map(|zone| format!(", {zone}")).unwrap_or_default();
             let role = if asks_role { ", CURRENT_ROLE()" } else { "" };
-            let sql = format!("{};\nSELECT @@max_allowed_packet{role}{zone}", tried.sql());
+            let sql = format!(
+                "{};\nSELECT @@max_allowed_packet, {}{role}{zone}",
+                tried.sql(),
+                fence::QUESTION
+            );
             let error = match set_up(&mut connection, &sql, asks_role).await {
                 Ok(Told { zone_is_meant: false, .. }) => {
                     return Err(not_set_up(config, config.other_zone()));
@@ -194,6 +199,8 @@ impl MysqlConnector {
                     if asks_role {
                         tried.set_role(told.role.as_deref());
                     }
+                    let standing = told.standing.as_deref();
+                    connection.set_standing(standing.and_then(|it| Standing::parse(it, session)));
                     break told.packet_max;
                 }
                 Err(error) => error,
@@ -254,6 +261,8 @@ fn error_of(error: &Error, message: String) -> Error {
 struct Told {
     /// `max_allowed_packet`.
     packet_max: usize,
+    /// See [`fence::QUESTION`].
+    standing: Option<String>,
     /// The session's role, if it was asked.
     role: Option<String>,
     /// Whether the session's zone is the one that is meant.
@@ -264,14 +273,15 @@ struct Told {
 async fn set_up(connection: &mut MysqlConnection, sql: &str, asks_role: bool) -> Result<Told> {
     connection.start(Command::Script { sql })?;
     let mut batch = RowBatch::new();
-    let mut told = Told { packet_max: 0, role: None, zone_is_meant: true };
+    let mut told = Told { packet_max: 0, standing: None, role: None, zone_is_meant: true };
     loop {
         let step = poll_fn(|cx| connection.poll_next(cx, &mut batch)).await?;
         if let Some(row) = batch.row(0) {
             told.packet_max = usize::try_from(row.get::<u64>(0)?).unwrap_or(usize::MAX);
-            let zone = if asks_role { 2 } else { 1 };
+            told.standing = row.get(1)?;
+            let zone = if asks_role { 3 } else { 2 };
             if asks_role {
-                told.role = row.get(1)?;
+                told.role = row.get(2)?;
             }
             told.zone_is_meant = row.len() <= zone || row.get::<i64>(zone)? == 1;
         }

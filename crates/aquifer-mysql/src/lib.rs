@@ -14,6 +14,7 @@ mod connection;
 mod connector;
 mod dial;
 mod driver;
+mod fence;
 #[doc(hidden)]
 pub mod fuzzing;
 mod insert;

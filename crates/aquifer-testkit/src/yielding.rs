@@ -8,8 +8,8 @@ use std::task::{Context, Poll};
 use aquifer_driver::multiplex::{Answers, Multiplex, Ticket};
 use aquifer_driver::{
     Access, Batch, BoxFuture, Cancel, Canceller, Command, CommitTrace, Connection, Connector,
-    Counters, Description, Dialect, Error, ErrorKind, Layout, Params, Result, RowBatch, Status,
-    Step, Want,
+    Counters, Description, Dialect, Error, ErrorKind, Fence, Layout, Params, Result, RowBatch,
+    Status, Step, Want,
 };
 
 use crate::poll::yielding;
@@ -141,6 +141,10 @@ impl Connection for YieldingConnection {
 
     fn commit_trace(&self) -> CommitTrace {
         self.inner.commit_trace()
+    }
+
+    fn fence(&self) -> Option<Fence> {
+        self.inner.fence()
     }
 
     fn multiplex(&mut self) -> Option<&mut dyn Multiplex> {

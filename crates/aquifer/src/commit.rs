@@ -6,6 +6,10 @@
 //! the transaction that has written it first is over, and once somebody else has written it that transaction can
 //! never commit, however late its COMMIT arrives.
 //!
+//! A session that waits for a COMMIT which will never come keeps its locks: the next try of the transaction would wait
+//! for them, and who asks for a mark that it has written already, too. So it is ended first ([`Fence`]) where it has
+//! nothing to do; one that has, and may be committing, is waited for.
+//!
 //! Nothing here is done while commits are answered, but to keep count of the marks that are of no more use.
 
 use std::fmt::Write;
@@ -14,7 +18,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use aquifer_driver::{
-    Access, Command, CommitTrace, Error, ErrorKind, FromValue, Result, Retry, Step, TxOptions,
+    Access, Command, CommitTrace, Error, ErrorKind, Fence, FromValue, Result, Retry, Step,
+    TxOptions,
 };
 use tokio::time::{Instant, sleep};
 
@@ -27,6 +32,8 @@ use crate::link::DriverConn;
 const DELETED_AT_ONCE: usize = 64;
 /// Those that could not be deleted are kept in mind up to this many.
 const USELESS_MAX: usize = 4 * DELETED_AT_ONCE;
+/// How long to wait for what a session runs, before looking at it again.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// How the outcome of a transaction can be found out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,7 +114,8 @@ pub(crate) fn delete(marks: &[Mark]) -> String {
 /// What can be asked about a transaction.
 #[derive(Debug)]
 pub(crate) enum Trail {
-    Mark(Mark),
+    /// A row, and how its session is ended, if that can be.
+    Mark(Mark, Option<Fence>),
     Trace(CommitTrace),
 }
 
@@ -140,12 +148,13 @@ pub(crate) async fn find_out(db: &Db, trail: &Trail, until: Instant) -> Fate {
     match trail {
         Trail::Trace(CommitTrace::Unchanged) => return Fate::Undone(None),
         Trail::Trace(CommitTrace::Untold(why)) => return Fate::Unknown((*why).to_owned()),
-        Trail::Trace(_) | Trail::Mark(_) => {}
+        Trail::Trace(_) | Trail::Mark(..) => {}
     }
     let mut why = None;
+    let mut learnt = Learnt::new(until);
     let asking = async {
         for attempt in 0.. {
-            match ask(db, trail, until, attempt).await {
+            match ask(db, trail, &mut learnt, until, attempt).await {
                 Ok(Answer::Fate(fate)) => return fate,
                 Ok(Answer::NotYet) => {
                     why = Some("the transaction has not ended on the server".to_owned());
@@ -160,15 +169,89 @@ pub(crate) async fn find_out(db: &Db, trail: &Trail, until: Instant) -> Fate {
         Fate::Unknown(String::new())
     };
     match within(Some(until), asking).await {
+        Some(Fate::Committed) => Fate::Committed,
+        _ if learnt.undone => Fate::Undone(None),
         Some(fate) => fate,
         None => Fate::Unknown(why.unwrap_or_else(|| "there was no answer in time".to_owned())),
     }
 }
 
-async fn ask(db: &Db, trail: &Trail, until: Instant, attempt: u32) -> Result<Answer> {
+/// What is known between one question and the next.
+#[derive(Debug)]
+struct Learnt {
+    /// Its mark is taken: it can never commit.
+    undone: bool,
+    /// Its session is left alone: it may not be ended, or takes too long.
+    leaves_session: bool,
+    /// How long its session is looked after. What is left then is for its mark, which tells in any case.
+    patience: Instant,
+}
+
+impl Learnt {
+    fn new(until: Instant) -> Self {
+        let now = Instant::now();
+        let patience = now + until.saturating_duration_since(now) / 2;
+        Self { undone: false, leaves_session: false, patience }
+    }
+}
+
+/// Asks for a mark, and sees to it that the session of its transaction ends.
+async fn ask_behind(
+    link: &mut DriverConn,
+    mark: &Mark,
+    fence: &Fence,
+    learnt: &mut Learnt,
+) -> Result<Answer> {
+    let stands = read::<String>(link, fence.look()).await;
+    let stands = match stands {
+        Err(error) if error.is_connection_lost() => return Err(error),
+        // The books may be closed to this role.
+        stands => stands.unwrap_or_default(),
+    };
+    match stands.as_deref() {
+        Some(Fence::IDLE) => {
+            link.start(Command::Script { sql: fence.end() })?;
+            match link.finish().await {
+                Err(error) if error.is_connection_lost() => return Err(error),
+                // Unless it has ended by itself, it may not be ended.
+                ended => learnt.leaves_session = ended.is_err(),
+            }
+            Ok(Answer::NotYet)
+        }
+        Some(Fence::ENDING) => Ok(Answer::NotYet),
+        Some(Fence::RUNNING) if learnt.undone => Ok(Answer::NotYet),
+        _ if learnt.undone => Ok(Answer::Fate(Fate::Undone(None))),
+        // Waits for what it runs, but not for ever: that may fail, and leave it with its locks.
+        _ => {
+            let again = Instant::now() + LOOK_AGAIN;
+            match within(Some(again), ask_mark(link, mark)).await.transpose()? {
+                Some(Fate::Undone(_)) => {
+                    learnt.undone = true;
+                    Ok(Answer::NotYet)
+                }
+                Some(fate) => Ok(Answer::Fate(fate)),
+                None => Ok(Answer::NotYet),
+            }
+        }
+    }
+}
+
+async fn ask(
+    db: &Db,
+    trail: &Trail,
+    learnt: &mut Learnt,
+    until: Instant,
+    attempt: u32,
+) -> Result<Answer> {
     let mut link = db.lease_again(Access::ReadWrite, Some(until), attempt).await?;
     let fate = match trail {
-        Trail::Mark(mark) => ask_mark(&mut link, mark).await?,
+        Trail::Mark(mark, Some(fence))
+            if !learnt.leaves_session && Instant::now() < learnt.patience =>
+        {
+            return ask_behind(&mut link, mark, fence, learnt).await;
+        }
+        Trail::Mark(..) if learnt.undone => Fate::Undone(None),
+        Trail::Mark(mark, _) => ask_mark(&mut link, mark).await?,
         Trail::Trace(CommitTrace::Query(sql)) => {
             match read::<String>(&mut link, sql).await?.as_deref() {
                 Some(CommitTrace::COMMITTED) => Fate::Committed,

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use aquifer_driver::{
     Batch, BoxFuture, Canceller, Command, CommitTrace, Connection, Counters, Description, Error,
-    ErrorKind, Result, RowBatch, Status, Step,
+    ErrorKind, Fence, Result, RowBatch, Status, Step,
 };
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
@@ -323,6 +323,10 @@ impl Connection for Watched {
         let trace = held.connection.as_ref().map(|there| there.commit_trace());
         trace
             .unwrap_or(CommitTrace::Untold("the transaction was too old, and is being rolled back"))
+    }
+
+    fn fence(&self) -> Option<Fence> {
+        lock(&self.held).connection.as_ref().and_then(|there| there.fence())
     }
 
     /// Not the driver's own type: that is had once nobody watches.

@@ -93,9 +93,11 @@ impl<S: Bytes> Peer<S> {
         self.write(&[0, 0, 0, 2, 0, 0, 0]).await;
         let sql = String::from_utf8(self.read().await).unwrap();
         self.write(&[0, 0, 0, 2 | 8, 0, 0, 0]).await;
-        self.write(&[1]).await;
+        self.write(&[2]).await;
         self.write(b"\x03def\0\0\0\x01n\0\x0c\x3f\0\x14\0\0\0\x08\x81\0\0\0\0").await;
-        self.write(b"\x0816777216").await;
+        self.write(b"\x03def\0\0\0\x01s\0\x0c\x2d\0\xff\0\0\0\xfd\0\0\0\0\0").await;
+        // Who it is, it does not say.
+        self.write(b"\x0816777216\xfb").await;
         self.write(&[0xfe, 0, 0, 2, 0, 0, 0]).await;
         sql
     }

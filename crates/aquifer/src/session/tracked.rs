@@ -58,7 +58,7 @@ impl Session {
         let until = now + longest;
         let until = deadline.map_or(until, |deadline| deadline.min(until));
         let trail = match mark {
-            Some(mark) => Trail::Mark(mark),
+            Some(mark) => Trail::Mark(mark, self.lease.connection().fence()),
             None => Trail::Trace(self.lease.connection().commit_trace()),
         };
         if asks {
@@ -66,7 +66,7 @@ impl Session {
         }
         let fate = self.find_out(&trail, asks, until).await;
         let mark = match trail {
-            Trail::Mark(mark) => Some(mark),
+            Trail::Mark(mark, _) => Some(mark),
             Trail::Trace(_) => None,
         };
         match fate {

@@ -15,6 +15,10 @@ use super::{Answer, Cell, Column, Done, Ears, Failure, Hello, Rows, Shared, Stag
 /// How long a command may be that the server takes.
 const PACKET_MAX: i64 = 64 << 20;
 
+/// What Aquifer's driver asks behind its settings.
+const LOG_IN: &str =
+    "SELECT @@max_allowed_packet, CONCAT_WS(' ', CONNECTION_ID(), RIGHT(UUID(), 17))";
+
 /// One session.
 struct Session<'a> {
     shared: &'a Shared,
@@ -177,14 +181,15 @@ impl Session<'_> {
             "BEGIN" | "START" | "COMMIT" | "ROLLBACK" | "KILL" | "DO" | "SAVEPOINT" => {}
             "USE" => return Answer::tracked(TRACK_SCHEMA, b"\x04shop"),
             "SET" => return Answer::tracked(TRACK_STATE, b"\x011"),
-            _ if sql == "SELECT @@max_allowed_packet" => {
-                let column = Column::bigint("@@max_allowed_packet");
-                return Answer::rows(vec![column], vec![vec![Cell::Int(PACKET_MAX)]]);
-            }
-            _ if sql == "SELECT @@max_allowed_packet, CURRENT_ROLE()" => {
-                let columns =
-                    vec![Column::bigint("@@max_allowed_packet"), Column::text("CURRENT_ROLE()")];
-                return Answer::rows(columns, vec![vec![Cell::Int(PACKET_MAX), Cell::Null]]);
+            _ if sql.starts_with(LOG_IN) => {
+                // Who it is, it does not say.
+                let mut columns = vec![Column::bigint("@@max_allowed_packet"), Column::text("id")];
+                let mut row = vec![Cell::Int(PACKET_MAX), Cell::Null];
+                if sql.ends_with(", CURRENT_ROLE()") {
+                    columns.push(Column::text("CURRENT_ROLE()"));
+                    row.push(Cell::Null);
+                }
+                return Answer::rows(columns, vec![row]);
             }
             _ => {
                 let message = "You have an error in your SQL syntax";
