@@ -313,3 +313,67 @@ async fn one_task_costs_what_an_exclusive_call_costs_and_many_share_syncs() {
     let all: String = proxy.take().iter().flat_map(|one| one.client_flights()).collect();
     assert_eq!(all, format!("{}S", "BE".repeat(32)));
 }
+
+/// Writes to a few rows, of which transactions lock some for a while: those that had their answer, and the others.
+async fn hot_writes(db: Db, task: i32) -> (Vec<i32>, Vec<i32>) {
+    let write = "WITH u AS (UPDATE t SET n = n + 1 WHERE id = ? RETURNING 1) \
+                 INSERT INTO log SELECT ? FROM u";
+    let mut dice = Dice(0x9E37_79B9 + task as u64);
+    let (mut answered, mut others) = (Vec::new(), Vec::new());
+    for n in 0..30 {
+        let id = task * 1000 + n;
+        let scoped = match dice.roll(3) {
+            0 => db.timeout(Duration::from_millis(1 + dice.roll(60))),
+            _ => db.clone(),
+        };
+        let call = scoped.exec(write, (dice.roll(3) as i32, id));
+        // Some are dropped.
+        let patience = [dice.roll(60), 60_000][usize::from(dice.roll(4) > 0)];
+        match tokio::time::timeout(Duration::from_millis(patience), call).await {
+            Ok(Ok(done)) => {
+                assert_eq!(done.rows_affected(), 1);
+                answered.push(id);
+            }
+            Ok(Err(error)) => {
+                let known = [ErrorKind::Timeout, ErrorKind::PoolTimeout];
+                assert!(known.contains(&error.kind()), "{error}");
+                others.push(id);
+            }
+            Err(_) => others.push(id),
+        }
+    }
+    (answered, others)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn shared_writes_take_effect_once_however_their_calls_end() {
+    let database = SERVER.fresh_database().unwrap();
+    let tables = "CREATE TABLE t (id int PRIMARY KEY, n int); CREATE TABLE log (id int); \
+                  INSERT INTO t SELECT i, 0 FROM generate_series(0, 2) i";
+    database.psql(tables).unwrap();
+    let url = format!("{}?pool_multiplex=statements&pool_max_open=40", database.url());
+    let db = Db::open(&url).unwrap();
+    let writers: Vec<_> = (0..16).map(|task| tokio::spawn(hot_writes(db.clone(), task))).collect();
+    for n in 0..3 {
+        // Long enough for what waits for it to make way.
+        let mut tx = db.begin().await.unwrap();
+        tx.exec("UPDATE t SET n = n + 1 WHERE id = ?", (n as i32,)).await.unwrap();
+        for _ in 0..7 {
+            echo(&db, n).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        tx.commit().await.unwrap();
+    }
+    let (mut answered, mut others) = (Vec::new(), Vec::new());
+    for writer in writers {
+        let (some, more) = writer.await.unwrap();
+        answered.extend(some);
+        others.extend(more);
+    }
+    assert!(db.close().await.is_clean());
+    let log = database.psql("SELECT id FROM log ORDER BY id").unwrap();
+    let log: Vec<i32> = log.split_whitespace().map(|id| id.parse().unwrap()).collect();
+    assert!(log.windows(2).all(|two| two[0] != two[1]), "once: {log:?}");
+    assert!(answered.iter().all(|id| log.contains(id)), "what was answered has taken effect");
+    assert!(log.iter().all(|id| answered.contains(id) || others.contains(id)));
+}
