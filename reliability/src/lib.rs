@@ -29,6 +29,6 @@ pub use company::Company;
 pub use engine::Engine;
 pub use operation::{Effect, Operation, operations};
 pub use random::Random;
-pub use server::Server;
+pub use server::{Server, Slowed};
 pub use settled::settled;
 pub use soak::Soak;

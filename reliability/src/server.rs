@@ -1,6 +1,10 @@
 //! A server of a test's own, which it may kill.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use aquifer_testkit::{mysql, postgres};
 
@@ -17,6 +21,24 @@ pub enum Server {
 
 /// What a server's disk takes, when it is small.
 const DISK_BYTES: u64 = 24 << 20;
+
+/// How long a slow server runs at once.
+const TURN: Duration = Duration::from_millis(3);
+
+/// A server that is slow for as long as this is kept.
+#[derive(Debug)]
+pub struct Slowed {
+    ends: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for Slowed {
+    fn drop(&mut self) {
+        self.ends.store(true, Ordering::Relaxed);
+        let ended = self.thread.take().map(JoinHandle::join);
+        assert!(std::thread::panicking() || !matches!(ended, Some(Err(_))), "it is not slow");
+    }
+}
 
 /// Runs the same on either server.
 macro_rules! either {
@@ -95,6 +117,26 @@ impl Server {
     /// Lets it go on.
     pub fn resume(&self) {
         either!(self, server => server.resume());
+    }
+
+    /// From here on it runs only one part in so many of the time, all of its processes together, until what this gives is
+    /// dropped. The rest of the time it stands still, for some tens of milliseconds at once.
+    #[must_use]
+    pub fn slowed(self: &Arc<Self>, parts: u32) -> Slowed {
+        let (server, ends) = (Arc::clone(self), Arc::new(AtomicBool::new(false)));
+        let ended = Arc::clone(&ends);
+        let thread = std::thread::spawn(move || {
+            while !ended.load(Ordering::Relaxed) {
+                let begun = Instant::now();
+                server.resume();
+                std::thread::sleep(TURN);
+                server.pause();
+                // However long that was: on a busy machine it is more than was asked for.
+                std::thread::sleep(begun.elapsed() * (parts - 1));
+            }
+            server.resume();
+        });
+        Slowed { ends, thread: Some(thread) }
     }
 
     /// From here on it has no room for more than some megabytes; at a server made by
