@@ -113,18 +113,56 @@ impl Books {
         }
     }
 
-    /// Ends the sessions that run something, and go on running it: one whose answer has just come may not look
-    /// idle yet.
-    pub async fn end_running(&self) {
-        let first = self.sessions().await;
-        tokio::time::sleep(Duration::from_millis(20)).await;
-        let ran = |id| first.iter().any(|session| session.id == id && session.running);
-        let second = self.sessions().await;
-        for session in second.into_iter().filter(|session| session.running && ran(session.id)) {
+    /// Waits until there are no more than so many sessions, and none of them runs anything or has a transaction open.
+    /// A server may begin with what a lost connection has brought long after that was lost: a session that looks idle
+    /// then tells nothing, but one that is gone does.
+    ///
+    /// With `forsaken`, those that run the [endless](Engine::endless) statement are ended meanwhile: a server need not
+    /// notice that nobody waits for it any more.
+    ///
+    /// # Panics
+    ///
+    /// If that has not come to pass within `grace`, after `what`.
+    pub async fn at_rest_after(
+        &self,
+        what: &str,
+        sessions: usize,
+        forsaken: bool,
+        grace: Duration,
+    ) {
+        let until = Instant::now() + grace;
+        loop {
+            let there = self.sessions().await;
+            let busy = |session: &Session| session.running || session.in_transaction;
+            if there.len() <= sessions && !there.iter().any(busy) {
+                return;
+            }
+            let late = Instant::now() >= until;
+            assert!(!late, "{what}: not {sessions} sessions at rest after {grace:?}: {there:?}");
+            if forsaken {
+                self.end_endless().await;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// Ends the sessions that run the endless statement.
+    async fn end_endless(&self) {
+        let sql = match self.engine {
+            Engine::Sqlite => return,
+            Engine::Postgres => {
+                "SELECT pid::bigint FROM pg_stat_activity \
+                 WHERE datname = current_database() AND state = 'active' AND query = ?"
+            }
+            Engine::Mysql => {
+                "SELECT id FROM information_schema.processlist WHERE db = DATABASE() AND info = ?"
+            }
+        };
+        let running = self.db.select::<i64>(sql, (self.engine.endless(),)).await;
+        for id in running.expect("the server shows its books") {
             let sql = match self.engine {
-                Engine::Sqlite => return,
-                Engine::Postgres => format!("SELECT pg_terminate_backend({})", session.id),
-                Engine::Mysql => format!("KILL {}", session.id),
+                Engine::Mysql => format!("KILL {id}"),
+                _ => format!("SELECT pg_terminate_backend({id})"),
             };
             // It may have ended by itself.
             let _ = self.db.exec(&sql, ()).await;

@@ -115,11 +115,8 @@ impl Stage {
         };
         *self.met.entry(outcome).or_default() += 1;
         self.proxy.count();
-        if operation.is_endless {
-            // A server need not notice that nobody waits any more.
-            self.books.end_running().await;
-        }
-        self.books.at_rest(GRACE).await;
+        // One whose connection was lost, or given up, has nobody who would have it stopped.
+        self.books.at_rest_after(&what, 1, !harmless, GRACE).await;
         let marks = self.books.marks(self.tag).await;
         operation.effect.check(&marks, result.is_ok()).unwrap_or_else(|wrong| {
             panic!("{what}: {wrong}, after {result:?}");
