@@ -293,7 +293,12 @@ impl Pipeline {
         let unsent = unsent.map(|owed| owed.ticket).collect();
         self.lane = Lane { unsent, ..Lane::default() };
         let error = error.with_nothing_sent(untouched);
-        if untouched { error.with_retry(Retry::Safe) } else { error }
+        match error.kind() {
+            _ if untouched => error.with_retry(Retry::Safe),
+            // The answer could not be read: what was sent may have been done.
+            ErrorKind::Protocol => error.with_retry(Retry::Unknown),
+            _ => error,
+        }
     }
 
     /// The session broke: those of which nothing was written were not run.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use aquifer_driver::multiplex::{Answers, Room, Ticket};
-use aquifer_driver::{Error, ErrorKind, Outcome, Params, Result, RowBatch, Status, Want};
+use aquifer_driver::{Error, ErrorKind, Outcome, Params, Result, Retry, RowBatch, Status, Want};
 use aquifer_net::Flow;
 
 use super::Taken;
@@ -606,8 +606,32 @@ fn a_break_tells_whether_anything_of_what_is_owed_was_sent() {
         shared.pipeline.end_lane_segment();
         shared.pipeline.wrote(written);
         shared.say(&[kept(&[]), ready(b'I')].concat());
-        assert_eq!(shared.pipeline.broke(lost()).nothing_sent(), nothing);
+        let error = shared.pipeline.broke(lost());
+        let retry = if nothing { Retry::Safe } else { Retry::Unknown };
+        assert_eq!((error.nothing_sent(), error.retry()), (nothing, retry));
     }
+}
+
+#[test]
+fn what_was_sent_is_done_or_not_if_its_answer_cannot_be_read() {
+    // A CommandComplete, of which one bit was turned over.
+    let turned = message(b'C' ^ 0x80, b"INSERT 0 1\0");
+    for answer in [[message(b'2', b""), turned].concat(), message(b'Z', b"?")] {
+        let mut shared = Shared::keeping(&[SQL], 8);
+        shared.push(SQL);
+        shared.end();
+        let error = shared.hear(&answer).unwrap_err();
+        assert_eq!((error.kind(), error.nothing_sent()), (ErrorKind::Protocol, false));
+        assert_eq!(error.retry(), Retry::Unknown, "{error:?}");
+    }
+    // It came before anything was asked.
+    let mut shared = Shared::keeping(&[SQL], 8);
+    shared.push(SQL);
+    shared.pipeline.end_lane_segment();
+    shared.pipeline.input().room().extend_from_slice(&message(0xc3, b""));
+    let error = Flow::receive_unasked(&mut shared.pipeline).unwrap_err();
+    assert_eq!((error.kind(), error.nothing_sent()), (ErrorKind::Protocol, true));
+    assert_eq!(error.retry(), Retry::Safe);
 }
 
 #[test]
