@@ -273,9 +273,11 @@ impl Fault {
                 (Error::new(*kind, "injected: the engine ended the transaction"), false)
             }
             Self::LostUnsent => (lost(true), true),
-            Self::Protocol => {
-                (Error::new(ErrorKind::Protocol, "injected: the answer cannot be read"), true)
-            }
+            Self::Protocol => (
+                Error::new(ErrorKind::Protocol, "injected: the answer cannot be read")
+                    .with_retry(Retry::Unknown),
+                true,
+            ),
             Self::Panic => panic!("injected: the fake driver panics in {operation:?}"),
             _ => (lost(false), true),
         }

@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::task::Poll;
 
-use aquifer_driver::{Command, ErrorKind, Result, Status};
+use aquifer_driver::{Command, ErrorKind, Result, Retry, Status};
 use tokio::time::Instant;
 
 use super::Session;
@@ -149,8 +149,8 @@ impl Session {
         if let Err(error) = deleted {
             self.db.shared().marks.retire(marks);
             if error.is_connection_lost() || error.is_timeout() {
-                // Nothing of the transaction that was to begin.
-                return Err(error.with_nothing_sent(true));
+                // Nothing was sent of the transaction that was to begin, and marks can be deleted twice.
+                return Err(error.with_nothing_sent(true).with_retry(Retry::Safe));
             }
         }
         Ok(())

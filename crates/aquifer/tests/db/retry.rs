@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use aquifer::driver::{ParamSink, ToValue, ValueRef};
-use aquifer::{ErrorKind, Result, Retry};
+use aquifer::{ErrorKind, Result, Retry, TxOptions};
 use aquifer_testkit::fake::{FakeServer, Fault, Injection, Operation};
 
 use crate::support::*;
@@ -125,6 +125,37 @@ async fn begin_and_prepare_are_tried_again() {
     assert_eq!(db.begin().await.unwrap_err().kind(), ErrorKind::ConnectionLost);
     settled(&db).await;
     assert_at_rest(&db, &server);
+}
+
+#[tokio::test]
+async fn a_begin_that_deletes_old_marks_first_may_be_called_again_whatever_became_of_them() {
+    let marked = TxOptions::new().mark_commit();
+    for fault in [Fault::LostUnsent, Fault::LostUndone, Fault::LostDone, Fault::Protocol] {
+        let server = FakeServer::new();
+        let db = open(&server);
+        let table = "CREATE TABLE aquifer_commits (id TEXT PRIMARY KEY, done INTEGER NOT NULL)";
+        db.exec(table, ()).await.unwrap();
+        // So many are deleted at a time.
+        for _ in 0..64 {
+            db.begin_with(marked).await.unwrap().commit().await.unwrap();
+        }
+        let begun = count(&server, Operation::Begin);
+        let fails = || Injection::new(Operation::Script, fault.clone()).matching("DELETE");
+        let mut conn = db.acquire().await.unwrap();
+        server.inject(fails());
+        let error = conn.begin_with(marked).await.unwrap_err();
+        assert!(error.is_connection_lost(), "{error:?}");
+        assert_eq!((error.nothing_sent(), error.retry()), (true, Retry::Safe), "{error:?}");
+        drop(conn);
+        // Where the connection is the pool's choice, it is done.
+        server.inject(fails());
+        db.begin_with(marked).await.unwrap().commit().await.unwrap();
+        assert_eq!(count(&server, Operation::Begin), begun + 1);
+        let left: i64 = db.get("SELECT count(*) FROM aquifer_commits", ()).await.unwrap();
+        assert_eq!(left, 1, "they are deleted in the end");
+        settled(&db).await;
+        assert_at_rest(&db, &server);
+    }
 }
 
 #[tokio::test]
