@@ -177,6 +177,11 @@ async fn soak_sqlite_answers() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn soak_sqlite_answers_to_reads_that_share() {
+    no_answer_is_anothers(Engine::Sqlite, Multiplexing::Reads).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn soak_postgres_answers() {
     no_answer_is_anothers(Engine::Postgres, Multiplexing::Off).await;
 }

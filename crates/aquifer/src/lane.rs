@@ -1,4 +1,4 @@
-//! [`Lane`]: reads of one row, from many tasks, in one flight.
+//! [`Lane`]: reads whose rows are collected, from many tasks, in one flight.
 //!
 //! Opt-in (`multiplex`), for engines whose sessions do not [multiplex](crate::multiplex). Whoever finds no leader leads: it lets the tasks that are ready join, takes
 //! a connection, sends everything that is queued as one batch, and hands out the results. Each statement
@@ -6,7 +6,8 @@
 //! unanswered is simply sent again by the next one. Where the driver refuses a whole flight, each of its
 //! calls is sent by itself.
 //!
-//! It never carries writes, scripts, or results of more than one row.
+//! It never carries writes, or scripts; nor texts whose last result was large: those behind it would wait for that,
+//! and it gains nothing.
 //!
 //! Everything is used again, calls with their arguments and rows, and places, so that a call costs no
 //! allocation, and a flight few. The one mutex is held for moves of pointers and for copying arguments
@@ -39,8 +40,12 @@ const FLIGHT_MAX: usize = 128;
 /// Flights that a statement may be part of before a lost connection is its error.
 const FLIGHTS_PER_CALL: u32 = 3;
 
-/// Memory that a call keeps for arguments, and for rows, until it is used again.
+/// Memory that a call keeps for arguments, and for rows, until it is used again; and a flight for each call's rows.
 const CALL_KEEP: usize = 1024;
+const ROWS_KEEP: usize = 4 * 1024;
+
+/// Bytes of rows, from which a hop of a result's own costs next to nothing.
+const LARGE: usize = ROWS_KEEP;
 
 /// The queue in front of the connections that only read.
 #[derive(Debug, Default)]
@@ -88,7 +93,10 @@ enum Stage {
 struct Call {
     text: Arc<Text>,
     params: ParamBuf,
+    want: Want,
     rows: RowBatch,
+    /// What does not fit one batch.
+    more: Vec<RowBatch>,
     flights: u32,
     /// A flight with others was refused.
     alone: bool,
@@ -101,10 +109,25 @@ struct Flight {
     places: Vec<usize>,
     /// How many of them have been told.
     told: usize,
-    /// What the next ones are to be told, and their rows; there may be more buffers than answers.
-    answers: Vec<Result<()>>,
+    /// What the next ones are to be told, and their rows; there may be more buffers than answers. The first beyond them
+    /// belongs to the call that is being answered.
+    answers: Vec<Answer>,
     rows: Vec<RowBatch>,
+    /// Further rows of that call.
+    more: Vec<RowBatch>,
     wakers: Vec<Waker>,
+}
+
+#[derive(Debug)]
+struct Answer {
+    result: Result<()>,
+    more: Vec<RowBatch>,
+}
+
+impl From<Result<()>> for Answer {
+    fn from(result: Result<()>) -> Self {
+        Self { result, more: Vec::new() }
+    }
 }
 
 impl State {
@@ -120,7 +143,8 @@ impl State {
             && self.calls.len() < FLIGHT_MAX
         {
             call.params.shrink(CALL_KEEP);
-            call.rows.shrink(CALL_KEEP);
+            call.rows.shrink(ROWS_KEEP);
+            call.more.clear();
             self.calls.push(call);
         }
     }
@@ -173,7 +197,7 @@ impl State {
                 Some(call) if !gone => {
                     flight.places.push(at);
                     call.flights += 1;
-                    batch.push(call.text.shared_sql(), &call.params, Want::First)?;
+                    batch.push(call.text.shared_sql(), &call.params, call.want)?;
                 }
                 _ => {
                     let call = self.free(at);
@@ -305,7 +329,7 @@ impl<'a> Duty<'a> {
         match read {
             Ok(()) => {
                 let untold = self.flight.places.len() - self.flight.told;
-                self.flight.answers.resize_with(untold, || Err(missing()));
+                self.flight.answers.resize_with(untold, || Err(missing()).into());
                 self.hand_out();
             }
             Err(error) => {
@@ -328,15 +352,23 @@ impl<'a> Duty<'a> {
             let at = flight.answers.len();
             let over = matches!(step, Ok(Step::End(_)) | Err(_));
             if flight.told + at < count {
-                if !matches!(step, Ok(Step::Failed(_)) | Err(_))
-                    && !link.batch().is_empty()
-                    && flight.rows[at].is_empty()
-                {
-                    link.swap_batch(&mut flight.rows[at]);
+                if !matches!(step, Ok(Step::Failed(_)) | Err(_)) && !link.batch().is_empty() {
+                    // Of one row nothing more comes.
+                    if flight.rows[at].is_empty() {
+                        link.swap_batch(&mut flight.rows[at]);
+                    } else {
+                        flight.more.push(link.take_batch());
+                    }
                 }
                 match step? {
-                    Step::EndOfSet(_) | Step::End(_) => flight.answers.push(Ok(())),
-                    Step::Failed(error) => flight.answers.push(Err(error)),
+                    Step::EndOfSet(_) | Step::End(_) => {
+                        let more = std::mem::take(&mut flight.more);
+                        flight.answers.push(Answer { result: Ok(()), more });
+                    }
+                    Step::Failed(error) => {
+                        flight.more.clear();
+                        flight.answers.push(Err(error).into());
+                    }
                     _ => {}
                 }
             } else {
@@ -354,17 +386,23 @@ impl<'a> Duty<'a> {
         if flight.answers.is_empty() {
             return;
         }
+        let over = flight.answers.len();
         let mut state = self.lane.lock();
         for (answer, rows) in flight.answers.drain(..).zip(&mut flight.rows) {
             let at = flight.places[flight.told];
             flight.told += 1;
             if let Some(call) = &mut state.places[at].call {
                 std::mem::swap(&mut call.rows, rows);
+                call.more = answer.more;
             }
-            rows.shrink(CALL_KEEP);
-            flight.wakers.extend(state.tell(at, answer));
+            rows.shrink(ROWS_KEEP);
+            flight.wakers.extend(state.tell(at, answer.result));
         }
         drop(state);
+        // What has come of the next answer stays its.
+        if over < flight.rows.len() {
+            flight.rows.swap(0, over);
+        }
         flight.wakers.drain(..).for_each(Waker::wake);
     }
 
@@ -406,9 +444,10 @@ impl Drop for Duty<'_> {
         }
         flight.places.clear();
         flight.answers.clear();
+        flight.more.clear();
         flight.told = 0;
         for rows in &mut flight.rows {
-            rows.shrink(CALL_KEEP);
+            rows.shrink(ROWS_KEEP);
         }
         state.flight = Some(flight);
         let waker = state.pass_on();
@@ -539,9 +578,26 @@ impl Db {
     /// A call that is to share a flight with others, if this is one. What is wrong with its text or its
     /// arguments is said on the ordinary way.
     #[inline]
-    pub(crate) fn passage(&self, sql: &str, params: &impl Params) -> Option<Passage<'_>> {
+    pub(crate) fn passage(
+        &self,
+        sql: &str,
+        params: &impl Params,
+        want: Want,
+    ) -> Option<Passage<'_>> {
         let lane = self.shared().lane.as_ref()?;
-        self.passage_in(lane, sql, params)
+        self.passage_in(lane, sql, None, params, want)
+    }
+
+    /// As [`passage`](Self::passage), for a text that is worked out.
+    #[inline]
+    pub(crate) fn passage_of_text(
+        &self,
+        text: &Arc<Text>,
+        params: &impl Params,
+        want: Want,
+    ) -> Option<Passage<'_>> {
+        let lane = self.shared().lane.as_ref()?;
+        self.passage_in(lane, text.source(), Some(text), params, want)
     }
 
     // Few have a lane, and the others' calls are to stay small.
@@ -550,23 +606,31 @@ impl Db {
         &'a self,
         lane: &'a Lane,
         sql: &str,
+        text: Option<&Arc<Text>>,
         params: &impl Params,
+        want: Want,
     ) -> Option<Passage<'a>> {
         if params.has_lists() || self.scope().access == Some(Access::ReadWrite) {
             return None;
         }
+        let known = |sql| match text {
+            Some(text) => Some(Arc::clone(text)),
+            None => self.texts().get(sql).ok(),
+        };
         let spare = lane.lock().calls.pop();
         let call = match spare {
             // Most calls are of a text that has just been called.
-            Some(call) if call.text.source() == sql => call,
+            Some(call) if text.is_none() && call.text.source() == sql => call,
             Some(mut call) => {
-                call.text = self.texts().get(sql).ok()?;
+                call.text = known(sql)?;
                 call
             }
             None => Box::new(Call {
-                text: self.texts().get(sql).ok()?,
+                text: known(sql)?,
                 params: ParamBuf::new(),
+                want,
                 rows: RowBatch::new(),
+                more: Vec::new(),
                 flights: 0,
                 alone: false,
             }),
@@ -584,20 +648,16 @@ impl Db {
         let call = passage.call.as_mut()?;
         let fits = call.text.access() == Access::ReadOnly
             && !call.text.is_script()
-            && call.text.check(params.count()).is_ok();
-        (call.flights, call.alone) = (0, false);
+            && call.text.check(params.count()).is_ok()
+            // Only its size counts here.
+            && (want == Want::First || !call.text.pace().goes_alone(u32::MAX));
+        (call.want, call.flights, call.alone) = (want, 0, false);
         call.params.clear();
         (fits && params.bind(&mut call.params).is_ok()).then_some(passage)
     }
 
-    /// The first row of a read, by way of the lane. `None` if the text is no read after all.
-    pub(crate) async fn first_in_lane<T>(
-        &self,
-        mut passage: Passage<'_>,
-    ) -> Result<Option<Option<T>>>
-    where
-        T: for<'r> FromRow<'r>,
-    {
+    /// The answer to a read, by way of the lane. `None` if the text is no read after all.
+    async fn call_in_lane(&self, passage: &mut Passage<'_>) -> Result<Option<Box<Call>>> {
         let (call, answer) = poll_fn(|cx| passage.poll(cx)).await;
         let Some(call) = call else {
             let error = answer.map_or_else(|error| error, |()| missing());
@@ -605,24 +665,66 @@ impl Db {
             passage.leave(&error);
             return Err(error);
         };
-        let first = match answer {
+        match answer {
             Err(error) if error.kind() == ErrorKind::ReadOnly && self.scope().access.is_none() => {
                 call.text.is_a_write();
-                return Ok(None);
+                Ok(None)
             }
-            Err(error) => Err(error),
-            Ok(()) => match call.rows.row(0) {
-                Some(row) => {
-                    let plan = row.columns().plan::<T>(self.mapping());
-                    plan.and_then(|plan| plan.read(row)).map(Some)
-                }
-                None => Ok(None),
-            },
+            Err(error) => {
+                let error = self.named(error);
+                passage.record(call.text.source(), 0, Some(&error));
+                passage.call = Some(call);
+                Err(error)
+            }
+            Ok(()) => Ok(Some(call)),
+        }
+    }
+
+    /// The first row of a read. `None` if the text is no read after all.
+    pub(crate) async fn first_in_lane<T>(
+        &self,
+        mut passage: Passage<'_>,
+    ) -> Result<Option<Option<T>>>
+    where
+        T: for<'r> FromRow<'r>,
+    {
+        let Some(call) = self.call_in_lane(&mut passage).await? else { return Ok(None) };
+        let first = match call.rows.row(0) {
+            Some(row) => {
+                let plan = row.columns().plan::<T>(self.mapping());
+                plan.and_then(|plan| plan.read(row)).map(Some)
+            }
+            None => Ok(None),
         };
         let first = first.map_err(|error| self.named(error));
         passage.record(call.text.source(), call.rows.len() as u64, first.as_ref().err());
         // It goes back when the passage does.
         passage.call = Some(call);
         first.map(Some)
+    }
+
+    /// The rows of a read. `None` if the text is no read after all.
+    pub(crate) async fn all_in_lane<T>(&self, mut passage: Passage<'_>) -> Result<Option<Vec<T>>>
+    where
+        T: for<'r> FromRow<'r>,
+    {
+        let Some(call) = self.call_in_lane(&mut passage).await? else { return Ok(None) };
+        call.text.pace().note_large(call.rows.byte_len() > LARGE || !call.more.is_empty());
+        let batches = || std::iter::once(&call.rows).chain(&call.more);
+        let rows = batches().map(RowBatch::len).sum();
+        let read = || {
+            let mut all = Vec::with_capacity(rows);
+            for batch in batches().filter(|batch| !batch.is_empty()) {
+                let plan = batch.columns().plan::<T>(self.mapping())?;
+                for row in batch.rows() {
+                    all.push(plan.read(row)?);
+                }
+            }
+            Ok(all)
+        };
+        let all = read().map_err(|error| self.named(error));
+        passage.record(call.text.source(), rows as u64, all.as_ref().err());
+        passage.call = Some(call);
+        all.map(Some)
     }
 }

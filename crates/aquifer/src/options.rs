@@ -109,7 +109,7 @@ call_options! {
         "How long a commit that is tracked (`track_commit`, `mark_commit`) may look for its outcome after its answer was lost, within the call's own deadline.",
         "A server that restarts, or a session that has to be ended, takes a second or two; whoever waits for a commit has no better plan.";
     multiplex: Multiplexing = Multiplexing::Off, "off",
-        "What many tasks run over few connections, without waiting for each other's answers: nothing (`off`), `reads` whose rows are collected, or single `statements`. On PostgreSQL such calls share `multiplex_connections` connections. On SQLite, `reads` sends those of one row (`get`, `get_optional`) that come at the same time in one flight. MySQL and MariaDB answer one statement at a time: anything but `off` is an error.",
+        "What many tasks run over few connections, without waiting for each other's answers: nothing (`off`), `reads` whose rows are collected, or single `statements`. On PostgreSQL such calls share `multiplex_connections` connections. On SQLite, `reads` sends those that come at the same time to the worker in one flight. MySQL and MariaDB answer one statement at a time: anything but `off` is an error.",
         "It helps many tasks over few connections; a call then waits for what stands before it.";
     multiplex_connections: u32 = 2, "2",
         "How many of the connections (`max_open`) are shared where calls are multiplexed over a network.",

@@ -181,7 +181,7 @@ impl<'e> Target<'e> {
         // Until the call is over.
         let alone = self.alone(false);
         if let Place::Db(db) = self.0 {
-            if let Some(passage) = db.passage(sql, &params)
+            if let Some(passage) = db.passage(sql, &params, Want::First)
                 && let Some(first) = db.first_in_lane(passage).await?
             {
                 return shape.shape(first).ok_or_else(|| db.named(no_rows()));
@@ -219,13 +219,19 @@ impl<'e> Target<'e> {
         P: Params,
     {
         let alone = self.alone(false);
-        if alone.is_none()
-            && let Place::Db(db) = self.0
-            && let Some(passage) = db.sharing(sql, &params, Want::All)
-        {
-            match passage.all().await? {
-                Ok(all) => return Ok(all),
-                Err(elsewhere) => self = self.since(elsewhere),
+        if let Place::Db(db) = self.0 {
+            if let Some(passage) = db.passage(sql, &params, Want::All)
+                && let Some(all) = db.all_in_lane(passage).await?
+            {
+                return Ok(all);
+            }
+            if alone.is_none()
+                && let Some(passage) = db.sharing(sql, &params, Want::All)
+            {
+                match passage.all().await? {
+                    Ok(all) => return Ok(all),
+                    Err(elsewhere) => self = self.since(elsewhere),
+                }
             }
         }
         self.open(sql, params, Want::All, &mut None).await?.all().await
@@ -290,6 +296,12 @@ impl<'e> Target<'e> {
         P: Params,
         S: Shape<T>,
     {
+        if let Some(db) = self.sharer()
+            && let Some(passage) = db.passage_of_text(&text, &params, Want::First)
+            && let Some(first) = db.first_in_lane(passage).await?
+        {
+            return shape.shape(first).ok_or_else(|| db.named(no_rows()));
+        }
         let mut elsewhere = None;
         let alone = self.alone(false);
         if alone.is_none()
@@ -313,6 +325,12 @@ impl<'e> Target<'e> {
         T: for<'r> FromRow<'r>,
         P: Params,
     {
+        if let Some(db) = self.sharer()
+            && let Some(passage) = db.passage_of_text(&text, &params, Want::All)
+            && let Some(all) = db.all_in_lane(passage).await?
+        {
+            return Ok(all);
+        }
         let mut elsewhere = None;
         let alone = self.alone(false);
         if alone.is_none()

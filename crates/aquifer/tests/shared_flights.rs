@@ -56,6 +56,63 @@ async fn all_tasks_that_are_ready_share_one_hop() {
     assert!((20..=24).contains(&hops), "{hops} hops for 20 reads of each of {TASKS} tasks");
 }
 
+const SERIES: &str = "WITH RECURSIVE s(n) AS (SELECT 1 WHERE ?2 > 0 UNION ALL SELECT n + 1 FROM s WHERE n < ?2) \
+                      SELECT n, ?1, ?3 FROM s";
+
+/// Rows that say whose they are, in as many batches as it takes.
+async fn series(db: &Db, key: i64, rows: i64) {
+    let word = "x".repeat(200);
+    let all: Vec<(i64, i64, String)> = db.select(SERIES, (key, rows, &*word)).await.unwrap();
+    assert_eq!(all.len() as i64, rows, "rows of another call, or too few");
+    for (n, (got, whose, text)) in (1..).zip(all) {
+        assert_eq!((got, whose), (n, key), "a row of another call");
+        assert_eq!(text, word);
+    }
+}
+
+#[tokio::test]
+async fn results_of_several_rows_share_a_hop_and_are_whole_whatever_their_size() {
+    let db = open().await;
+    let all = async |rows: fn(i64) -> i64, times: i64| {
+        let tasks: Vec<_> = (0..TASKS)
+            .map(|task| {
+                let db = db.clone();
+                tokio::spawn(async move {
+                    for n in 0..times {
+                        series(&db, task * 1000 + n, rows(task + n)).await;
+                    }
+                })
+            })
+            .collect();
+        for task in tasks {
+            task.await.unwrap();
+        }
+    };
+    all(|_| 3, 2).await;
+    let before = rounds(&db).await;
+    all(|n| n % 5, 20).await;
+    let hops = rounds(&db).await - before;
+    assert!((20..=24).contains(&hops), "{hops} hops for 20 reads of each of {TASKS} tasks");
+    // One of a few batches here and there; then its text goes by itself, but now and then.
+    all(|n| if n % 16 == 5 { 1500 } else { 2 }, 4).await;
+    let stmt = db.prepare("SELECT ?1, ?1 * 2").await.unwrap();
+    let before = rounds(&db).await;
+    let tasks: Vec<_> = (0..TASKS)
+        .map(|n| {
+            let stmt = stmt.clone();
+            tokio::spawn(async move {
+                assert_eq!(stmt.get::<(i64, i64)>((n,)).await.unwrap(), (n, n * 2));
+                assert_eq!(stmt.select::<(i64, i64)>((n,)).await.unwrap(), [(n, n * 2)]);
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    let hops = rounds(&db).await - before;
+    assert!(hops <= 4, "{hops} hops for two reads of a kept statement by each of {TASKS} tasks");
+}
+
 #[tokio::test]
 async fn a_shared_read_allocates_nothing_of_its_own() {
     let db = open().await;

@@ -35,7 +35,7 @@ impl Pace {
 
     /// Its result was large, or was not.
     #[inline]
-    pub(super) fn note_large(&self, large: bool) {
+    pub(crate) fn note_large(&self, large: bool) {
         if self.large.load(Ordering::Relaxed) != large {
             self.large.store(large, Ordering::Relaxed);
         }
@@ -43,7 +43,7 @@ impl Pace {
 
     /// Whether its next call has a connection to itself, where the quickest text takes `floor_us`.
     #[inline]
-    pub(super) fn goes_alone(&self, floor_us: u32) -> bool {
+    pub(crate) fn goes_alone(&self, floor_us: u32) -> bool {
         let slow = self.mean_us.load(Ordering::Relaxed) > floor_us.saturating_add(SLOW_US);
         if !slow && !self.large.load(Ordering::Relaxed) {
             return false;
