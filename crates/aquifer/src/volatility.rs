@@ -48,11 +48,22 @@ impl Standing {
     #[inline]
     fn decided(&self, now: u32) -> Option<Verdict> {
         let decided = self.decided.load(Ordering::Relaxed);
+        (decided >> 2 > now).then(|| Self::verdict(decided))
+    }
+
+    /// What was decided by the words alone, and needs no look at the clock.
+    #[inline]
+    fn decided_for_ever(&self) -> Option<Verdict> {
+        let decided = self.decided.load(Ordering::Relaxed);
+        (decided >> 2 == Self::FOREVER).then(|| Self::verdict(decided))
+    }
+
+    #[inline]
+    fn verdict(decided: u32) -> Verdict {
         match decided & 3 {
-            _ if decided >> 2 <= now => None,
-            1 => Some(Verdict::Reads),
-            2 => Some(Verdict::Writes),
-            _ => Some(Verdict::Alone),
+            1 => Verdict::Reads,
+            2 => Verdict::Writes,
+            _ => Verdict::Alone,
         }
     }
 
@@ -199,6 +210,9 @@ impl Volatility {
     /// Whether a text shares. Never waits; what it lacks it has asked for.
     #[inline]
     pub(crate) fn verdict(&self, db: &Db, text: &Text, now: Instant) -> Verdict {
+        if let Some(shares) = text.standing().decided_for_ever() {
+            return shares;
+        }
         let now = self.second(now);
         match text.standing().decided(now) {
             Some(shares) => shares,

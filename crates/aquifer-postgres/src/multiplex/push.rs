@@ -78,7 +78,9 @@ impl Pipeline {
     }
 
     fn encode_push(&mut self, sql: &Arc<str>, params: &dyn Params) -> Result<What> {
-        self.encode_closes(0);
+        if !self.closing.is_empty() {
+            self.encode_closes(0);
+        }
         if let Some(statement) = self.cache.find(sql)
             && self.encode_kept(&statement, params)?
         {

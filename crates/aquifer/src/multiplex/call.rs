@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aquifer_driver::{ParamBuf, RowBatch, Want};
+use tokio::time::Instant;
 
 use crate::text::Text;
 
@@ -34,6 +35,8 @@ pub(super) struct Call {
     pub(super) alone: bool,
     /// Nothing else was under way when it was sent: how long it takes is its own doing.
     pub(super) solo: bool,
+    /// When its answer was read.
+    pub(super) ended: Option<Instant>,
 }
 
 impl Call {
@@ -51,6 +54,7 @@ impl Call {
             makes_way: false,
             alone: false,
             solo: false,
+            ended: None,
         }
     }
 

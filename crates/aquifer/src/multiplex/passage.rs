@@ -49,7 +49,7 @@ pub(crate) struct Elsewhere {
 
 /// What happens to a call.
 enum Event {
-    Rows(RowBatch),
+    Rows(Box<RowBatch>),
     Restart,
     Over(Done),
     Late { sent: bool },
@@ -107,7 +107,7 @@ impl Passage<'_, '_> {
     }
 
     /// The call's end; `None` if it has to run on a connection of its own after all.
-    fn judge(&mut self, done: Done) -> Result<Option<(Outcome, Option<RowBatch>)>> {
+    fn judge(&mut self, done: Done) -> Result<Option<(Outcome, Option<Box<RowBatch>>)>> {
         let Done { call, part, answer, .. } = done;
         self.call = call;
         match answer {
@@ -136,7 +136,9 @@ impl Passage<'_, '_> {
 
     fn record(&self, error: Option<&Error>) {
         let label = self.db.scope().label.as_deref();
-        let total = self.started.elapsed();
+        // Until its answer was read: when its task is polled is another matter.
+        let ended = self.call.as_ref().and_then(|call| call.ended);
+        let total = ended.unwrap_or_else(Instant::now).saturating_duration_since(self.started);
         let waited = match (&self.call, self.queued) {
             (_, true) => total,
             (Some(call), _) => call.waited,
@@ -221,8 +223,13 @@ impl Passage<'_, '_> {
                 Err(error) => return Err(self.fail(error)),
             };
             let here = self.call.as_ref().map(|call| &call.rows);
-            let batches = [early.as_ref(), part.as_ref(), here];
-            let row = batches.into_iter().flatten().find_map(|batch| batch.row(0));
+            let row = match (&early, &part) {
+                (None, None) => here.and_then(|rows| rows.row(0)),
+                (early, part) => {
+                    let batches = [early.as_deref(), part.as_deref(), here];
+                    batches.into_iter().flatten().find_map(|batch| batch.row(0))
+                }
+            };
             let first = match row {
                 Some(row) => row
                     .columns()

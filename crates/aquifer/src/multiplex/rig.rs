@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use aquifer_driver::multiplex::{Answers, Room, Ticket};
 use aquifer_driver::{Error, ErrorKind, Outcome, Result, Retry, RowBatch};
+use tokio::time::Instant;
 
 use super::call::Call;
 use super::state::{Landed, Landing, NOBODY, Rig};
@@ -48,6 +49,8 @@ struct Aloft {
     stopping: bool,
     /// A commit was not waited for to its end: stopping what holds up others does harm.
     unreplicated: bool,
+    /// When what has come was read: one look at the clock for all.
+    now: Option<Instant>,
 }
 
 struct Flight {
@@ -70,7 +73,10 @@ impl Aloft {
         if std::mem::replace(&mut flight.over, true) {
             return;
         }
-        let (at, call) = (flight.at, flight.call.take());
+        let (at, mut call) = (flight.at, flight.call.take());
+        if let Some(call) = &mut call {
+            call.ended = Some(*self.now.get_or_insert_with(Instant::now));
+        }
         self.landed.push_back(Landed { at, call, how });
         while self.flights.front().is_some_and(|flight| flight.over) {
             self.flights.pop_front();
@@ -127,6 +133,7 @@ impl Line {
                 base: 0,
                 landed: VecDeque::new(),
                 stopping: false,
+                now: None,
                 unreplicated: false,
             },
             waker,
@@ -198,6 +205,7 @@ impl Line {
             self.segments += 1;
         }
         let mut cx = Context::from_waker(&self.waker);
+        self.aloft.now = None;
         let polled = multiplex.poll_drive(&mut cx, &mut self.aloft);
         self.clear = polled.is_ready();
         match polled {

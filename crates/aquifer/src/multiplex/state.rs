@@ -120,7 +120,7 @@ pub(super) enum Turn<R> {
     /// Gets a connection for this line, and asks again.
     Open(usize),
     /// Takes rows; there are more.
-    Rows(RowBatch),
+    Rows(Box<RowBatch>),
     /// Forgets the rows it has: the statement begins again.
     Restart,
     /// Has its answer, and the rows that were not taken before.
@@ -132,7 +132,7 @@ pub(super) enum Turn<R> {
 #[derive(Debug)]
 pub(super) struct Done {
     pub(super) call: Option<Box<Call>>,
-    pub(super) part: Option<RowBatch>,
+    pub(super) part: Option<Box<RowBatch>>,
     pub(super) answer: Answer,
     /// To be dropped without the lock.
     pub(super) _waker: Option<Waker>,
@@ -155,8 +155,8 @@ struct Place {
     waker: Option<Waker>,
     /// While it is queued or told.
     call: Option<Box<Call>>,
-    /// Rows that it has not taken yet.
-    part: Option<RowBatch>,
+    /// Rows that it has not taken yet: in a box, because few have any, and this is moved about.
+    part: Option<Box<RowBatch>>,
     /// Rows were handed over.
     parted: bool,
     /// Rows that were handed over are void.
@@ -548,7 +548,7 @@ impl<R: Rig> State<R> {
             if place.part.is_none() {
                 let mut next = RowBatch::new();
                 next.set_columns(rows.columns());
-                place.part = Some(std::mem::replace(rows, next));
+                place.part = Some(Box::new(std::mem::replace(rows, next)));
                 place.parted = true;
                 // There is room again.
                 line.signalled = true;
