@@ -10,7 +10,7 @@ use crate::text::Text;
 
 /// Memory that a call keeps for arguments, and for rows, until it is used again.
 const KEEP: usize = 1024;
-const KEEP_ROWS: usize = 8 * 1024;
+const KEEP_ROWS: usize = 4 * 1024;
 
 /// A statement with its arguments and rows. It goes round: from a caller to the queue, to a connection, and back.
 #[derive(Debug)]

@@ -157,6 +157,7 @@ impl Mux {
             patience: ticks(options.recover_timeout),
             idle: ticks(keeper::IDLE),
             queue: options.acquire_timeout,
+            even: mode == Multiplexing::Statements,
         };
         let lines = connections as usize;
         Arc::new_cyclic(|me: &Weak<Self>| Self {

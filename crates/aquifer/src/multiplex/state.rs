@@ -34,7 +34,7 @@ const PASS_MAX: usize = 64;
 const PLACES_KEPT: usize = 256;
 
 /// Calls kept to be used again.
-const SPARE_MAX: usize = 256;
+const SPARE_MAX: usize = 1024;
 
 /// Connections that may be lost under one call.
 const LOST_MAX: u32 = 3;
@@ -450,20 +450,52 @@ impl<R: Rig> State<R> {
     /// Where the queue's next calls go.
     fn choose(&self) -> Option<Choice> {
         let (mut busy, mut opening) = (false, false);
+        let mut least = None;
         for (index, line) in self.lines.iter().enumerate() {
             match line.phase {
-                Phase::Here(_) if line.has_room() => return Some(Choice::Take(index)),
+                Phase::Here(_) if !self.bounds.even && line.has_room() => {
+                    return Some(Choice::Take(index));
+                }
+                Phase::Here(_) if line.has_room() => {
+                    let under_way = line.order.len();
+                    if least.is_none_or(|(_, others)| under_way < others) {
+                        least = Some((index, under_way));
+                    }
+                }
                 Phase::Opening => opening = true,
                 Phase::Out => busy |= line.has_room(),
                 Phase::Here(_) | Phase::Vacant => {}
             }
         }
+        if let Some((index, under_way)) = least
+            && (opening || under_way + self.queue.len() <= SPREAD)
+        {
+            return Some(Choice::Take(index));
+        }
+        let least = least.map(|(index, _)| Choice::Take(index));
         // Whoever drives the one that has room will look at the queue before he leaves.
-        if opening || (busy && self.queue.len() < SPREAD) {
+        if least.is_none() && (opening || (busy && self.queue.len() < SPREAD)) {
             return None;
         }
-        let vacant = self.lines.iter().position(|line| matches!(line.phase, Phase::Vacant))?;
-        Some(Choice::Open(vacant))
+        match self.lines.iter().position(|line| matches!(line.phase, Phase::Vacant)) {
+            Some(vacant) => Some(Choice::Open(vacant)),
+            None => least,
+        }
+    }
+
+    /// How many this line may have under way: its depth, or what is its even part of all.
+    fn quota(&self, index: usize) -> usize {
+        let depth = self.lines[index].depth;
+        if !self.bounds.even {
+            return depth;
+        }
+        let (mut all, mut lines) = (self.queue.len(), 0);
+        for line in &self.lines {
+            if matches!(line.phase, Phase::Here(_) | Phase::Out) && !line.is_barred() {
+                (all, lines) = (all + line.order.len(), lines + 1);
+            }
+        }
+        all.div_ceil(lines.max(1)).min(depth)
     }
 
     /// Takes a rig out, with what it is to send.
@@ -489,7 +521,9 @@ impl<R: Rig> State<R> {
     fn fill(&mut self, index: usize, rig: &mut R, new: bool) {
         let before = self.lines[index].order.len();
         let mut boarded = 0;
+        let quota = self.quota(index);
         while self.lines[index].has_room()
+            && self.lines[index].order.len() < quota
             && let Some(at) = self.queue.pop_front()
         {
             let place = &mut self.places[at as usize];
@@ -693,8 +727,10 @@ impl<R: Rig> State<R> {
             line.vacate();
             return Settled::Back { waker: self.hand_on(index), gone: Some(rig) };
         }
-        let more = line.signalled || (!self.led && !self.queue.is_empty() && line.has_room());
+        let (signalled, room) = (line.signalled, line.has_room());
         line.phase = Phase::Here(rig);
+        let takes = || room && self.lines[index].order.len() < self.quota(index);
+        let more = signalled || (!self.led && !self.queue.is_empty() && takes());
         if more
             && again
             && let Some(held) = self.take(index)

@@ -136,6 +136,10 @@ const LINES: usize = 2;
 
 impl World {
     fn new() -> Self {
+        Self::with(false)
+    }
+
+    fn with(even: bool) -> Self {
         let bounds = Bounds {
             slow: 3,
             hold: 20,
@@ -144,6 +148,7 @@ impl World {
             patience: 1000,
             idle: 200,
             queue: Duration::from_secs(3600),
+            even,
         };
         let texts = Texts::new(&Dialect::new("fake", Grammar::Sqlite), 4);
         Self {
@@ -392,8 +397,9 @@ proptest! {
     #[test]
     fn whoever_comes_when_woken_is_answered_without_a_keeper(
         steps in prop::collection::vec(step(false), 1..150),
+        even in any::<bool>(),
     ) {
-        let mut world = World::new();
+        let mut world = World::with(even);
         steps.into_iter().for_each(|step| world.step(step));
         world.calm_down();
         // A caller who leaves last leaves what is under way behind; that is the keeper's.
@@ -408,8 +414,11 @@ proptest! {
     }
 
     #[test]
-    fn with_a_keeper_all_ends_well(steps in prop::collection::vec(step(true), 1..200)) {
-        let mut world = World::new();
+    fn with_a_keeper_all_ends_well(
+        steps in prop::collection::vec(step(true), 1..200),
+        even in any::<bool>(),
+    ) {
+        let mut world = World::with(even);
         steps.into_iter().for_each(|step| world.step(step));
         for _ in 0..20 {
             world.calm_down();
@@ -452,6 +461,36 @@ fn the_first_connection_is_filled_before_the_next_is_opened() {
     assert_eq!(world.state.queue.len(), 36);
     world.calm_down();
     assert_eq!(world.told, 100);
+}
+
+#[test]
+fn where_each_is_confirmed_by_itself_all_connections_have_as_much_under_way() {
+    let mut world = World::with(true);
+    (0..100).for_each(|_| world.enter());
+    world.poll_all();
+    world.open();
+    world.calm_down();
+    // The second connection is opened by whoever comes while the first has work, and waits for nobody.
+    (0..10).for_each(|_| world.enter());
+    world.calm_down();
+    assert_eq!(world.told, 110);
+    assert!(world.state.lines.iter().all(Line::is_here), "{:?}", world.state);
+    (0..40).for_each(|_| world.enter());
+    let all: Vec<u32> = world.callers.keys().copied().collect();
+    all.into_iter().for_each(|at| world.turn(at));
+    while world.drivers.iter().any(|driver| driver.rounds == 0) {
+        let fresh = world.drivers.iter().position(|driver| driver.rounds == 0).unwrap();
+        world.go_on(fresh, 0, 0);
+    }
+    let under_way = |world: &World| -> Vec<usize> {
+        world.state.lines.iter().map(|line| line.order.len()).collect()
+    };
+    assert_eq!(under_way(&world), [20, 20]);
+    world.calm_down();
+    // Few need no second one.
+    (0..3).for_each(|_| world.enter());
+    world.calm_down();
+    assert_eq!(world.told, 153);
 }
 
 #[test]

@@ -47,6 +47,8 @@ pub(in super::super) struct Bounds {
     pub(in super::super) idle: u64,
     /// A call waits in the queue for no longer.
     pub(in super::super) queue: Duration,
+    /// All connections have as much under way, rather than the first as much as it takes.
+    pub(in super::super) even: bool,
 }
 
 impl<R: Rig> State<R> {
