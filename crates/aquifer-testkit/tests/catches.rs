@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use aquifer_driver::multiplex::{Answers, Multiplex, Room, Ticket};
 use aquifer_driver::{
     Access, BoxFuture, Canceller, Command, Connection, Connector, Counters, Description, Dialect,
-    Error, ErrorKind, Layout, Outcome, Result, RowBatch, Status, Step, Want,
+    Error, ErrorKind, Layout, Outcome, Params, Result, RowBatch, Status, Step, Want,
 };
 use aquifer_testkit::conformance::{Ending, Target, checks, run, run_check};
 use aquifer_testkit::fake::{FakeOptions, FakeServer, Operation};
@@ -44,6 +45,10 @@ enum Flaw {
     IgnoresWant,
     /// Its counters start anew now and then.
     CountersFall,
+    /// Says of what a neighbour's error has kept from running that it is done.
+    HidesWhatDidNotRun,
+    /// Tells several callers in the wrong order.
+    AnswersBackwards,
 }
 
 struct Flawed {
@@ -61,6 +66,7 @@ impl Connector for Flawed {
                 waker: None,
                 gathered: Vec::new(),
                 asked: std::cell::Cell::new(0),
+                owed: 0,
             }) as Box<dyn Connection>)
         })
     }
@@ -84,6 +90,7 @@ struct FlawedConnection {
     waker: Option<Waker>,
     gathered: Vec<Vec<u8>>,
     asked: std::cell::Cell<u64>,
+    owed: usize,
 }
 
 impl FlawedConnection {
@@ -225,6 +232,11 @@ impl Connection for FlawedConnection {
         self.inner.counters()
     }
 
+    fn multiplex(&mut self) -> Option<&mut dyn Multiplex> {
+        self.owed = self.inner.multiplex()?.owed();
+        Some(self)
+    }
+
     fn as_any_mut(&mut self) -> &mut dyn Any {
         self.inner.as_any_mut()
     }
@@ -234,9 +246,67 @@ impl Connection for FlawedConnection {
     }
 }
 
+/// Hands on what it is told, with the flaw.
+struct FlawedAnswers<'a> {
+    inner: &'a mut dyn Answers,
+    flaw: Flaw,
+    told: Vec<(Ticket, Result<Outcome>)>,
+}
+
+impl Answers for FlawedAnswers<'_> {
+    fn room(&mut self, ticket: Ticket) -> Room<'_> {
+        self.inner.room(ticket)
+    }
+
+    fn answered(&mut self, ticket: Ticket, answer: Result<Outcome>) {
+        match self.flaw {
+            Flaw::AnswersBackwards => self.told.push((ticket, answer)),
+            _ => self.inner.answered(ticket, answer),
+        }
+    }
+
+    fn not_run(&mut self, ticket: Ticket) {
+        match self.flaw {
+            Flaw::HidesWhatDidNotRun => self.inner.answered(ticket, Ok(Outcome::default())),
+            _ => self.inner.not_run(ticket),
+        }
+    }
+}
+
+impl Multiplex for FlawedConnection {
+    fn push(
+        &mut self,
+        ticket: Ticket,
+        sql: &Arc<str>,
+        params: &dyn Params,
+        want: Want,
+    ) -> Result<()> {
+        let pushed = self.inner.multiplex().unwrap().push(ticket, sql, params, want);
+        self.owed = self.inner.multiplex().unwrap().owed();
+        pushed
+    }
+
+    fn end_segment(&mut self) {
+        self.inner.multiplex().unwrap().end_segment();
+    }
+
+    fn owed(&self) -> usize {
+        self.owed
+    }
+
+    fn poll_drive(&mut self, cx: &mut Context<'_>, answers: &mut dyn Answers) -> Poll<Result<()>> {
+        let mut flawed = FlawedAnswers { inner: answers, flaw: self.flaw, told: Vec::new() };
+        let polled = self.inner.multiplex().unwrap().poll_drive(cx, &mut flawed);
+        for (ticket, answer) in flawed.told.into_iter().rev() {
+            answers.answered(ticket, answer);
+        }
+        polled
+    }
+}
+
 fn target(flaw: Flaw) -> Target {
     Target::new("SELECT n FROM series(1, ?)", move || {
-        let server = FakeServer::with_options(FakeOptions::like_sqlite());
+        let server = FakeServer::with_options(FakeOptions::like_sqlite().multiplexes(true));
         if flaw == Flaw::KeepsTheFirstWaker {
             // Somebody must have to be woken.
             server.set_latency(Operation::Execute, Some(Duration::from_millis(1)));
@@ -287,6 +357,16 @@ fn each_flaw_fails_the_check_that_names_its_rule() {
         (Flaw::MixesUpKinds, "errors::a_unique_violation", "kind UniqueViolation"),
         (Flaw::IgnoresWant, "execute::want_outcome_gives_no_rows", "reads no rows"),
         (Flaw::CountersFall, "lifecycle::counters_never_fall", "counters never fall"),
+        (
+            Flaw::HidesWhatDidNotRun,
+            "multiplex::an_error_is_its_own_statements_and_those_behind_it_run_again",
+            "nothing of its segment runs",
+        ),
+        (
+            Flaw::AnswersBackwards,
+            "multiplex::answers_come_in_the_order_of_the_statements",
+            "in the order of the statements",
+        ),
     ] {
         match ending(flaw, name) {
             Ending::Failed(why) => assert!(why.contains(part), "{flaw:?}, {name}: {why}"),

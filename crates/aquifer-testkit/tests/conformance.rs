@@ -106,3 +106,21 @@ mod pending_everywhere {
         yielding
     ));
 }
+
+/// Sessions that run statements of several callers.
+mod shared {
+    use super::*;
+    aquifer_testkit::conformance_suite!(|| target(
+        &FakeOptions::like_postgres().multiplexes(true),
+        plain
+    ));
+}
+
+/// The same, pending wherever the contract allows it.
+mod shared_pending_everywhere {
+    use super::*;
+    aquifer_testkit::conformance_suite!(|| target(
+        &FakeOptions::like_postgres().multiplexes(true),
+        yielding
+    ));
+}

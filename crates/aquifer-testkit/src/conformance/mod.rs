@@ -51,6 +51,8 @@ mod connect;
 mod errors;
 mod execute;
 mod lifecycle;
+mod multiplex;
+mod queue;
 mod rows;
 mod script;
 mod statements;
@@ -173,6 +175,26 @@ macro_rules! __conformance_checks {
                 a_bad_argument_refuses_the_whole_batch
                 many_equal_texts_are_prepared_once
                 an_atomic_batch_is_all_or_nothing
+            }
+            queue {
+                they_run_in_order_before_the_command
+                they_and_the_command_are_one_flight
+                a_commit_sends_and_keeps_them
+                a_ping_sends_them
+                a_failed_one_is_the_commands_error_with_its_number
+                no_commit_takes_effect_behind_a_failed_one
+                one_that_cannot_be_sent_is_named_and_nothing_is_sent
+            }
+            multiplex {
+                answers_come_in_the_order_of_the_statements
+                an_error_is_its_own_statements_and_those_behind_it_run_again
+                writes_in_segments_of_their_own_are_each_kept_or_not
+                wants_are_each_statements_own
+                a_large_result_waits_for_room_and_is_whole
+                rows_that_nobody_reads_are_skipped
+                what_cannot_be_sent_is_refused_alone
+                a_stop_ends_what_runs_and_nothing_is_lost
+                what_is_abandoned_is_read_off
             }
             script {
                 every_statement_gives_a_result_set
