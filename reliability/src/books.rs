@@ -39,7 +39,8 @@ impl Books {
         let sql = match self.engine {
             Engine::Sqlite => return self.writers().await,
             Engine::Postgres => {
-                "SELECT pid::bigint AS id, state = 'active' AS running, state LIKE 'idle in%' AS in_transaction, \
+                "SELECT pid::bigint AS id, state = 'active' AS running, \
+                        state LIKE 'idle in%' OR backend_xid IS NOT NULL AS in_transaction, \
                         (-1)::bigint AS prepared \
                  FROM pg_stat_activity \
                  WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"

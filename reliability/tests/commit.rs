@@ -315,13 +315,20 @@ async fn stranded(engine: Engine, how: How) {
             0 => When::Messages(random.below(1 + counts.messages(side))),
             _ => When::Bytes(random.below(counts.bytes(side))),
         };
-        // Nothing is queued: what is lost is the COMMIT, or its answer.
-        let on = *random.pick(&[On::Lent, On::Held]);
+        // What is lost is the COMMIT, or its answer, or the flight that it stands in: a mark's goes alone.
+        let on = *random.pick(match how {
+            How::Marked => &[On::Lent, On::Held],
+            _ => &[On::Lent, On::Held, On::LastQueued],
+        });
         stage.strike(how, Fault::new(side, when, What::Strand), on).await;
         struck += 1;
     }
-    // Those that had committed are the network's to end; none is in a transaction.
-    stage.books.at_rest(Duration::from_secs(20)).await;
+    // Those that had committed, or asked, are the network's to end; none is in a transaction.
+    let until = std::time::Instant::now() + Duration::from_secs(20);
+    while stage.books.sessions().await.iter().any(|session| session.in_transaction) {
+        assert!(std::time::Instant::now() < until, "{:?}", stage.books.sessions().await);
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
     let there = arena.direct().open().unwrap();
     stage.record.compare(&there.select(THERE, ()).await.unwrap());
     stage.record.print(engine, soak.seed);

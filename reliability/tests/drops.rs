@@ -296,3 +296,52 @@ async fn postgres_listening_dropped_at_every_poll() {
     }
     assert!(sender.close().await.is_clean());
 }
+
+/// A transaction that is dropped is over for whoever has its connection next: the one who holds it, and the one who gets
+/// it from the pool, which keeps it.
+async fn a_dropped_transaction_is_rolled_back(engine: Engine) {
+    let arena = Arena::new(engine).await;
+    let db = arena.direct().max_open(1).open().unwrap();
+    let other = arena.direct().max_open(1).open().unwrap();
+    let insert = "INSERT INTO marks (tag, part) VALUES (?, ?)";
+    let tags = "SELECT tag FROM marks ORDER BY tag";
+    let mut conn = db.acquire().await.unwrap();
+    let mut tx = conn.begin().await.unwrap();
+    tx.exec(insert, (1, 1)).await.unwrap();
+    drop(tx);
+    conn.exec(insert, (2, 1)).await.unwrap();
+    // Not within what was dropped: others see it while the connection is held.
+    assert_eq!(other.select::<i64>(tags, ()).await.unwrap(), [2], "{engine}");
+    let mut tx = conn.begin().await.unwrap();
+    tx.exec(insert, (3, 1)).await.unwrap();
+    drop(tx);
+    drop(conn);
+    settled(&db, "a transaction dropped with its connection").await;
+    // Nobody has borrowed it since, and nothing is locked.
+    other.exec("UPDATE marks SET part = 2", ()).await.unwrap();
+    other.exec("DELETE FROM marks WHERE tag = 3", ()).await.unwrap();
+    let mut tx = db.begin().await.unwrap();
+    tx.exec(insert, (4, 1)).await.unwrap();
+    tx.exec("UPDATE marks SET part = 3 WHERE tag = 2", ()).await.unwrap();
+    drop(tx);
+    db.exec(insert, (5, 1)).await.unwrap();
+    assert_eq!(other.select::<i64>(tags, ()).await.unwrap(), [2, 5], "{engine}");
+    // By a rollback, not by the end of its session.
+    let stats = db.stats();
+    assert_eq!((stats.connects_ok, stats.closed_total()), (1, 0), "{engine}: {stats:#?}");
+}
+
+#[tokio::test]
+async fn sqlite_dropped_transactions_are_rolled_back_and_their_connections_kept() {
+    a_dropped_transaction_is_rolled_back(Engine::Sqlite).await;
+}
+
+#[tokio::test]
+async fn postgres_dropped_transactions_are_rolled_back_and_their_connections_kept() {
+    a_dropped_transaction_is_rolled_back(Engine::Postgres).await;
+}
+
+#[tokio::test]
+async fn mysql_dropped_transactions_are_rolled_back_and_their_connections_kept() {
+    a_dropped_transaction_is_rolled_back(Engine::Mysql).await;
+}
