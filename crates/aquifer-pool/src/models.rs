@@ -7,7 +7,7 @@
 use std::{
     convert::Infallible,
     future::Future,
-    pin::{Pin, pin},
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU32, Ordering::SeqCst},
@@ -16,6 +16,7 @@ use std::{
     time::Duration,
 };
 
+use aquifer_testkit::at_most;
 use shuttle::{
     rand::{Rng, thread_rng},
     thread,
@@ -229,29 +230,10 @@ fn borrow(pool: &Pool<Server>, fate: Fate) -> Result<(), AcquireErrorKind> {
     Ok(())
 }
 
-/// Polls at most so many times, then drops.
-struct AtMost<F>(Pin<Box<F>>, u32);
-
-impl<F: Future> Future for AtMost<F> {
-    type Output = Option<F::Output>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        if self.1 == 0 {
-            return Poll::Ready(None);
-        }
-        self.1 -= 1;
-        match self.0.as_mut().poll(cx) {
-            Poll::Ready(output) => Poll::Ready(Some(output)),
-            Poll::Pending if self.1 == 0 => Poll::Ready(None),
-            Poll::Pending => Poll::Pending,
-        }
-    }
-}
-
 /// Asks, and goes away after so many polls.
-fn give_up(pool: &Pool<Server>, polls: u32) {
-    let mut asking = pin!(AtMost(Box::pin(pool.acquire(&within(ms(60_000)))), polls));
-    if let Some(outcome) = block_on(asking.as_mut()) {
+fn give_up(pool: &Pool<Server>, polls: usize) {
+    let mut asking = pin!(pool.acquire(&within(ms(60_000))));
+    if let Some(outcome) = block_on(at_most(polls, asking.as_mut())) {
         use_it(&mut outcome.expect("no time passes"));
     }
     // Other steps between the last poll and the drop.

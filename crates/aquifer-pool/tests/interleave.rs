@@ -4,7 +4,7 @@ mod common;
 
 use std::{
     future::Future,
-    pin::{Pin, pin},
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering::SeqCst},
@@ -14,30 +14,12 @@ use std::{
 };
 
 use aquifer_pool::{AcquireErrorKind, CloseReason, Fate, Hooks, Pool, PoolOptions, TimeoutKind};
+use aquifer_testkit::at_most;
 use common::*;
 use tokio::{
     runtime::{Builder, Runtime},
     time::{Instant, sleep, timeout},
 };
-
-/// Polls a future at most so many times.
-struct AtMost<F>(Pin<Box<F>>, u32);
-
-impl<F: Future> Future for AtMost<F> {
-    type Output = Option<F::Output>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        if self.1 == 0 {
-            return Poll::Ready(None);
-        }
-        self.1 -= 1;
-        match self.0.as_mut().poll(cx) {
-            Poll::Ready(output) => Poll::Ready(Some(output)),
-            Poll::Pending if self.1 == 0 => Poll::Ready(None),
-            Poll::Pending => Poll::Pending,
-        }
-    }
-}
 
 fn runtime() -> Runtime {
     Builder::new_current_thread().enable_all().build().unwrap()
@@ -93,7 +75,7 @@ async fn an_acquire_dropped_at_any_poll_loses_nothing() {
             let acquire = asking.acquire(&request());
             let attempt = tokio::select! {
                 biased;
-                attempt = AtMost(Box::pin(acquire), polls) => attempt,
+                attempt = at_most(polls, acquire) => attempt,
                 () = async { let _ = go.send(()); std::future::pending().await } => None,
             };
             if let Some(outcome) = attempt {
@@ -161,7 +143,7 @@ async fn ten_thousand_waiters_with_random_cancellation_over_ten_connections() {
         let (pool, served) = (pool.clone(), Arc::clone(&served));
         let (patience, work, fate) = (random(4_000), random(4), random(50));
         tasks.push(tokio::spawn(async move {
-            let budget = AtMost(Box::pin(pool.acquire(&within(ms(60_000)))), u32::MAX);
+            let budget = at_most(usize::MAX, pool.acquire(&within(ms(60_000))));
             if let Ok(Some(lease)) = timeout(ms(patience), budget).await {
                 let mut lease = lease.unwrap();
                 served.fetch_add(1, SeqCst);
@@ -342,7 +324,7 @@ fn a_wait_that_moves_to_another_runtime_takes_its_deadline_along() {
     let first = runtime();
     let _held = first.block_on(pool.acquire(&request())).unwrap();
     let mut acquire = Box::pin(pool.acquire(&within(ms(500))));
-    let begun = first.block_on(AtMost(Box::pin(acquire.as_mut()), 1));
+    let begun = first.block_on(at_most(1, acquire.as_mut()));
     assert!(begun.is_none());
     // The first runtime, whose maintenance task looked at the deadline, is not driven any more.
     let second = Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
@@ -427,9 +409,9 @@ fn a_storm_from_many_threads_loses_nothing() {
                             tokio::spawn(async move {
                                 for turn in 0..500u64 {
                                     let dice = (thread * 7 + task * 31 + turn * 13) % 23;
-                                    let polls = if dice < 4 { dice as u32 } else { u32::MAX };
+                                    let polls = if dice < 4 { dice as usize } else { usize::MAX };
                                     let acquire = Box::pin(pool.acquire(&within(ms(30_000))));
-                                    let Some(outcome) = AtMost(acquire, polls).await else {
+                                    let Some(outcome) = at_most(polls, acquire).await else {
                                         continue;
                                     };
                                     let mut lease = outcome.unwrap();

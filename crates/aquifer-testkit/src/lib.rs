@@ -10,6 +10,7 @@
 //! | testing through a pooler | `pgbouncer` (the same feature) |
 //! | a network that fails | `faults` (the same feature): a proxy that cuts, delays and corrupts on command |
 //! | malformed, hostile and rare streams | `scripted` (the same feature): a server that plays a script |
+//! | threads in every order | `models` (a feature): many orders of a model's steps, by `shuttle` |
 //! | dropping futures everywhere | [`drop_at_every_poll`], and [`Yielding`] around any driver |
 //! | time | [`ManualClock`], or tokio's paused clock; [`Gate`] to hold one operation |
 //! | counting | [`allocations`], [`TaskWatch`], [`Meter`] |
@@ -59,6 +60,8 @@ pub mod fake;
 #[cfg(all(unix, feature = "postgres"))]
 pub mod faults;
 mod gate;
+#[cfg(feature = "models")]
+pub mod models;
 #[cfg(all(unix, feature = "mysql"))]
 pub mod mysql;
 #[cfg(all(unix, feature = "postgres"))]
