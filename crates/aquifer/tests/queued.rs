@@ -661,3 +661,32 @@ async fn sqlite_takes_the_queue_and_the_commit_in_one_hop() -> Result<()> {
     assert_eq!(hops().await?, 2, "BEGIN IMMEDIATE, and all the rest");
     Ok(())
 }
+
+/// The engines whose drivers find out before anything is sent: a number that is none is not to be had there.
+#[tokio::test]
+async fn an_argument_that_cannot_be_sent_is_named_with_its_statement() -> Result<()> {
+    let file = File::new();
+    let on_sqlite = tanks(&format!("sqlite://{}", file.0.display()), file).await?;
+    let database = MYSQL.fresh_database().unwrap();
+    let on_mysql = tanks(&database.url().to_owned(), ()).await?;
+    let written = MYSQL.fresh_database().unwrap();
+    let url = written.url();
+    let between = if url.contains('?') { '&' } else { '?' };
+    let on_written = tanks(&format!("{url}{between}interpolateParams=true"), ()).await?;
+    for db in [&on_sqlite.0, &on_mysql.0, &on_written.0] {
+        // Rows that go together, and statements of their own; known, and not.
+        for sql in [TAKE, "DELETE FROM tanks WHERE litres < ? AND id > ?", ADD, ADD] {
+            let mut tx = db.begin().await?;
+            tx.enqueue(TAKE, (1, 1)).await?;
+            tx.enqueue(sql, (1.5, 7)).await?;
+            tx.enqueue(sql, (f64::NAN, 8)).await?;
+            tx.enqueue(sql, (2.5, 9)).await?;
+            let error = tx.commit().await.unwrap_err();
+            let said = (error.kind(), error.statement(), error.nothing_sent());
+            assert_eq!(said, (ErrorKind::Argument, Some(3), true), "{sql}: {error}");
+            assert!(error.hint().is_some_and(|hint| hint.contains(sql)), "{sql}: {error:?}");
+        }
+        assert_eq!(all(db).await?, [(1, 100), (2, 100)]);
+    }
+    Ok(())
+}

@@ -28,6 +28,7 @@ use aquifer_driver::{
 };
 
 use super::Pipeline;
+use super::command::of_statement;
 use super::job::{Action, Arguments, Job, Role, Settled};
 use crate::insert::OneRow;
 use crate::protocol::reader::{Reader, malformed};
@@ -147,11 +148,12 @@ impl Pipeline {
         statement: Option<Arc<Statement>>,
     ) -> Result<()> {
         let mut scratch = Vec::new();
-        for item in (first..first + count).filter_map(|index| batch.get(index)) {
+        for index in first..first + count {
+            let Some(item) = batch.get(index) else { break };
             if let Some(statement) = &statement {
-                statement.check_count(item.count())?;
+                statement.check_count(item.count()).map_err(of_statement(index))?;
             }
-            bulk::check(&item, self.clock(), &mut scratch)?;
+            bulk::check(&item, self.clock(), &mut scratch).map_err(of_statement(index))?;
         }
         let Some(item) = batch.get(first) else { return Ok(()) };
         let mut job = sibling(Action::Bulk);

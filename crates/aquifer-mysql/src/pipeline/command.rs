@@ -495,12 +495,12 @@ impl Pipeline {
             return self.written_batch(batch, waits);
         }
         let mut unknown: Vec<&Arc<str>> = Vec::new();
-        for item in batch.iter() {
+        for (at, item) in batch.iter().enumerate() {
             if unknown.last().is_none_or(|last| ***last != **item.sql)
                 && self.cache.find(item.sql).is_none()
                 && !unknown.iter().any(|text| ***text == **item.sql)
             {
-                check_sql(item.sql)?;
+                check_sql(item.sql).map_err(of_statement(at))?;
                 unknown.push(item.sql);
             }
         }
@@ -533,7 +533,7 @@ impl Pipeline {
             match self.cache.find(item.sql) {
                 Some(statement) => {
                     self.counters.cache_hits += 1;
-                    self.known(job, statement, &item)?;
+                    self.known(job, statement, &item).map_err(of_statement(index - 1))?;
                     if let Some(job) = self.jobs.back_mut()
                         && matches!(job.arguments, Arguments::Flight(_))
                     {
@@ -542,7 +542,8 @@ impl Pipeline {
                 }
                 None => {
                     self.learn_for(item.sql, &mut unknown);
-                    self.unknown(job, Arc::clone(item.sql), &item)?;
+                    let added = self.unknown(job, Arc::clone(item.sql), &item);
+                    added.map_err(of_statement(index - 1))?;
                 }
             }
         }
@@ -562,24 +563,25 @@ impl Pipeline {
     fn written_batch(&mut self, batch: &Batch, waits: bool) -> Result<()> {
         if batch.len() > 1 && batch.iter().any(|item| item.count() > 0) {
             let mut checked: Option<&Arc<str>> = None;
-            for item in batch.iter() {
+            for (at, item) in batch.iter().enumerate() {
                 if checked.is_none_or(|last| !Arc::ptr_eq(last, item.sql)) {
-                    check_mode(item.sql)?;
+                    check_mode(item.sql).map_err(of_statement(at))?;
                     checked = Some(item.sql);
                 }
             }
         }
-        for item in batch.iter() {
+        for (at, item) in batch.iter().enumerate() {
             let mut job = Job::new(Action::Execute, Role::Statement);
             job.sibling = true;
             job.waits = waits;
             job.want = item.want;
-            if !self.write_in(&mut job, item.sql, &item)? {
-                return Err(Error::new(
+            if !self.write_in(&mut job, item.sql, &item).map_err(of_statement(at))? {
+                let error = Error::new(
                     ErrorKind::Argument,
                     "a statement of the batch may be several, and arguments are written into texts",
                 )
-                .with_hint("run it alone, or set `interpolateParams=false`"));
+                .with_hint("run it alone, or set `interpolateParams=false`");
+                return Err(of_statement(at)(error));
             }
             self.add(job);
         }
@@ -803,4 +805,10 @@ fn level_text(level: Isolation) -> &'static str {
         Isolation::RepeatableRead => "REPEATABLE READ",
         _ => "SERIALIZABLE",
     }
+}
+
+/// What keeps a batch from being sent, with the number of the statement at `index`.
+pub(super) fn of_statement(index: usize) -> impl Fn(Error) -> Error {
+    let number = u32::try_from(index + 1).unwrap_or(u32::MAX);
+    move |error| error.with_statement(number).with_nothing_sent(true)
 }

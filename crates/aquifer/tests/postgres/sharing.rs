@@ -142,6 +142,9 @@ async fn key_words_are_those_of_the_server() -> Result<()> {
     let words: Vec<(String, String)> =
         db.select("SELECT word, catcode::text FROM pg_get_keywords()", ()).await?;
     assert!(words.len() > 400);
+    // What 15 lets be a function's name is treated as one for every version, so later ones may have more syntax.
+    let version: i32 = db.get("SELECT current_setting('server_version_num')::int4", ()).await?;
+    let exact = version < 160_000;
     for (word, role) in &words {
         let sharing = sharing(&format!("SELECT {word}(1)"), &Lexis::postgres());
         let called = sharing.functions.iter().any(|name| **name == **word);
@@ -149,7 +152,8 @@ async fn key_words_are_those_of_the_server() -> Result<()> {
         let exempt = ["substring", "overlay", "treat"].contains(&&**word);
         let may_be = exempt || role == "U" || role == "T";
         let never = matches!(sharing.verdict, Verdict::Never(_));
-        assert!(called == may_be || (never && may_be), "{word} ({role}): {sharing:?}");
+        let right = called == may_be || (never && may_be) || (called && !exact);
+        assert!(right, "{word} ({role}), version {version}: {sharing:?}");
     }
     Ok(())
 }
