@@ -668,7 +668,7 @@ async fn an_argument_that_cannot_be_sent_is_named_with_its_statement() -> Result
     let file = File::new();
     let on_sqlite = tanks(&format!("sqlite://{}", file.0.display()), file).await?;
     let database = MYSQL.fresh_database().unwrap();
-    let on_mysql = tanks(&database.url().to_owned(), ()).await?;
+    let on_mysql = tanks(database.url(), ()).await?;
     let written = MYSQL.fresh_database().unwrap();
     let url = written.url();
     let between = if url.contains('?') { '&' } else { '?' };
