@@ -167,6 +167,15 @@ impl Stage {
         while self.db.ping().await.is_err() {}
     }
 
+    /// Those that had committed, or asked, are the network's to end; none is in a transaction.
+    async fn none_in_a_transaction(&self) {
+        let until = std::time::Instant::now() + Duration::from_secs(20);
+        while self.books.sessions().await.iter().any(|session| session.in_transaction) {
+            assert!(std::time::Instant::now() < until, "{:?}", self.books.sessions().await);
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
     async fn begin(&self, how: How) -> aquifer::Tx {
         self.db.begin_with(how.options()).await.unwrap()
     }
@@ -322,13 +331,14 @@ async fn stranded(engine: Engine, how: How) {
         });
         stage.strike(how, Fault::new(side, when, What::Strand), on).await;
         struck += 1;
+        if struck % FAULTS == 0 {
+            // A server takes only so many of those that stay.
+            stage.none_in_a_transaction().await;
+            stage.proxy.cut_all();
+            stage.come_to_rest().await;
+        }
     }
-    // Those that had committed, or asked, are the network's to end; none is in a transaction.
-    let until = std::time::Instant::now() + Duration::from_secs(20);
-    while stage.books.sessions().await.iter().any(|session| session.in_transaction) {
-        assert!(std::time::Instant::now() < until, "{:?}", stage.books.sessions().await);
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    stage.none_in_a_transaction().await;
     let there = arena.direct().open().unwrap();
     stage.record.compare(&there.select(THERE, ()).await.unwrap());
     stage.record.print(engine, soak.seed);

@@ -71,7 +71,7 @@ pub enum What {
     /// Nothing of the side passes for so long; then all of it.
     Delay(Duration),
     /// Nothing more passes in either direction, and neither end hears that the other has gone: what a network does that
-    /// has lost the way. Until the proxy goes, too.
+    /// has lost the way. Until [`FaultProxy::cut_all`], or the proxy goes, too.
     Vanish,
     /// The same for the server; the client's side ends at once (RST), as when a firewall has forgotten a connection and
     /// tells only those who use it.

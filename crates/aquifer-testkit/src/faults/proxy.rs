@@ -161,9 +161,13 @@ impl FaultProxy {
         self.shared.lock().refuses = refuses;
     }
 
-    /// Ends every connection in order, as [`What::Cut`].
+    /// Ends every connection in order, as [`What::Cut`], also those of which the server was to hear nothing.
     pub fn cut_all(&self) {
-        self.shared.lock().links.iter().for_each(|link| link.happens(What::Cut, Side::Client));
+        for link in &mut self.shared.lock().links {
+            link.vanished = false;
+            link.happens(What::Cut, Side::Client);
+        }
+        self.shared.changed.notify_all();
     }
 
     /// Sends connections from now on to another server.
@@ -392,10 +396,11 @@ impl Shared {
 
     /// A direction has ended: its target hears of it.
     fn ends(&self, way: &Way) {
-        if self.has_vanished(way) {
-            let goes_on = |state: &mut State| !state.ended;
-            drop(self.changed.wait_while(self.lock(), goes_on));
-        }
+        let is_unheard = |state: &mut State| {
+            let vanished = |link: &Link| link.number == way.number && link.vanished;
+            !state.ended && state.links.iter().any(vanished)
+        };
+        drop(self.changed.wait_while(self.lock(), is_unheard));
         let _ = way.to.shutdown(Shutdown::Write);
         let mut state = self.lock();
         let Some(at) = state.links.iter().position(|link| link.number == way.number) else {
