@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use super::MultiplexStats;
 use super::call::Call;
-use super::keeper::{self, TICK};
+use super::keeper::{self, Pulse, TICK};
 use super::pace::Floor;
 use super::rig::Line;
 use super::standby;
@@ -104,6 +104,15 @@ impl Inner {
         }
     }
 
+    /// There is work.
+    #[inline]
+    fn rouse(&mut self, keeper: &Notify) {
+        if self.keeper == Keeper::Dozing {
+            self.keeper = Keeper::Awake;
+            keeper.notify_one();
+        }
+    }
+
     /// The runtime whose calls share has opened nothing, or nothing is left of it.
     #[cold]
     fn is_deserted(&mut self) -> bool {
@@ -115,7 +124,10 @@ impl Inner {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Keeper {
     None,
+    /// It waits to be woken.
     Parked,
+    /// It looks again in a while, and is woken by work.
+    Dozing,
     Awake,
 }
 
@@ -156,6 +168,7 @@ impl Mux {
             again: ticks(options.cancel_after.max(keeper::AGAIN)),
             patience: ticks(options.recover_timeout),
             idle: ticks(keeper::IDLE),
+            drowsy: ticks(keeper::DROWSY),
             queue: options.acquire_timeout,
             even: mode == Multiplexing::Statements,
         };
@@ -241,6 +254,7 @@ impl Mux {
         }
         let entered = inner.state.enter(call, waker, now, until)?;
         inner.runtime = Some(here);
+        inner.rouse(&self.unpark);
         Ok(entered)
     }
 
@@ -315,7 +329,11 @@ impl Mux {
     }
 
     fn signal(&self, line: usize) {
-        let waker = self.lock().state.signal(line);
+        let waker = {
+            let mut inner = self.lock();
+            inner.rouse(&self.unpark);
+            inner.state.signal(line)
+        };
         wake(waker);
     }
 
@@ -356,7 +374,7 @@ impl Mux {
         let kept = {
             let mut inner = self.lock();
             let kept = inner.keeper != Keeper::None;
-            if inner.keeper == Keeper::Parked {
+            if matches!(inner.keeper, Keeper::Parked | Keeper::Dozing) {
                 inner.keeper = Keeper::Awake;
                 self.unpark.notify_one();
             }
@@ -478,26 +496,34 @@ impl Mux {
 
 /// For the keeper.
 impl Mux {
-    /// Looks after everything once; false if there is nothing to look after.
-    pub(super) fn look(&self) -> bool {
+    /// Looks after everything once, after a doze of so many ticks.
+    pub(super) fn look(&self, dozed: u64) -> Pulse {
         let (mut jobs, mut wakers) = (Vec::new(), Vec::new());
-        let busy = {
+        let pulse = {
             let mut inner = self.lock();
+            inner.state.dozed(dozed);
             let network = match self.floor.us() {
                 Floor::UNKNOWN => 0,
                 us => ticks(4 * Duration::from_micros(us.into())) - 1,
             };
             let busy = inner.state.look(Instant::now(), network, &mut jobs, &mut wakers);
-            if !busy {
-                inner.keeper = Keeper::Parked;
-            }
-            busy
+            let pulse = match (busy, jobs.is_empty() && inner.state.is_quiet()) {
+                (false, _) => Pulse::Nothing,
+                (true, true) => Pulse::Quiet,
+                (true, false) => Pulse::Work,
+            };
+            inner.keeper = match pulse {
+                Pulse::Nothing => Keeper::Parked,
+                Pulse::Quiet => Keeper::Dozing,
+                Pulse::Work => Keeper::Awake,
+            };
+            pulse
         };
         wakers.into_iter().for_each(Waker::wake);
         for job in jobs {
             self.see_to(job);
         }
-        busy
+        pulse
     }
 
     fn take(&self, line: usize) -> Option<Out<'_>> {

@@ -147,6 +147,7 @@ impl World {
             again: 4,
             patience: 1000,
             idle: 200,
+            drowsy: 10,
             queue: Duration::from_secs(3600),
             even,
         };
@@ -491,6 +492,31 @@ fn where_each_is_confirmed_by_itself_all_connections_have_as_much_under_way() {
     (0..3).for_each(|_| world.enter());
     world.calm_down();
     assert_eq!(world.told, 153);
+}
+
+#[test]
+fn time_that_the_keeper_has_slept_counts_for_connections_without_work_alone() {
+    let mut world = World::new();
+    world.enter();
+    world.calm_down();
+    assert!(!world.state.is_quiet(), "there was work just now");
+    (0..10).for_each(|_| world.look());
+    assert!(world.state.is_quiet());
+    world.state.dozed(100);
+    (0..89).for_each(|_| world.look());
+    assert!(world.state.rig(0).is_some(), "it has been idle for 199 ticks");
+    // Something comes while the keeper sleeps: it is not old when the keeper wakes.
+    world.enter();
+    assert!(!world.state.is_quiet());
+    let before = world.state.tick;
+    world.state.dozed(100);
+    assert_eq!(world.state.tick, before);
+    world.calm_down();
+    (0..10).for_each(|_| world.look());
+    world.state.dozed(1000);
+    world.look();
+    assert!(world.state.rig(0).is_none(), "it was idle for long enough");
+    assert!(world.state.is_quiet());
 }
 
 #[test]

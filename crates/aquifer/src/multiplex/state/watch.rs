@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::line::{Phase, Stop};
+use super::line::{Line, Phase, Stop};
 use super::{
     Answer, NOBODY, PLACES_KEPT, Rig, Stage, State, Turn, closed, orphaned, queued_too_long,
 };
@@ -45,6 +45,8 @@ pub(in super::super) struct Bounds {
     pub(in super::super) patience: u64,
     /// A lease without work is given back after this.
     pub(in super::super) idle: u64,
+    /// So long without work, and the keeper looks less often.
+    pub(in super::super) drowsy: u64,
     /// A call waits in the queue for no longer.
     pub(in super::super) queue: Duration,
     /// All connections have as much under way, rather than the first as much as it takes.
@@ -221,6 +223,26 @@ impl<R: Rig> State<R> {
             self.rest();
         }
         busy
+    }
+
+    /// Whether connections have had nothing to do for a while, and nobody waits.
+    pub(in super::super) fn is_quiet(&self) -> bool {
+        let rests = |line: &Line<R>| match line.phase {
+            Phase::Vacant => true,
+            Phase::Here(_) => {
+                let idle = line.order.is_empty() && !line.signalled && line.stopping.is_none();
+                idle && self.tick - line.used >= self.bounds.drowsy
+            }
+            Phase::Opening | Phase::Out => false,
+        };
+        self.queue.is_empty() && self.timed == 0 && self.lines.iter().all(rests)
+    }
+
+    /// The keeper has not looked for so many ticks. They count if nothing has come meanwhile: what has is younger.
+    pub(in super::super) fn dozed(&mut self, ticks: u64) {
+        if self.is_quiet() {
+            self.tick += ticks;
+        }
     }
 
     /// Gives back what many callers at once took.
