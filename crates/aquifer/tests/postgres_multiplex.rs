@@ -1,7 +1,10 @@
 //! Calls that share connections (`multiplex`), over PostgreSQL.
 
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use aquifer::{Db, ErrorKind};
@@ -385,4 +388,30 @@ async fn shared_writes_take_effect_once_however_their_calls_end() {
     assert!(log.windows(2).all(|two| two[0] != two[1]), "once: {log:?}");
     assert!(answered.iter().all(|id| log.contains(id)), "what was answered has taken effect");
     assert!(log.iter().all(|id| answered.contains(id) || others.contains(id)));
+}
+
+#[tokio::test]
+async fn a_result_whose_caller_waits_for_a_call_behind_it_makes_room() {
+    let database = SERVER.fresh_database().unwrap();
+    database
+        .psql("CREATE TABLE large AS SELECT repeat('x', 1000) AS t FROM generate_series(1, 5000)")
+        .unwrap();
+    let options = "pool_multiplex=statements&pool_multiplex_connections=1&pool_max_open=3";
+    let db = Db::open(&format!("{}?{options}", database.url())).unwrap();
+    // The connection is open, and two that come together share it.
+    let (one, two) = tokio::join!(echo(&db, 1), echo(&db, 2));
+    one.and(two).unwrap();
+    let before = db.stats().multiplex;
+    let mut all = pin!(db.select::<String>("SELECT t FROM large", ()));
+    let mut behind = pin!(echo(&db, 3));
+    let both = poll_fn(|cx| {
+        Poll::Ready((all.as_mut().poll(cx).is_ready(), behind.as_mut().poll(cx).is_ready()))
+    });
+    assert_eq!(both.await, (false, false), "both are under way");
+    // From here on the task that has asked for the large result waits for the call behind it.
+    let behind = tokio::time::timeout(Duration::from_secs(30), behind);
+    behind.await.expect("the one in front makes room").unwrap();
+    assert_eq!(all.await.unwrap().len(), 5000);
+    let after = db.stats().multiplex;
+    assert_eq!((after.shared - before.shared, after.elsewhere), (2, 0), "{after:?}");
 }

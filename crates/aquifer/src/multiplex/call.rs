@@ -16,6 +16,8 @@ const KEEP_ROWS: usize = 4 * 1024;
 #[derive(Debug)]
 pub(super) struct Call {
     pub(super) text: Arc<Text>,
+    /// The text was given as it is: another one of the same words may mean something else.
+    pub(super) made: bool,
     pub(super) params: ParamBuf,
     pub(super) want: Want,
     pub(super) rows: RowBatch,
@@ -43,6 +45,7 @@ impl Call {
     pub(super) fn new(text: Arc<Text>) -> Self {
         Self {
             text,
+            made: false,
             params: ParamBuf::new(),
             want: Want::All,
             rows: RowBatch::new(),

@@ -202,7 +202,7 @@ impl Mux {
     }
 
     /// There has been nobody to share with for a while, and is nobody now: the call takes the short way, over a
-    /// connection of its own, from the pool `own`. One is opened for that at most once, and nobody waits for one.
+    /// connection of its own that is idle in the pool `own`. If there is none, one may be opened meanwhile.
     #[inline]
     pub(super) fn alone(&self, own: &Pool<Manager>) -> Option<Caller<'_>> {
         let lonely = self.lonely.load(Ordering::Relaxed);
@@ -215,11 +215,13 @@ impl Mux {
         if lonely <= LONELY {
             self.lonely.store(lonely + 1, Ordering::Relaxed);
         }
-        let free = match lonely.cmp(&LONELY) {
-            std::cmp::Ordering::Less => false,
-            std::cmp::Ordering::Equal => !own.is_exhausted(),
-            std::cmp::Ordering::Greater => own.has_idle(),
-        };
+        if lonely < LONELY {
+            return None;
+        }
+        let free = own.has_idle();
+        if !free && lonely == LONELY && !own.is_exhausted() {
+            open_another(own.clone());
+        }
         free.then(|| Caller::new(self))
     }
 
@@ -542,6 +544,7 @@ impl Mux {
             }
             Job::Move(line) => self.make_way(line),
             Job::Stop(line) => self.stop(line),
+            Job::Lift(line) => self.lift(line),
             Job::GiveUp(line) => {
                 if let Some(mut out) = self.take(line)
                     && let Some(mut held) = out.held.take()
@@ -572,7 +575,9 @@ impl Mux {
 
     /// Moves what stands behind a statement that takes long, unless it is over by now.
     fn make_way(&self, line: usize) {
-        let Some(mut out) = self.take(line) else { return };
+        let Some(mut out) = self.take(line) else {
+            return self.lock().state.put_off_move(line);
+        };
         let Some(held) = &mut out.held else { return };
         let before = held.rig.head().map(|head| head.0);
         drive(&mut held.rig);
@@ -585,6 +590,16 @@ impl Mux {
             held.rig.move_behind();
         }
         if let Some(held) = out.held.take() {
+            self.run(held, None);
+        }
+    }
+
+    /// Lets the result at the head of a line grow beyond its credit.
+    fn lift(&self, line: usize) {
+        if let Some(mut out) = self.take(line)
+            && let Some(mut held) = out.held.take()
+        {
+            held.rig.lift_credit();
             self.run(held, None);
         }
     }
@@ -704,6 +719,14 @@ impl Drop for Out<'_> {
             wake(waker);
             drop(gone);
         }
+    }
+}
+
+/// Has the pool open a connection that is idle then. It does not matter if it cannot.
+#[cold]
+fn open_another(pool: Pool<Manager>) {
+    if let Ok(runtime) = Handle::try_current() {
+        runtime.spawn(async move { drop(pool.acquire(&AcquireRequest::default()).await) });
     }
 }
 

@@ -70,7 +70,8 @@ fn by_first_word(text: &Text) -> Verdict {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct MultiplexStats {
-    /// Calls that shared a connection. One task that calls alone, again and again, has one to itself.
+    /// Calls that were queued to share a connection; those of them that had one to themselves in the end are `elsewhere`. One task
+    /// that calls alone, again and again, does not share.
     pub shared: u64,
     /// Times that statements were sent, as many together as were there.
     pub flights: u64,

@@ -414,12 +414,16 @@ impl Db {
         let (spare, here) = mux.spare().ok()?;
         let call = match spare {
             // Most calls are of a text that has just been called.
-            Some(call) if text.is_none() && call.text.source() == sql => call,
+            Some(call) if text.is_none() && !call.made && call.text.source() == sql => call,
             Some(mut call) => {
-                call.text = known(sql)?;
+                (call.text, call.made) = (known(sql)?, text.is_some());
                 call
             }
-            None => Box::new(Call::new(known(sql)?)),
+            None => {
+                let mut call = Box::new(Call::new(known(sql)?));
+                call.made = text.is_some();
+                call
+            }
         };
         let mut passage = Passage {
             db: self,

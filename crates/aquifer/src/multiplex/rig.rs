@@ -61,6 +61,8 @@ struct Flight {
     /// The server has run it, or not; it is no more than a place in the order.
     over: bool,
     full: bool,
+    /// Its result may grow: its caller does not come, and others wait.
+    unbounded: bool,
 }
 
 impl Aloft {
@@ -92,8 +94,9 @@ impl Answers for Aloft {
         if flight.forgotten {
             return Room::Skip;
         }
+        let unbounded = flight.unbounded;
         match &mut flight.call {
-            Some(call) if call.rows.byte_len() < CREDIT => Room::Into(&mut call.rows),
+            Some(call) if unbounded || call.rows.byte_len() < CREDIT => Room::Into(&mut call.rows),
             Some(_) => {
                 flight.full = true;
                 Room::Full
@@ -182,6 +185,7 @@ impl Line {
                         forgotten: false,
                         over: false,
                         full: false,
+                        unbounded: false,
                     });
                 }
                 Err(error) if error.is_connection_lost() => {
@@ -240,6 +244,13 @@ impl Line {
             let at = std::mem::replace(&mut flight.at, NOBODY);
             flight.forgotten = true;
             landed.push_back(Landed { at, call, how: Landing::Moved });
+        }
+    }
+
+    /// Takes all of the result that is under way, whether its caller comes or not: it collects all in the end.
+    pub(super) fn lift_credit(&mut self) {
+        if let Some(head) = self.aloft.flights.front_mut() {
+            (head.unbounded, head.full) = (true, false);
         }
     }
 

@@ -456,7 +456,7 @@ impl<R: Rig> State<R> {
                 Phase::Here(_) if !self.bounds.even && line.has_room() => {
                     return Some(Choice::Take(index));
                 }
-                Phase::Here(_) if line.has_room() => {
+                Phase::Here(_) if line.has_room() && line.order.len() < self.quota(index) => {
                     let under_way = line.order.len();
                     if least.is_none_or(|(_, others)| under_way < others) {
                         least = Some((index, under_way));
@@ -491,7 +491,8 @@ impl<R: Rig> State<R> {
         }
         let (mut all, mut lines) = (self.queue.len(), 0);
         for line in &self.lines {
-            if matches!(line.phase, Phase::Here(_) | Phase::Out) && !line.is_barred() {
+            // One that takes no more has its part.
+            if matches!(line.phase, Phase::Here(_) | Phase::Out) && line.has_room() {
                 (all, lines) = (all + line.order.len(), lines + 1);
             }
         }

@@ -31,6 +31,8 @@ pub(super) struct Line<R> {
     pub(super) retiring: bool,
     /// It is of no further use, though its rig does not know yet.
     pub(super) doomed: bool,
+    /// Nobody waits for the statement at the head: which that is, as in [`Stop`], and since when that is known.
+    pub(super) forsaken: Option<(u64, u64)>,
     /// Since when the statement at the head is there.
     pub(super) head_since: u64,
     /// How many have left the head: tells one statement there from the next, whoever waits for them.
@@ -44,7 +46,9 @@ pub(super) struct Line<R> {
 /// A request to stop what is at the head.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Stop {
-    /// When it became due.
+    /// When it first became due for this statement.
+    pub(super) first: u64,
+    /// When it became due last.
     pub(super) since: u64,
     /// Which statement it is meant for: how many had left before it.
     pub(super) head: u64,
@@ -80,6 +84,7 @@ impl<R> Line<R> {
             stopping: None,
             retiring: false,
             doomed: false,
+            forsaken: None,
             head_since: 0,
             passed: 0,
             used: 0,

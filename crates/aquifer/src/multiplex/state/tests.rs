@@ -271,7 +271,9 @@ impl World {
         wakers.into_iter().for_each(Waker::wake);
         for job in jobs {
             match job {
-                Job::Drive(line) | Job::Stop(line) | Job::GiveUp(line) => self.take(line, 0),
+                Job::Drive(line) | Job::Stop(line) | Job::Lift(line) | Job::GiveUp(line) => {
+                    self.take(line, 0);
+                }
                 Job::Move(line) => self.take(line, 4),
                 Job::Release(line) => drop(self.state.release(line)),
                 Job::Lead => match self.state.lead() {
@@ -492,6 +494,37 @@ fn where_each_is_confirmed_by_itself_all_connections_have_as_much_under_way() {
     (0..3).for_each(|_| world.enter());
     world.calm_down();
     assert_eq!(world.told, 153);
+}
+
+#[test]
+fn a_connection_that_takes_less_leaves_no_one_to_turn_in_circles() {
+    let mut world = World::with(true);
+    (0..100).for_each(|_| world.enter());
+    world.poll_all();
+    world.open();
+    world.calm_down();
+    (0..10).for_each(|_| world.enter());
+    world.calm_down();
+    world.state.lines[1].depth = 32;
+    let told = world.told;
+    (0..120).for_each(|_| world.enter());
+    // Nothing is answered. Whoever is woken comes, and in the end nobody is woken.
+    for round in 0.. {
+        assert!(round < 1000, "they turn in circles: {:?}", world.state);
+        while !world.drivers.is_empty() {
+            world.go_on(0, 0, 0);
+        }
+        let woken = |caller: &&Caller| caller.flag.0.load(Ordering::Relaxed);
+        let woken: Vec<u32> = world.callers.values().filter(woken).map(|one| one.at).collect();
+        if woken.is_empty() {
+            break;
+        }
+        woken.into_iter().for_each(|at| world.poll(at));
+    }
+    let under_way: Vec<usize> = world.state.lines.iter().map(|line| line.order.len()).collect();
+    assert_eq!((under_way, world.state.queue.len()), (vec![64, 32], 24));
+    world.calm_down();
+    assert_eq!(world.told, told + 120);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::line::{Line, Phase, Stop};
 use super::{
-    Answer, NOBODY, PLACES_KEPT, Rig, Stage, State, Turn, closed, orphaned, queued_too_long,
+    Answer, NOBODY, PLACES_KEPT, Place, Rig, Stage, State, Turn, closed, orphaned, queued_too_long,
 };
 
 /// When to look again for ends of time, if none is known.
@@ -22,6 +22,8 @@ pub(in super::super) enum Job {
     Move(usize),
     /// As `Drive`, and tell the server to stop what is at the head.
     Stop(usize),
+    /// Let a result grow beyond its credit: its caller does not come, and others stand behind it that cannot be moved.
+    Lift(usize),
     /// Give up the connection: it does not stop.
     GiveUp(usize),
     /// Give the lease back.
@@ -156,20 +158,36 @@ impl<R: Rig> State<R> {
             let age = tick - line.head_since;
             let forsaken =
                 head == NOBODY || matches!(self.places[head as usize].stage, Stage::Gone);
-            let due = match forsaken {
-                true => age >= bounds.stop,
-                false => self.is_to_make_way(index, age, bounds.slow + network),
+            let alone = match (forsaken, line.forsaken) {
+                (false, _) => None,
+                (true, Some((head, since))) if head == line.passed => Some((head, since)),
+                (true, _) => Some((line.passed, tick)),
             };
+            line.forsaken = alone;
+            let due = match alone {
+                Some((_, since)) => tick - since >= bounds.stop && self.may_stop(index),
+                None => self.is_to_make_way(index, age, bounds.slow + network),
+            };
+            let full = self.lines[index].full == Some(head);
+            let lift = full && age >= bounds.hold && self.others_wait(index);
             let line = &mut self.lines[index];
             let again = |stop: Stop| stop.head != line.passed || tick - stop.since >= bounds.again;
             match line.stopping {
-                Some(_) if forsaken && age >= bounds.patience => jobs.push(Job::GiveUp(index)),
+                Some(stop) if forsaken && tick - stop.first >= bounds.patience => {
+                    jobs.push(Job::GiveUp(index));
+                }
                 last if due && last.is_none_or(again) => {
                     let sent = last.is_some_and(|last| last.sent);
                     let for_others = !forsaken || last.is_some_and(|last| last.for_others);
                     let (since, head) = (tick, line.passed);
-                    line.stopping = Some(Stop { since, head, sent, for_others });
+                    let first =
+                        last.filter(|last| last.head == head).map_or(tick, |last| last.first);
+                    line.stopping = Some(Stop { first, since, head, sent, for_others });
                     jobs.push(Job::Stop(index));
+                }
+                _ if lift => {
+                    line.full = None;
+                    jobs.push(Job::Lift(index));
                 }
                 _ if age >= bounds.slow + network && !line.stalled => {
                     line.stalled = true;
@@ -272,13 +290,29 @@ impl<R: Rig> State<R> {
             return false;
         }
         let Some(&head) = line.order.front() else { return false };
-        let waits =
-            |at: u32| at != NOBODY && matches!(self.places[at as usize].stage, Stage::Flying(_));
         matches!(&line.phase, Phase::Here(rig) if rig.makes_way())
             && self.places[head as usize].writes
             // A result whose reader does not come does not end by being stopped.
             && line.full != Some(head)
-            && line.order.iter().skip(1).any(|at| waits(*at))
+            && self.others_wait(index)
+    }
+
+    /// Whether anybody waits for what stands behind the head of a line.
+    fn others_wait(&self, index: usize) -> bool {
+        self.waiting_behind(index).next().is_some()
+    }
+
+    fn waiting_behind(&self, index: usize) -> impl Iterator<Item = &Place> {
+        let behind = self.lines[index].order.iter().skip(1).filter(|at| **at != NOBODY);
+        let places = behind.map(|at| &self.places[*at as usize]);
+        places.filter(|place| matches!(place.stage, Stage::Flying(_)))
+    }
+
+    /// Whether a request to stop may hit the statements behind the head, too: those that only read are sent again, and so
+    /// are those that have not taken effect. A write that waits for a standby when it is hit has.
+    fn may_stop(&self, index: usize) -> bool {
+        matches!(&self.lines[index].phase, Phase::Here(rig) if rig.makes_way())
+            || self.waiting_behind(index).all(|place| !place.writes)
     }
 
     /// Tells those whose time is up.
@@ -314,6 +348,11 @@ impl<R: Rig> State<R> {
         }
         self.put_off_stop(index);
         false
+    }
+
+    /// Nothing was moved from behind the head of a line: whoever drives it may see its end.
+    pub(in super::super) fn put_off_move(&mut self, index: usize) {
+        self.lines[index].stalled = false;
     }
 
     /// The stop of a line that was due is not asked for.
