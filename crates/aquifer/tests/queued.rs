@@ -468,6 +468,8 @@ async fn watched() -> (Db, Proxy, Database) {
     let proxy = Proxy::start(POSTGRES.address()).unwrap();
     let url = proxy.url_of("aquifer", "aquifer", database.name());
     let tanks = tanks(&url, database).await.unwrap();
+    // One connection: while it is rolled back, another would be opened for who comes.
+    tanks.0.resize(1).unwrap();
     tanks.0.get::<i64>(COUNT, ()).await.unwrap();
     proxy.take();
     (tanks.0, proxy, tanks.1)
