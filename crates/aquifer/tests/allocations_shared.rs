@@ -20,6 +20,9 @@ const TASKS: usize = 64;
 /// Calls of each task, of the shorter run; long enough for the runtime to have made tasks yield.
 const CALLS: usize = 200;
 
+/// How often what calls cost is taken.
+const TRIES: usize = 4;
+
 /// A thread's runtime, in which time stands: what looks at the clock now and then is not of the calls.
 struct Still {
     _end: Sender<()>,
@@ -47,19 +50,27 @@ impl Still {
         (spent.count, self.task_number() - first - 1)
     }
 
-    /// What `CALLS` more of each task cost: of one alone, and of many, all of which share.
-    fn of_calls(&self, db: &Db, work: Work) -> [Spent; 2] {
+    /// That `CALLS` more of each task cost `each`: of one alone, and of many, all of which share. A machine that is held up may
+    /// add to one try or another, and have calls go elsewhere.
+    fn assert_costs(&self, db: &Db, work: Work, each: [Spent; 2]) {
         let more = |work: &dyn Fn(usize) -> Spent| {
             let (few, more) = (work(CALLS), work(2 * CALLS));
-            (more.0 - few.0, more.1 - few.1)
+            (more.0.saturating_sub(few.0), more.1.saturating_sub(few.1))
         };
-        self.spent(alone(db, work, CALLS));
-        let alone = more(&|calls| self.spent(alone(db, work, calls)));
-        self.spent(together(db, work, CALLS));
-        let shared = db.stats().multiplex.shared;
-        let together = more(&|calls| self.spent(together(db, work, calls)));
-        assert_eq!(db.stats().multiplex.shared - shared, (3 * TASKS * CALLS) as u64);
-        [alone, together]
+        let mut tries = Vec::new();
+        for _ in 0..TRIES {
+            self.spent(alone(db, work, CALLS));
+            let alone = more(&|calls| self.spent(alone(db, work, calls)));
+            self.spent(together(db, work, CALLS));
+            let shared = db.stats().multiplex.shared;
+            let together = more(&|calls| self.spent(together(db, work, calls)));
+            let all_share = db.stats().multiplex.shared - shared == (3 * TASKS * CALLS) as u64;
+            if all_share && [alone, together] == each {
+                return;
+            }
+            tries.push((alone, together, all_share));
+        }
+        panic!("{work:?} are to cost {each:?}, and all are to share: {tries:?}");
     }
 }
 
@@ -131,7 +142,7 @@ fn a_call_that_shares_allocates_what_its_caller_keeps_and_spawns_no_task() {
     let (_reads, db) = open("pool_multiplex=reads");
     // The text of each row.
     let each = [(CALLS as u64, 0), ((TASKS * CALLS) as u64, 0)];
-    assert_eq!(still.of_calls(&db, Work::Reads), each);
+    still.assert_costs(&db, Work::Reads, each);
     let (_writes, db) = open("pool_multiplex=statements");
-    assert_eq!(still.of_calls(&db, Work::Writes), [(0, 0); 2]);
+    still.assert_costs(&db, Work::Writes, [(0, 0); 2]);
 }
