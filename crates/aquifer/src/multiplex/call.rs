@@ -16,7 +16,8 @@ const KEEP_ROWS: usize = 4 * 1024;
 #[derive(Debug)]
 pub(super) struct Call {
     pub(super) text: Arc<Text>,
-    /// The text was given as it is: another one of the same words may mean something else.
+    /// Its text was given as one that is made, by a named call or a kept statement: a plain one of the same words may mean
+    /// something else.
     pub(super) made: bool,
     pub(super) params: ParamBuf,
     pub(super) want: Want,
@@ -67,11 +68,43 @@ impl Call {
         (self.want, self.writes, self.waited) = (want, writes, Duration::ZERO);
         (self.lost, self.unrun, self.hit) = (0, 0, 0);
         (self.alone, self.solo, self.makes_way) = (false, false, false);
+        self.ended = None;
     }
 
     /// Gives back what one large statement took.
     pub(super) fn rest(&mut self) {
         self.params.shrink(KEEP);
         self.rows.shrink(KEEP_ROWS);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::text::Texts;
+    use aquifer_driver::{Dialect, Grammar};
+
+    #[test]
+    fn a_call_that_is_used_again_knows_nothing_of_the_last() {
+        let texts = Texts::new(&Dialect::new("fake", Grammar::Sqlite), 4);
+        let text = texts.get("SELECT 1").unwrap();
+        let fresh = format!("{:?}", Call::new(Arc::clone(&text)));
+        let mut call = Call {
+            want: Want::First,
+            writes: true,
+            waited: Duration::from_secs(1),
+            lost: 1,
+            unrun: 1,
+            hit: 1,
+            alone: true,
+            makes_way: true,
+            solo: true,
+            ended: Some(Instant::now()),
+            ..Call::new(text)
+        };
+        assert_ne!(format!("{call:?}"), fresh);
+        call.rest();
+        call.renew(Want::All, false);
+        assert_eq!(format!("{call:?}"), fresh);
     }
 }
