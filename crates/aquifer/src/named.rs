@@ -104,14 +104,23 @@ pub(crate) fn prepared(db: &Db, sql: &str) -> Result<(Vec<String>, Text)> {
 
 /// Runs a statement with one set of named arguments, or a bulk with many.
 pub(crate) async fn exec(target: Target<'_>, sql: &str, args: impl NamedArgs) -> Result<Done> {
-    let made = match args.rows() {
-        None => bind(target.handle(), sql, &args).map(|one| vec![one]),
-        Some(rows) => parse(target.handle(), sql)
-            .and_then(|parsed| bulk(target.handle(), sql, &parsed, &args, 0..rows))
-            .map_err(|error| target.handle().refused(sql, error)),
-    };
+    let made = statements(target.handle(), sql, &args);
     drop(args);
     run_bulk(target, made?).await
+}
+
+/// The statement with one set of named arguments; with many, those that the bulk needs, at least one.
+pub(crate) fn statements(
+    db: &Db,
+    sql: &str,
+    args: &impl NamedArgs,
+) -> Result<Vec<(Arc<Text>, ParamBuf)>> {
+    match args.rows() {
+        None => bind(db, sql, args).map(|one| vec![one]),
+        Some(rows) => parse(db, sql)
+            .and_then(|parsed| bulk(db, sql, &parsed, args, 0..rows))
+            .map_err(|error| db.refused(sql, error)),
+    }
 }
 
 /// All or nothing: more than one statement runs in a transaction, or within the caller's as a savepoint.

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aquifer_driver::{Batch, Error, ErrorKind, Params, Result, Want};
+use aquifer_driver::{Batch, Error, ErrorKind, ParamBuf, Params, Result, Want};
 use tokio::time::Instant;
 
 use crate::db::Db;
@@ -36,8 +36,8 @@ pub(crate) struct Queue {
     statements: Arc<Batch>,
     /// Each text with how many in a row have it.
     texts: Vec<(Arc<Text>, usize)>,
-    /// The last text had lists, and so is good for its arguments only.
-    expanded: bool,
+    /// The last text was made for its call (of lists, of names): its source alone may give another.
+    made: bool,
     way: Way,
     sent_at: Option<Instant>,
 }
@@ -47,7 +47,7 @@ impl Default for Queue {
         Self {
             statements: Arc::default(),
             texts: Vec::new(),
-            expanded: false,
+            made: false,
             way: Way::Here,
             sent_at: None,
         }
@@ -88,12 +88,12 @@ impl Queue {
         if params.has_lists() {
             let (text, buf) = texts.expand(sql, params)?;
             self.add(text, &buf)?;
-            self.expanded = true;
+            self.made = true;
             return Ok(());
         }
         match self.texts.last_mut() {
             // What was checked of the text then need not be checked again.
-            Some((text, count)) if !self.expanded && text.source() == sql => {
+            Some((text, count)) if !self.made && text.source() == sql => {
                 text.check(params.count())?;
                 own(&mut self.statements)?.push(text.shared_sql(), params, Want::Outcome)?;
                 *count += 1;
@@ -103,19 +103,34 @@ impl Queue {
                 let text = texts.get(sql)?;
                 text.check(params.count())?;
                 self.add(text, params)?;
-                self.expanded = false;
+                self.made = false;
                 Ok(())
             }
         }
     }
 
+    /// As [`push`](Self::push), for a text that is known to be what its source gives, and arguments without lists.
+    pub(crate) fn push_text(&mut self, text: &Arc<Text>, params: &impl Params) -> Result<()> {
+        text.check(params.count())?;
+        self.add(Arc::clone(text), params)?;
+        self.made = false;
+        Ok(())
+    }
+
+    /// Adds the statements that one call was made into: all of them, or none.
+    pub(crate) fn push_made(&mut self, statements: &[(Arc<Text>, ParamBuf)]) -> Result<()> {
+        // What a text can have against it is said before there is any of them; arguments that were copied once
+        // can be copied again.
+        statements.iter().try_for_each(|(text, _)| takes(text))?;
+        for (text, buf) in statements {
+            self.add(Arc::clone(text), buf)?;
+        }
+        self.made = true;
+        Ok(())
+    }
+
     fn add(&mut self, text: Arc<Text>, params: &(impl Params + ?Sized)) -> Result<()> {
-        if text.is_script() {
-            return Err(several());
-        }
-        if text.controls() {
-            return Err(crate::session::controls());
-        }
+        takes(&text)?;
         own(&mut self.statements)?.push(text.shared_sql(), params, Want::Outcome)?;
         match self.texts.last_mut() {
             Some((last, count)) if Arc::ptr_eq(last, &text) => *count += 1,
@@ -131,7 +146,7 @@ impl Queue {
             _ => self.statements = Arc::default(),
         }
         self.texts.clear();
-        (self.expanded, self.way, self.sent_at) = (false, Way::Here, None);
+        (self.made, self.way, self.sent_at) = (false, Way::Here, None);
     }
 
     /// The text of each statement.
@@ -174,6 +189,17 @@ impl Queue {
         });
         db.book().record_all(label.as_deref(), elapsed, &counts, calls);
     }
+}
+
+/// An error for a text that cannot be queued.
+fn takes(text: &Text) -> Result<()> {
+    if text.is_script() {
+        return Err(several());
+    }
+    if text.controls() {
+        return Err(crate::session::controls());
+    }
+    Ok(())
 }
 
 /// What waits is nobody else's.

@@ -1,6 +1,6 @@
 //! [`Session`]: a connection held across several calls, and what it owes.
 
-mod queued;
+pub(crate) mod queued;
 mod tracked;
 
 use std::sync::Arc;

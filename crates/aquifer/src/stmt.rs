@@ -208,6 +208,36 @@ impl<'a> StmtOn<'a> {
         self.open(params, Want::Outcome, &mut None).await?.finish().await.map(Done::new)
     }
 
+    /// As [`Tx::enqueue`](crate::Tx::enqueue): it goes out with the transaction's next call, and is counted
+    /// and limited like what goes with it; a timeout or a label that this was given holds only for sending
+    /// a queue that is full.
+    ///
+    /// ```
+    /// # async fn run(db: aquifer::Db) -> aquifer::Result<()> {
+    /// let spend = db.prepare("UPDATE accounts SET balance = balance - ? WHERE id = ?").await?;
+    /// let mut tx = db.begin().await?;
+    /// for id in [1, 2, 3] {
+    ///     spend.on(&mut tx).enqueue((10, id)).await?;
+    /// }
+    /// tx.commit().await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As `Tx::enqueue`, and [`Unsupported`](crate::ErrorKind::Unsupported), with nothing queued, where
+    /// this is [on](Stmt::on) a `Db`, or on a `Conn` and not on its transaction.
+    pub async fn enqueue(self, params: impl Params) -> Result<()> {
+        let Self { text, target, at_home } = self;
+        target
+            .enqueue(|session| match at_home {
+                true => session.enqueue_text(text, &params),
+                // Another database may have another placeholder form.
+                false => session.enqueue(text.source(), &params),
+            })
+            .await
+    }
+
     /// As [`Db::query`].
     ///
     /// # Errors
@@ -373,6 +403,16 @@ impl<'a> NamedStmtOn<'a> {
     /// As `Db::exec_named`.
     pub async fn exec(self, args: impl NamedArgs) -> Result<Done> {
         self.target.exec_named(self.sql, args).await
+    }
+
+    /// As [`Tx::enqueue_named`](crate::Tx::enqueue_named), and otherwise as [`StmtOn::enqueue`].
+    ///
+    /// # Errors
+    ///
+    /// As `Tx::enqueue_named` and `StmtOn::enqueue`.
+    pub async fn enqueue(self, args: impl NamedArgs) -> Result<()> {
+        let Self { sql, target } = self;
+        target.enqueue(|session| session.enqueue_named(sql, &args)).await
     }
 
     /// As [`Db::query_named`].

@@ -13,6 +13,7 @@ use crate::link::no_rows;
 use crate::multiplex::{Caller, Elsewhere};
 use crate::named::{self, NamedArgs};
 use crate::rows::Rows;
+use crate::session::queued::no_transaction;
 use crate::session::{Scoped, Session};
 use crate::stream::RowStream;
 use crate::text::{Text, Texts};
@@ -408,6 +409,20 @@ impl<'e> Target<'e> {
             Place::Scoped(scope, Some(session)) => {
                 Scoped::new(session, *scope).session.describe(text).await
             }
+        }
+    }
+
+    /// Queues what `push` does, in the transaction that this is.
+    pub(crate) async fn enqueue(
+        self,
+        push: impl FnOnce(&mut Session) -> Result<bool>,
+    ) -> Result<()> {
+        match self.0 {
+            Place::Session(session) => session.enqueue_in_transaction(push).await,
+            Place::Scoped(scope, Some(session)) => {
+                Scoped::new(session, *scope).session.enqueue_in_transaction(push).await
+            }
+            place => Err(Self(place).handle().named(no_transaction())),
         }
     }
 

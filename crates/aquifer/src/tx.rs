@@ -122,6 +122,29 @@ macro_rules! queueing_calls {
             }
         }
 
+        /// As [`enqueue`](Self::enqueue), with `:name` placeholders filled from a struct, a map, or, for a
+        /// bulk `INSERT ... VALUES (...)`, a slice of them.
+        ///
+        /// A bulk that needs more than one statement is queued whole, and counts as that many of those
+        /// queued. (For a statement that is [prepared](Self::prepare), see
+        /// [`StmtOn::enqueue`](crate::StmtOn::enqueue).)
+        ///
+        /// # Errors
+        ///
+        /// As `enqueue`, and if a name has no value.
+        pub async fn enqueue_named(
+            &mut self,
+            sql: &str,
+            args: impl $crate::NamedArgs,
+        ) -> Result<()> {
+            let queued = self.session.enqueue_named(sql, &args);
+            drop(args);
+            match queued? {
+                false => Ok(()),
+                true => Box::pin(self.session.flush_full()).await,
+            }
+        }
+
         /// Sends what is [queued](Self::enqueue), and waits for it.
         ///
         /// # Errors

@@ -60,6 +60,17 @@ pub struct StmtOn<'a> {
     runtime: &'a Runtime,
 }
 
+impl StmtOn<'_> {
+    /// As [`StmtOn::enqueue`](crate::StmtOn::enqueue).
+    ///
+    /// # Errors
+    ///
+    /// As `StmtOn::enqueue`, and inside an async task.
+    pub fn enqueue(self, params: impl Params) -> Result<()> {
+        self.runtime.run(self.inner.enqueue(params))
+    }
+}
+
 /// As [`NamedStmt`](crate::NamedStmt), without `async`.
 #[derive(Debug, Clone)]
 pub struct NamedStmt {
@@ -104,6 +115,17 @@ impl NamedStmt {
 pub struct NamedStmtOn<'a> {
     inner: crate::NamedStmtOn<'a>,
     runtime: &'a Runtime,
+}
+
+impl NamedStmtOn<'_> {
+    /// As [`NamedStmtOn::enqueue`](crate::NamedStmtOn::enqueue).
+    ///
+    /// # Errors
+    ///
+    /// As `NamedStmtOn::enqueue`, and inside an async task.
+    pub fn enqueue(self, args: impl NamedArgs) -> Result<()> {
+        self.runtime.run(self.inner.enqueue(args))
+    }
 }
 
 /// Scopes, as the async statements have them.

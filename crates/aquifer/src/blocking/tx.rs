@@ -53,6 +53,16 @@ macro_rules! transaction {
                 runtime.run(tx.enqueue(sql, params))
             }
 
+            /// As [`enqueue_named`](crate::Tx::enqueue_named).
+            ///
+            /// # Errors
+            ///
+            /// As [`enqueue_named`](crate::Tx::enqueue_named), and inside an async task.
+            pub fn enqueue_named(&mut self, sql: &str, args: impl crate::NamedArgs) -> Result<()> {
+                let (tx, runtime) = self.held.parts();
+                runtime.run(tx.enqueue_named(sql, args))
+            }
+
             /// As [`flush`](crate::Tx::flush).
             ///
             /// # Errors

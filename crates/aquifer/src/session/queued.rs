@@ -3,6 +3,8 @@
 //! Statements that wait belong to the innermost savepoint: setting one sends what was queued before, and
 //! undoing one throws away what waits.
 
+use std::sync::Arc;
+
 use aquifer_driver::{Command, Error, ErrorKind, Outcome, Params, Result, Status};
 use tokio::time::Instant;
 
@@ -10,18 +12,44 @@ use super::{Doom, Session};
 use crate::atomic::of_statement;
 use crate::batch;
 use crate::deadline::{During, before};
+use crate::named::{self, NamedArgs};
 use crate::observe::went_away;
-use crate::queue::Way;
+use crate::queue::{Queue, Way};
+use crate::text::{Text, Texts};
 
 impl Session {
     /// Queues a statement. True if the queue is full, and has to be [flushed](Self::flush_full).
     #[inline]
     pub(crate) fn enqueue(&mut self, sql: &str, params: &impl Params) -> Result<bool> {
+        self.enqueue_by(sql, |queue, texts| queue.push(texts, sql, params))
+    }
+
+    /// As [`enqueue`](Self::enqueue), for a text that is already worked out.
+    pub(crate) fn enqueue_text(&mut self, text: &Arc<Text>, params: &impl Params) -> Result<bool> {
+        self.enqueue_by(text.source(), |queue, texts| match params.has_lists() {
+            true => queue.push(texts, text.source(), params),
+            false => queue.push_text(text, params),
+        })
+    }
+
+    /// As [`enqueue`](Self::enqueue), with named arguments. A bulk that needs several statements is queued whole
+    /// before the queue can be full, so that a call which is dropped while it is sent leaves no part of it.
+    pub(crate) fn enqueue_named(&mut self, sql: &str, args: &impl NamedArgs) -> Result<bool> {
+        let statements = named::statements(&self.db, sql, args)?;
+        self.enqueue_by(sql, |queue, _| queue.push_made(&statements))
+    }
+
+    #[inline]
+    fn enqueue_by(
+        &mut self,
+        sql: &str,
+        push: impl FnOnce(&mut Queue, &Texts) -> Result<()>,
+    ) -> Result<bool> {
         if !self.queue.as_ref().is_some_and(|queue| queue.way() == Way::Here) {
             self.begin_queue();
         }
         let Some(queue) = &mut self.queue else { return Ok(false) };
-        match queue.push(self.db.texts(), sql, params) {
+        match push(queue, self.db.texts()) {
             Ok(()) => Ok(queue.is_full()),
             Err(error) => {
                 if queue.is_empty() {
@@ -35,6 +63,20 @@ impl Session {
     fn begin_queue(&mut self) {
         self.queue_over();
         self.queue = Some(self.lease.take_queue());
+    }
+
+    /// Queues what `push` does, if there is a transaction, and sends the queue if it is full.
+    pub(crate) async fn enqueue_in_transaction(
+        &mut self,
+        push: impl FnOnce(&mut Self) -> Result<bool>,
+    ) -> Result<()> {
+        if !self.in_transaction() {
+            return Err(self.db.named(no_transaction()));
+        }
+        match push(self)? {
+            true => Box::pin(self.flush_full()).await,
+            false => Ok(()),
+        }
     }
 
     /// Sends what is queued, because there is no room for more.
@@ -219,4 +261,15 @@ impl Session {
             transaction.doomed = Some(doom);
         }
     }
+}
+
+/// Something that only a transaction of this library's can do was asked of something else.
+#[cold]
+pub(crate) fn no_transaction() -> Error {
+    Error::new(
+        ErrorKind::Unsupported,
+        "statements are queued in a transaction, and this is no `Tx`, `ConnTx` or `Savepoint`",
+    )
+    .with_nothing_sent(true)
+    .with_hint("use `exec`, or run the statement `on` a transaction")
 }

@@ -71,6 +71,15 @@ macro_rules! calls_of_a_place {
     };
 }
 
+/// The calls of a transaction and a savepoint.
+macro_rules! queueing_calls {
+    ($on:expr) => {
+        send($on.enqueue(SQL, (1,)));
+        send($on.enqueue_named(SQL, &ARGS));
+        send($on.flush());
+    };
+}
+
 #[expect(dead_code, reason = "compiling it is the test")]
 fn futures_of_a_db(db: &Db) {
     send(Db::connect(""));
@@ -105,10 +114,13 @@ fn futures_of_what_holds_a_connection(
     send(conn.ping());
     send(conn.reset());
     calls_of_a_place!(tx);
+    queueing_calls!(tx);
     send(tx.savepoint());
     calls_of_a_place!(on);
+    queueing_calls!(on);
     send(on.savepoint());
     calls_of_a_place!(sp);
+    queueing_calls!(sp);
     send(sp.savepoint());
     send(sp.release());
     send(on.commit());
@@ -123,6 +135,7 @@ fn futures_of_statements_and_rows(stmt: Stmt, named: NamedStmt, mut tx: Tx, mut 
     send(stmt.get_optional::<i64>((1,)));
     send(stmt.select::<i64>((1,)));
     send(stmt.on(&mut tx).exec((1,)));
+    send(stmt.on(&mut tx).enqueue((1,)));
     send(stmt.on(&mut tx).query((1,)));
     send(stmt.on(&mut tx).get::<i64>((1,)));
     send(stmt.on(&mut tx).get_optional::<i64>((1,)));
@@ -133,6 +146,7 @@ fn futures_of_statements_and_rows(stmt: Stmt, named: NamedStmt, mut tx: Tx, mut 
     send(named.get_optional::<i64>(&ARGS));
     send(named.select::<i64>(&ARGS));
     send(named.on(&mut tx).exec(&ARGS));
+    send(named.on(&mut tx).enqueue(&ARGS));
     send(named.on(&mut tx).query(&ARGS));
     send(named.on(&mut tx).get::<i64>(&ARGS));
     send(named.on(&mut tx).get_optional::<i64>(&ARGS));

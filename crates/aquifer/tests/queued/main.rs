@@ -43,39 +43,35 @@ macro_rules! on_every_engine {
         mod on_sqlite {
             $(#[tokio::test]
             async fn $name() -> aquifer::Result<()> {
-                let file = tempfile();
-                let tanks = super::tanks(&format!("sqlite://{}", file.0.display()), file).await?;
+                let file = crate::File::new();
+                let tanks = crate::tanks(&format!("sqlite://{}", file.0.display()), file).await?;
                 super::$name(&tanks.0).await
             })+
-
-            fn tempfile() -> super::File {
-                super::File::new()
-            }
         }
         mod on_postgres {
             $(#[tokio::test]
             async fn $name() -> aquifer::Result<()> {
-                let database = super::POSTGRES.fresh_database().unwrap();
+                let database = crate::POSTGRES.fresh_database().unwrap();
                 let url = database.url().to_owned();
-                let tanks = super::tanks(&url, database).await?;
+                let tanks = crate::tanks(&url, database).await?;
                 super::$name(&tanks.0).await
             })+
         }
         mod on_postgres_simple {
             $(#[tokio::test]
             async fn $name() -> aquifer::Result<()> {
-                let database = super::POSTGRES.fresh_database().unwrap();
+                let database = crate::POSTGRES.fresh_database().unwrap();
                 let url = format!("{}?default_query_exec_mode=simple_protocol", database.url());
-                let tanks = super::tanks(&url, database).await?;
+                let tanks = crate::tanks(&url, database).await?;
                 super::$name(&tanks.0).await
             })+
         }
         mod on_mysql {
             $(#[tokio::test]
             async fn $name() -> aquifer::Result<()> {
-                let database = super::MYSQL.fresh_database().unwrap();
+                let database = crate::MYSQL.fresh_database().unwrap();
                 let url = database.url().to_owned();
-                let tanks = super::tanks(&url, database).await?;
+                let tanks = crate::tanks(&url, database).await?;
                 super::$name(&tanks.0).await
             })+
         }
@@ -102,6 +98,8 @@ impl Drop for File {
         }
     }
 }
+
+mod statements;
 
 on_every_engine! {
     what_is_queued_is_there_for_every_call_that_follows
@@ -458,8 +456,13 @@ fn blocking_transactions_queue() {
     savepoint.flush().unwrap();
     savepoint.release().unwrap();
     tx.enqueue(ADD, (3, 3)).unwrap();
+    tx.enqueue_named(statements::ADD_NAMED, &[("id", 4), ("litres", 4)]).unwrap();
+    let add = tx.prepare(ADD).unwrap();
+    add.on(&mut tx).enqueue((5, 5)).unwrap();
+    let named = tx.prepare_named(statements::ADD_NAMED).unwrap();
+    named.on(&mut tx).enqueue(&[("id", 6), ("litres", 6)]).unwrap();
     tx.commit().unwrap();
-    assert_eq!(db.get::<i64>(COUNT, ()).unwrap(), 3);
+    assert_eq!(db.get::<i64>(COUNT, ()).unwrap(), 6);
 }
 
 /// PostgreSQL through a proxy that sees every message, with one connection.
