@@ -53,6 +53,32 @@ fn every_option_is_read_back_as_it_was_written() {
     assert_eq!(options.get("nothing"), None);
 }
 
+/// What a `Db` is opened with: without the feature that an option needs, with all the others.
+fn usable(
+    options: &DbOptions,
+    values: &HashMap<String, String>,
+) -> (DbOptions, HashMap<String, String>) {
+    let (mut options, mut values) = (options.clone(), values.clone());
+    if cfg!(not(feature = "explain")) {
+        options.calls.slow_plan = None;
+        assert!(values.remove("slow_plan").is_some());
+    }
+    (options, values)
+}
+
+#[test]
+fn an_option_whose_feature_is_missing_is_read_but_nothing_is_opened_with_it() {
+    let opened = builder(&FakeServer::new()).set("slow_plan", "5ms").unwrap().open();
+    match cfg!(feature = "explain") {
+        true => assert_eq!(opened.unwrap().options().calls.slow_plan, Some(ms(5))),
+        false => {
+            let error = opened.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Configuration);
+            assert!(error.hint().is_some_and(|hint| hint.contains("`explain`")), "{error:?}");
+        }
+    }
+}
+
 #[test]
 fn files_url_environment_and_setters_give_the_same_options() {
     let (expected, values) = all_changed();
@@ -63,19 +89,20 @@ fn files_url_environment_and_setters_give_the_same_options() {
     let texts = serde_json::to_string(&values).unwrap();
     assert_eq!(serde_json::from_str::<DbOptions>(&texts).unwrap(), expected);
 
-    let query: Vec<_> = values.iter().map(|(name, value)| format!("pool_{name}={value}")).collect();
+    let (opened, usable) = usable(&expected, &values);
+    let query: Vec<_> = usable.iter().map(|(name, value)| format!("pool_{name}={value}")).collect();
     let server = FakeServer::new();
     let mut registry = aquifer::Registry::new();
     registry.register(server.driver()).unwrap();
     let url = format!("fake:?{}", query.join("&"));
     let db = Db::builder(&url).unwrap().registry(registry).open().unwrap();
-    assert_eq!(*db.options(), expected);
+    assert_eq!(*db.options(), opened);
 
     let mut built = builder(&server);
-    for (name, value) in &values {
+    for (name, value) in &usable {
         built = built.set(name, value).unwrap();
     }
-    assert_eq!(*built.open().unwrap().options(), expected);
+    assert_eq!(*built.open().unwrap().options(), opened);
 
     struct Env(HashMap<String, String>);
     impl Environment for Env {
