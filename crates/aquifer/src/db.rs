@@ -19,7 +19,7 @@ use crate::errors;
 use crate::first::Begun;
 use crate::lane::Lane;
 use crate::manage::{Farewell, Manager};
-use crate::multiplex::Mux;
+use crate::multiplex::{MultiplexStats, Mux};
 use crate::named::{self, NamedArgs};
 use crate::observe::{Book, Call, CallStats, Label};
 use crate::options::DbOptions;
@@ -195,7 +195,11 @@ impl Db {
             .pools()
             .map(|named| (Arc::clone(&named.name), named.pool.stats()))
             .collect();
-        let multiplex = self.shared.mux.as_ref().map(|mux| mux.stats()).unwrap_or_default();
+        let multiplex = match (&self.shared.mux, &self.shared.lane) {
+            (Some(mux), _) => mux.stats(),
+            (None, Some(lane)) => lane.stats(),
+            (None, None) => MultiplexStats::default(),
+        };
         Stats::new(pools, self.shared.book.calls(), multiplex)
     }
 

@@ -31,6 +31,7 @@ use crate::batch::missing;
 use crate::db::Db;
 use crate::deadline::During;
 use crate::link::DriverConn;
+use crate::multiplex::MultiplexStats;
 use crate::observe::{self, went_away};
 use crate::text::Text;
 
@@ -66,6 +67,7 @@ struct State {
     #[expect(clippy::vec_box, reason = "the boxes go round")]
     calls: Vec<Box<Call>>,
     flight: Option<Box<Flight>>,
+    counted: MultiplexStats,
 }
 
 /// Where one caller waits. It is free again when both the caller and the queue or the flight let go.
@@ -196,6 +198,7 @@ impl State {
             match &mut place.call {
                 Some(call) if !gone => {
                     flight.places.push(at);
+                    self.counted.resent += u64::from(call.flights > 0);
                     call.flights += 1;
                     batch.push(call.text.shared_sql(), &call.params, call.want)?;
                 }
@@ -211,6 +214,7 @@ impl State {
         if flight.rows.len() < flight.places.len() {
             flight.rows.resize_with(flight.places.len(), RowBatch::new);
         }
+        self.counted.flights += u64::from(!batch.is_empty());
         Ok(batch)
     }
 }
@@ -235,7 +239,13 @@ impl Lane {
             }
         };
         state.queue.push_back(at);
+        state.counted.shared += 1;
         (at, !std::mem::replace(&mut state.led, true))
+    }
+
+    /// What has shared so far.
+    pub(crate) fn stats(&self) -> MultiplexStats {
+        self.lock().counted
     }
 
     fn poll(&self, at: usize, cx: &Context<'_>) -> Poll<Turn> {
@@ -668,6 +678,7 @@ impl Db {
         match answer {
             Err(error) if error.kind() == ErrorKind::ReadOnly && self.scope().access.is_none() => {
                 call.text.is_a_write();
+                passage.lane.lock().counted.elsewhere += 1;
                 Ok(None)
             }
             Err(error) => {

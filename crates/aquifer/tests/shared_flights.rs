@@ -50,10 +50,15 @@ async fn read_all(db: &Db, times: i64) {
 async fn all_tasks_that_are_ready_share_one_hop() {
     let db = open().await;
     read_all(&db, 2).await;
-    let before = rounds(&db).await;
+    let (before, stats) = (rounds(&db).await, db.stats().multiplex);
     read_all(&db, 20).await;
     let hops = rounds(&db).await - before;
     assert!((20..=24).contains(&hops), "{hops} hops for 20 reads of each of {TASKS} tasks");
+    let counted = db.stats().multiplex;
+    assert_eq!(counted.shared - stats.shared, 20 * TASKS as u64);
+    // One at a time: a flight's beginning and its end.
+    assert_eq!(counted.flights - stats.flights, hops, "{counted:?}");
+    assert_eq!((counted.segments, counted.resent, counted.moved, counted.elsewhere), (0, 0, 0, 0));
 }
 
 const SERIES: &str = "WITH RECURSIVE s(n) AS (SELECT 1 WHERE ?2 > 0 UNION ALL SELECT n + 1 FROM s WHERE n < ?2) \

@@ -66,22 +66,30 @@ fn by_first_word(text: &Text) -> Verdict {
     }
 }
 
-/// What was shared so far.
+/// What was shared so far, with the option `multiplex`: how many calls, and what became of them.
+///
+/// `shared / flights` says how many statements go together, and `elsewhere` and `moved` how well that goes. Calls that
+/// were never to share (`docs/multiplexing.md` says which) are in none of these.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct MultiplexStats {
-    /// Calls that were queued to share a connection; those of them that had one to themselves in the end are `elsewhere`. One task
-    /// that calls alone, again and again, does not share.
+    /// Calls that were queued to share a connection, each once; most of those that are `elsewhere`, too. One task
+    /// that calls alone, again and again, does not share (on SQLite it does).
     pub shared: u64,
-    /// Times that statements were sent, as many together as were there.
+    /// Times that statements were sent, as many together as were there: writes to a socket, on SQLite hops to the
+    /// worker.
     pub flights: u64,
-    /// Segments that they stood in: confirmations of the server's, on PostgreSQL Syncs.
+    /// Segments that they stood in: confirmations of the server's, on PostgreSQL Syncs. None on SQLite.
     pub segments: u64,
-    /// Times that a statement was sent again: a neighbour's error had kept it from running, or its connection was lost.
+    /// Times that a statement was sent again: a neighbour's error had kept it from running, or its connection was
+    /// lost; on SQLite also if the call that led its flight was dropped.
     pub resent: u64,
     /// Times that a read was moved to another connection, from behind a statement that took long or a result that nobody
-    /// read.
+    /// read. None on SQLite.
     pub moved: u64,
-    /// Calls that were to share, and had a connection to themselves in the end.
+    /// Calls that were to share, and had a connection to themselves in the end: what the engine refused as a write
+    /// after it was taken for a read (25006), what made way for those behind it, what its neighbours have kept from running too
+    /// often, and what found no place, in the queue or on a connection, or came from another runtime as the first
+    /// one's.
     pub elsewhere: u64,
 }

@@ -1,7 +1,7 @@
 //! Layouts: one connection that is the database, and readers beside a writer.
 
 use aquifer::driver::{Access, Layout};
-use aquifer::{Db, ErrorKind, TxOptions};
+use aquifer::{Db, ErrorKind, Multiplexing, TxOptions};
 use aquifer_testkit::fake::{FakeOptions, FakeServer, Fault, Injection, Operation};
 
 use crate::support::*;
@@ -64,6 +64,24 @@ async fn a_read_that_was_misjudged_goes_to_the_writer_and_is_remembered() {
     assert_eq!(runs, [1, 2, 2, 2]);
     assert_eq!(db.stats().calls.calls, 3);
     assert_eq!(db.stats().calls.failures, 0);
+    assert_at_rest(&db, &server);
+}
+
+#[tokio::test]
+async fn a_misjudged_read_that_was_to_share_a_flight_is_counted_as_gone_elsewhere() {
+    let server = FakeServer::with_options(FakeOptions::new().layout(Layout::ReadersAndWriter));
+    let db = builder(&server).max_open(2).multiplex(Multiplexing::Reads).open().unwrap();
+    let text = "SELECT 1 AS misjudged";
+    server.set_hook(move |event| {
+        let misjudged = event.sql.is_some_and(|sql| sql.contains(text));
+        (misjudged && event.connection == 1).then_some(Fault::Fail(ErrorKind::ReadOnly))
+    });
+    for _ in 0..3 {
+        assert_eq!(db.get::<i64>(text, ()).await.unwrap(), 1);
+    }
+    assert_eq!(db.get::<i64>("SELECT 2", ()).await.unwrap(), 2);
+    let counted = db.stats().multiplex;
+    assert_eq!((counted.shared, counted.flights, counted.elsewhere), (2, 2, 1), "{counted:?}");
     assert_at_rest(&db, &server);
 }
 
