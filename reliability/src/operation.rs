@@ -237,6 +237,18 @@ pub fn operations(engine: Engine) -> Vec<Operation> {
             assert_eq!(parts, 4);
             tx.commit().await?;
         }),
+        operation!("transaction, queued by names and prepared", 6 all, |db, engine, tag| {
+            let named = "INSERT INTO marks (tag, part) VALUES (:tag, :part)";
+            let mut tx = db.begin().await?;
+            let stmt = tx.prepare(MARK).await?;
+            stmt.on(&mut tx).enqueue((tag, 1)).await?;
+            tx.enqueue_named(named, &[("tag", tag), ("part", 2)]).await?;
+            let bulk: Vec<_> = (3..=5).map(|part| [("tag", tag), ("part", part)]).collect();
+            tx.enqueue_named(named, &bulk[..]).await?;
+            tx.flush().await?;
+            stmt.on(&mut tx).enqueue((tag, 6)).await?;
+            tx.commit().await?;
+        }),
         operation!("transaction, tracked and queued", 2 all, |db, engine, tag| {
             let mut tx = db.begin_with(TxOptions::new().track_commit()).await?;
             tx.enqueue(MARK, (tag, 1)).await?;

@@ -9,6 +9,7 @@ use aquifer::{Db, Error, Multiplexing};
 use aquifer_reliability::{Arena, Books, Company, Engine, Operation, operations, settled};
 use aquifer_testkit::at_most;
 use aquifer_testkit::faults::{Fault, FaultProxy, Side, What, When};
+use tokio::task::JoinHandle;
 
 /// Statements that a connection keeps.
 const CACHE: i64 = 8;
@@ -19,6 +20,8 @@ const FILES_KEPT: usize = 4;
 /// Statements that a connection to a file keeps.
 const SQLITE_CACHE: u64 = 128;
 const POLLS_MAX: usize = 3000;
+/// Calls of others beside an operation, where they need a task each.
+const NEIGHBOURS: i64 = 3;
 
 struct Stage {
     arena: Arena,
@@ -35,7 +38,7 @@ impl Stage {
         let proxy = arena.proxy();
         let builder = arena.yielding(proxy.as_ref());
         let builder = match engine {
-            Engine::Sqlite => builder.max_open(2),
+            Engine::Sqlite => builder.max_open(2).multiplex(multiplex),
             // One that is shared, and one for the rest.
             _ if multiplex != Multiplexing::Off => {
                 builder.max_open(2).multiplex(multiplex).multiplex_connections(1)
@@ -44,8 +47,9 @@ impl Stage {
         };
         let db = builder.open().unwrap();
         let books = arena.books().await;
-        let company = match multiplex {
-            Multiplexing::Off => None,
+        let company = match (multiplex, engine) {
+            // Whatever reads there shares; a call that nobody polls would keep the others waiting.
+            (Multiplexing::Off, _) | (_, Engine::Sqlite) => None,
             _ => Some(Company::on(&db).await),
         };
         Self { arena, proxy, books, db, company, tag: 0 }
@@ -57,6 +61,21 @@ impl Stage {
         if let Some(proxy) = &self.proxy {
             proxy.arm(Fault::new(Side::Server, When::Messages(0), slow));
         }
+    }
+
+    /// Where reads of many tasks go in one flight, which one of them leads: calls that are in flights with the
+    /// operation's, and whose answers must be theirs, whoever of them is dropped.
+    fn neighbours(&self) -> Vec<JoinHandle<()>> {
+        let shares = self.db.options().calls.multiplex != Multiplexing::Off;
+        let count = if shares && self.arena.engine() == Engine::Sqlite { NEIGHBOURS } else { 0 };
+        let begin = |number| {
+            let (db, expected) = (self.db.clone(), self.tag + number);
+            tokio::spawn(async move {
+                let answer: i64 = db.get("SELECT ? + 0", (expected,)).await.expect("an answer");
+                assert_eq!(answer, expected, "a neighbour's answer");
+            })
+        };
+        (0..count).map(begin).collect()
     }
 
     /// What must hold after a drop.
@@ -88,8 +107,9 @@ impl Stage {
                 assert!(held <= SQLITE_CACHE, "{what}: {held} statements");
             }
         }
-        let shared = db.options().calls.multiplex != Multiplexing::Off;
-        if shared {
+        // Over a file nobody keeps a connection to share it.
+        let kept = db.options().calls.multiplex != Multiplexing::Off;
+        if kept && arena.engine() != Engine::Sqlite {
             primary_settled(db, &what).await;
         } else {
             settled(db, &what).await;
@@ -133,8 +153,13 @@ async fn dropped_at_every_poll(engine: Engine, multiplex: Multiplexing) {
             stage.tag += 1;
             let before = stage.db.stats().multiplex.shared;
             let run = operation.run(&stage.db, engine, stage.tag);
+            let neighbours = stage.neighbours();
             let ended = at_most(polls, run).await;
-            shared += stage.db.stats().multiplex.shared - before;
+            let begun = neighbours.len() as u64;
+            for neighbour in neighbours {
+                neighbour.await.expect("a neighbour's answer");
+            }
+            shared += stage.db.stats().multiplex.shared - before - begun;
             let succeeded = ended.is_some();
             if let Some(result) = ended {
                 result.unwrap_or_else(|error| panic!("{engine}, {}: {error:?}", operation.name));
@@ -154,6 +179,11 @@ async fn dropped_at_every_poll(engine: Engine, multiplex: Multiplexing) {
     let shared = |name| sharing.contains(&name);
     assert_eq!(shared("select, first use"), multiplex != Multiplexing::Off, "{sharing:?}");
     assert_eq!(shared("exec, first use"), multiplex == Multiplexing::Statements, "{sharing:?}");
+    let counted = stage.db.stats().multiplex;
+    if multiplex != Multiplexing::Off && engine == Engine::Sqlite {
+        // Calls went together, and those of others have outlived the one that led them.
+        assert!(counted.flights < counted.shared && counted.resent > 0, "{counted:?}");
+    }
     println!("{engine}: {ran} operations, dropped {drops} times");
     drop(stage.company);
     assert!(stage.db.close().await.is_clean());
@@ -162,6 +192,11 @@ async fn dropped_at_every_poll(engine: Engine, multiplex: Multiplexing) {
 #[tokio::test]
 async fn sqlite_operations_dropped_at_every_poll() {
     dropped_at_every_poll(Engine::Sqlite, Multiplexing::Off).await;
+}
+
+#[tokio::test]
+async fn sqlite_operations_that_share_dropped_at_every_poll() {
+    dropped_at_every_poll(Engine::Sqlite, Multiplexing::Reads).await;
 }
 
 #[tokio::test]
