@@ -10,6 +10,7 @@ use aquifer_driver::{
     Batch, Command, Connection, Counters, Error, ErrorKind, FromRow, Outcome, Params, Result,
     RowBatch, Status, Step, Want,
 };
+use tokio::runtime::{self, Handle};
 use tokio::time::Instant;
 
 use crate::deadline::Alarm;
@@ -43,6 +44,8 @@ struct Inner {
     spare_queue: Option<Box<Queue>>,
     tally: Tally,
     alarm: Alarm,
+    /// Where it was dialled: its socket is ready only while that runtime runs.
+    home: Option<runtime::Id>,
     /// Texts that ran here lately, in front of the cache that all connections share.
     texts: [Option<Arc<Text>>; TEXTS_KEPT],
 }
@@ -70,9 +73,16 @@ impl DriverConn {
                 spare_queue: None,
                 tally,
                 alarm: Alarm::default(),
+                home: Handle::try_current().ok().map(|runtime| runtime.id()),
                 texts,
             }),
         }
+    }
+
+    /// Whether it was dialled in the runtime that this is called in.
+    pub(crate) fn is_at_home(&self) -> bool {
+        self.inner.home.is_none()
+            || self.inner.home == Handle::try_current().ok().map(|here| here.id())
     }
 
     /// Runs a statement and discards its rows.

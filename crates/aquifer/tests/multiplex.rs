@@ -524,6 +524,49 @@ fn a_runtime_whose_calls_did_not_share_keeps_no_other_from_it() {
 }
 
 #[test]
+fn a_runtime_takes_over_from_one_that_has_given_everything_back() {
+    let server = server();
+    let db = open(&server);
+    let runtime = || {
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        builder.enable_all().start_paused(true).build().unwrap()
+    };
+    let (one, two) = (runtime(), runtime());
+    let rest = || tokio::time::sleep(Duration::from_secs(5));
+    let shared = || db.stats().multiplex.shared;
+    let dialled = || db.stats().pools[1].1.connects_ok;
+    one.block_on(async {
+        echo(&db, 1).await;
+        rest().await;
+    });
+    assert_eq!((shared(), dialled()), (1, 1));
+    // From here on the first one stands still, and so do its sockets: the second one dials.
+    two.block_on(echo(&db, 2));
+    assert_eq!((shared(), dialled()), (2, 2));
+    one.block_on(async {
+        echo(&db, 3).await;
+        // Its keeper finds out, and leaves the second one's connection alone.
+        rest().await;
+        echo(&db, 4).await;
+    });
+    assert_eq!((shared(), dialled()), (2, 2), "a connection of the second one's was lent");
+    two.block_on(async {
+        each(&db, 4, 2).await;
+        assert_eq!((shared(), dialled()), (2 + 8, 2));
+        rest().await;
+    });
+    one.block_on(echo(&db, 5));
+    assert_eq!((shared(), dialled()), (2 + 8 + 1, 3));
+    // Its keeper has nothing to say about what is the first one's now.
+    drop(two);
+    one.block_on(echo(&db, 6));
+    assert_eq!((shared(), dialled()), (2 + 8 + 2, 3));
+    assert_eq!(db.stats().multiplex.elsewhere, 0);
+    one.block_on(async { drop(db.close().await) });
+    server.assert_no_violations();
+}
+
+#[test]
 fn a_runtime_that_could_not_connect_keeps_no_other_from_it() {
     let server = server();
     let db = open(&server);

@@ -42,8 +42,6 @@ pub(crate) struct Mux {
     pool: Pool<Manager>,
     pub(super) mode: Multiplexing,
     options: Timing,
-    /// Wakes the keeper when there is work again.
-    pub(super) unpark: Arc<Notify>,
     me: Weak<Self>,
     /// Who is woken by each connection.
     wakers: Box<[Waker]>,
@@ -86,6 +84,8 @@ struct Inner {
     /// Whose timers and sockets the connections use.
     runtime: Option<runtime::Id>,
     keeper: Keeper,
+    /// Wakes the keeper when there is work again; each has its own.
+    unpark: Arc<Notify>,
     /// The sessions turned out to run one statement at a time.
     unable: bool,
     /// A runtime without timers: nobody can wait there.
@@ -106,17 +106,32 @@ impl Inner {
 
     /// There is work.
     #[inline]
-    fn rouse(&mut self, keeper: &Notify) {
+    fn rouse(&mut self) {
         if self.keeper == Keeper::Dozing {
             self.keeper = Keeper::Awake;
-            keeper.notify_one();
+            self.unpark.notify_one();
         }
     }
 
-    /// The runtime whose calls share has opened nothing, or nothing is left of it.
+    /// The runtime whose calls share has opened nothing, or has given everything back, or nothing is left of it.
     #[cold]
     fn is_deserted(&mut self) -> bool {
-        self.keeper == Keeper::None && self.state.is_deserted()
+        matches!(self.keeper, Keeper::None | Keeper::Parked) && self.state.is_deserted()
+    }
+
+    /// From now on calls of this runtime share. If another one's keeper is parked, it sees that as it wakes, and ends.
+    #[cold]
+    fn hand_over(&mut self, here: runtime::Id) {
+        self.runtime = Some(here);
+        if self.keeper == Keeper::Parked {
+            self.keeper = Keeper::None;
+            std::mem::take(&mut self.unpark).notify_one();
+        }
+    }
+
+    /// Whether the keeper that is woken by this is the one that there is now.
+    fn is_kept_by(&self, unpark: &Arc<Notify>) -> bool {
+        Arc::ptr_eq(&self.unpark, unpark)
     }
 }
 
@@ -178,6 +193,7 @@ impl Mux {
                 state: State::new(lines, bounds),
                 runtime: None,
                 keeper: Keeper::None,
+                unpark: Arc::default(),
                 unable: false,
                 timeless: None,
                 flights: 0,
@@ -186,7 +202,6 @@ impl Mux {
             pool,
             mode,
             options,
-            unpark: Arc::default(),
             me: Weak::clone(me),
             floor: Floor::new(),
             callers: AtomicU32::new(0),
@@ -255,8 +270,10 @@ impl Mux {
             return Err(Refused(call));
         }
         let entered = inner.state.enter(call, waker, now, until)?;
-        inner.runtime = Some(here);
-        inner.rouse(&self.unpark);
+        if inner.runtime != Some(here) {
+            inner.hand_over(here);
+        }
+        inner.rouse();
         Ok(entered)
     }
 
@@ -333,7 +350,7 @@ impl Mux {
     fn signal(&self, line: usize) {
         let waker = {
             let mut inner = self.lock();
-            inner.rouse(&self.unpark);
+            inner.rouse();
             inner.state.signal(line)
         };
         wake(waker);
@@ -378,14 +395,17 @@ impl Mux {
             let kept = inner.keeper != Keeper::None;
             if matches!(inner.keeper, Keeper::Parked | Keeper::Dozing) {
                 inner.keeper = Keeper::Awake;
-                self.unpark.notify_one();
+                inner.unpark.notify_one();
             }
             kept
         };
         // Where statements that write may make way for others, the server is asked first.
         let now = kept && !self.takes_writes();
         if now && let Some(lease) = self.pool.try_acquire(&AcquireRequest::default()) {
-            return self.opened(line, lease.into_owned(), false);
+            if lease.is_at_home() {
+                return self.opened(line, lease.into_owned(), false);
+            }
+            lease.discard(CloseReason::Requested);
         }
         match (Handle::try_current(), self.me.upgrade()) {
             (Ok(runtime), Some(mux)) => {
@@ -426,7 +446,7 @@ impl Mux {
             && inner.runtime.is_none_or(|here| here == runtime.id())
         {
             (inner.keeper, inner.runtime) = (Keeper::Awake, Some(runtime.id()));
-            let park = Arc::clone(&self.unpark);
+            let park = Arc::clone(&inner.unpark);
             runtime.spawn(keeper::keep(Weak::clone(&self.me), park));
         }
     }
@@ -459,7 +479,9 @@ impl Mux {
             let mut inner = self.lock();
             if without_timers {
                 inner.timeless = Handle::try_current().ok().map(|here| here.id());
-                inner.runtime = None;
+                if inner.keeper == Keeper::None {
+                    inner.runtime = None;
+                }
             }
             let why = || match without_timers {
                 true => Answer::Elsewhere,
@@ -499,10 +521,13 @@ impl Mux {
 /// For the keeper.
 impl Mux {
     /// Looks after everything once, after a doze of so many ticks.
-    pub(super) fn look(&self, dozed: u64) -> Pulse {
+    pub(super) fn look(&self, keeper: &Arc<Notify>, dozed: u64) -> Pulse {
         let (mut jobs, mut wakers) = (Vec::new(), Vec::new());
         let pulse = {
             let mut inner = self.lock();
+            if !inner.is_kept_by(keeper) {
+                return Pulse::Deposed;
+            }
             inner.state.dozed(dozed);
             let network = match self.floor.us() {
                 Floor::UNKNOWN => 0,
@@ -517,7 +542,7 @@ impl Mux {
             inner.keeper = match pulse {
                 Pulse::Nothing => Keeper::Parked,
                 Pulse::Quiet => Keeper::Dozing,
-                Pulse::Work => Keeper::Awake,
+                Pulse::Work | Pulse::Deposed => Keeper::Awake,
             };
             pulse
         };
@@ -637,10 +662,13 @@ impl Mux {
     }
 
     /// The runtime that the keeper belongs to is going away: its sockets will never be ready again.
-    pub(super) fn orphan(&self) {
+    pub(super) fn orphan(&self, keeper: &Arc<Notify>) {
         let mut wakers = Vec::new();
         let rigs = {
             let mut inner = self.lock();
+            if !inner.is_kept_by(keeper) {
+                return;
+            }
             inner.keeper = Keeper::None;
             inner.runtime = None;
             inner.state.orphan(&mut wakers)
@@ -675,7 +703,7 @@ impl std::fmt::Debug for Mux {
 impl Drop for Mux {
     fn drop(&mut self) {
         // A keeper that is parked has to see that there is nothing left to keep.
-        self.unpark.notify_one();
+        self.lock().unpark.notify_one();
     }
 }
 
@@ -746,18 +774,31 @@ impl Drop for Opening {
 }
 
 async fn connect(pool: Pool<Manager>, mut opening: Opening) {
-    let mut acquire = pin!(pool.acquire(&AcquireRequest::default()));
-    let acquired = poll_fn(|cx| {
-        let polled = acquire.as_mut().poll(cx);
-        // Without timers nobody can wait for a connection, nor keep one.
-        if !matches!(polled, Poll::Ready(Err(_)))
-            && let Some(mux) = &opening.mux
-        {
-            mux.have_a_keeper();
+    let mut foreign = 0;
+    let acquired = loop {
+        let request = AcquireRequest::default();
+        let mut acquire = pin!(pool.acquire(&request));
+        let acquired = poll_fn(|cx| {
+            let polled = acquire.as_mut().poll(cx);
+            // Without timers nobody can wait for a connection, nor keep one.
+            if !matches!(polled, Poll::Ready(Err(_)))
+                && let Some(mux) = &opening.mux
+            {
+                mux.have_a_keeper();
+            }
+            polled
+        })
+        .await;
+        match acquired {
+            // Its socket is another runtime's, which may stand still.
+            Ok(lease) if !lease.is_at_home() => drop(lease.discard(CloseReason::Requested)),
+            acquired => break acquired,
         }
-        polled
-    })
-    .await;
+        foreign += 1;
+        if let Some(mux) = opening.mux.take_if(|mux| foreign > mux.wakers.len()) {
+            return mux.without(opening.line);
+        }
+    };
     let acquired = match (acquired, &opening.mux) {
         (Ok(lease), Some(mux)) if mux.takes_writes() => {
             let mut lease = lease.into_owned();

@@ -50,50 +50,59 @@ pub(super) enum Pulse {
     /// Connections that have had no work for a while.
     Quiet,
     Nothing,
+    /// Calls of another runtime share now, and have a keeper of their own.
+    Deposed,
 }
 
 /// Tells the engine when the runtime goes away.
-struct Post(Weak<Mux>);
+struct Post {
+    mux: Weak<Mux>,
+    /// Wakes this keeper, and no other: by it they are told apart.
+    unpark: Arc<Notify>,
+}
 
 impl Drop for Post {
     fn drop(&mut self) {
-        if let Some(mux) = self.0.upgrade() {
-            mux.orphan();
+        if let Some(mux) = self.mux.upgrade() {
+            mux.orphan(&self.unpark);
         }
     }
 }
 
 pub(super) async fn keep(mux: Weak<Mux>, unpark: Arc<Notify>) {
-    let post = Post(mux);
+    let post = Post { mux, unpark };
     let mut clock = interval(TICK);
     clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let (mut age, mut floor_age, mut dozed) = (0, 0, 0);
     loop {
         clock.tick().await;
-        let Some(mux) = post.0.upgrade() else { return };
+        let Some(mux) = post.mux.upgrade() else { return };
         age += 1 + dozed;
+        floor_age += 1 + dozed;
+        let pulse = mux.look(&post.unpark, dozed);
+        if pulse == Pulse::Deposed {
+            return;
+        }
         if age >= AGE_TICKS {
             age = 0;
             mux.retire();
         }
-        floor_age += 1 + dozed;
         if floor_age >= FLOOR_TICKS {
             floor_age = 0;
             mux.age_floor();
         }
-        let pulse = mux.look(dozed);
         drop(mux);
         dozed = 0;
         match pulse {
-            Pulse::Work => {}
+            Pulse::Work | Pulse::Deposed => {}
             Pulse::Quiet => {
                 let since = Instant::now();
-                let _woken_or_not = timeout(DOZE, unpark.notified()).await;
+                let _woken_or_not = timeout(DOZE, post.unpark.notified()).await;
                 dozed = (since.elapsed().as_millis() / TICK.as_millis()) as u64;
                 clock.reset();
             }
             Pulse::Nothing => {
-                unpark.notified().await;
+                post.unpark.notified().await;
                 clock.reset();
             }
         }

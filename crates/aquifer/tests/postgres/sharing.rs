@@ -39,6 +39,31 @@ fn shared(db: &Db) -> u64 {
     db.stats().multiplex.shared
 }
 
+#[test]
+fn a_runtime_that_rests_leaves_its_sockets_to_nobody() {
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (one, two) = (runtime(), runtime());
+    let (_database, db) = one.block_on(db(Multiplexing::Reads)).unwrap();
+    let (reads, dialled) = ("SELECT 7::bigint", || db.stats().pools[1].1.connects_ok);
+    one.block_on(async {
+        comes_to_share(&db, reads).await.unwrap();
+        // Until its connections are given back.
+        while db.stats().pools[1].1.in_use > 0 {
+            sleep(Duration::from_millis(20)).await;
+        }
+        // And its keeper has seen that there is nothing left.
+        sleep(Duration::from_millis(100)).await;
+    });
+    let before = dialled();
+    // Nobody drives the first one's sockets now.
+    two.block_on(comes_to_share(&db, reads)).unwrap();
+    assert!(dialled() > before, "{:#?}", db.stats());
+    let before = shared(&db);
+    one.block_on(db.get::<i64>(reads, ())).unwrap();
+    assert_eq!(shared(&db), before, "the second one's are in use");
+    two.block_on(async { drop(db.close().await) });
+}
+
 /// Reads until the read shares.
 async fn comes_to_share(db: &Db, sql: &str) -> Result<()> {
     let deadline = Instant::now() + Duration::from_secs(60);
