@@ -1,7 +1,8 @@
 //! Functions and views of PostgreSQL's whose place is a session of one's own, by name.
 //!
-//! From the catalogue of PostgreSQL 15 (`pg_proc.dat`: what is volatile, and what is stable and tells about the session
-//! it runs in), the lists of functions in the manuals of 15 to 18 (chapter "Functions and Operators", appendix
+//! From the catalogues of PostgreSQL 15 and 18 (`pg_proc.dat`: what is volatile, and what is stable and tells about the
+//! session it runs in), the scripts of the modules that come with them (`contrib/*/*.sql`: what changes its session and is not
+//! volatile there), the lists of functions in the manuals of 15 to 18 (chapter "Functions and Operators", appendix
 //! "Additional Supplied Modules"), and what a transaction that is read only lets through
 //! (`src/backend/access/transam/README.parallel`, `ExecCheckXactReadOnly`, `PreventCommandIfReadOnly`): advisory
 //! locks, settings, signals to other sessions, statistics, log files and connections to elsewhere.
@@ -13,6 +14,8 @@ const FUNCTIONS: &[&str] = &[
     "current_setting",
     "currval",
     "inet_client_port",
+    // Declared immutable before isn 1.3, and yet it sets a mode of the session.
+    "isn_weak",
     "lastval",
     "loread",
     "lowrite",
@@ -23,6 +26,7 @@ const FUNCTIONS: &[&str] = &[
     "pg_cursor",
     "pg_extension_config_dump",
     "pg_get_backend_memory_contexts",
+    "pg_is_other_temp_schema",
     "pg_listening_channels",
     "pg_my_temp_schema",
     "pg_nextoid",
@@ -33,10 +37,13 @@ const FUNCTIONS: &[&str] = &[
     "pg_show_all_settings",
     "pg_stat_clear_snapshot",
     "pg_stat_force_next_flush",
+    "pg_stat_get_snapshot_timestamp",
     "pg_sync_replication_slots",
     "set_config",
+    "set_limit",
     "setseed",
     "setval",
+    "show_limit",
     "txid_current",
     "txid_current_if_assigned",
     "xpath_table",

@@ -1,6 +1,7 @@
 //! PostgreSQL's key words, and which of them can be the name of a function.
 //!
-//! From `pg_get_keywords()` of PostgreSQL 15, and `src/include/parser/kwlist.h` of 16, 17 and 18 for what these added. A
+//! From `pg_get_keywords()` of PostgreSQL 15, and `src/include/parser/kwlist.h` of 16, 17 and 18 for what these added; both
+//! lists together are the words of the files of 15 and 18, but for `treat`. A
 //! word that one of these versions lets be a function's name is treated as one that can be.
 
 /// What a key word can be.

@@ -144,6 +144,25 @@ async fn a_stable_function_that_writes_is_refused_where_it_shares_and_runs_alone
 }
 
 #[tokio::test]
+async fn a_function_that_is_declared_immutable_and_changes_its_session_does_not_share() -> Result<()>
+{
+    let (_database, db) = db(Multiplexing::Reads).await?;
+    db.exec("CREATE EXTENSION isn", ()).await?;
+    comes_to_share(&db, "SELECT length(isbn('0-306-40615-2')::text)::bigint").await?;
+    let before = shared(&db);
+    for _ in 0..3 {
+        assert!(db.get::<bool>("SELECT isn_weak(true)", ()).await?);
+    }
+    assert_eq!(shared(&db), before);
+    // Its check digit is wrong, and a session in the weak mode does not mind.
+    for _ in 0..3 {
+        db.get::<String>("SELECT isbn('0-306-40615-1')::text", ()).await.unwrap_err();
+    }
+    assert_eq!(shared(&db), before + 3, "the others do");
+    Ok(())
+}
+
+#[tokio::test]
 async fn writes_share_where_statements_do_unless_a_function_is_volatile() -> Result<()> {
     let (_database, db) = db(Multiplexing::Statements).await?;
     let insert = "INSERT INTO visits (who) VALUES (?)";

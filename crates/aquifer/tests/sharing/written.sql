@@ -931,7 +931,7 @@ XA BEGIN 'a'
 -- write: f
 INSERT INTO t TABLE u RETURNING f(a)
 
--- Unknown
+-- write: f
 INSERT INTO t (SELECT 1) RETURNING WITH (OLD AS o) f(o.a)
 
 -- write: f
