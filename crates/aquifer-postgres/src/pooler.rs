@@ -192,6 +192,14 @@ pub(crate) fn drops_statements(sql: &str) -> bool {
     }
 }
 
+/// Whether a text has a body that may hold any command, also one that drops prepared statements.
+pub(crate) fn hides_commands(sql: &str) -> bool {
+    match tokens(sql).next() {
+        Some(Token::Word(word)) => is(word, "DO") || is(word, "CALL") || is(word, "DEALLOCATE"),
+        _ => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -274,6 +282,16 @@ mod tests {
         }
         for sql in ["DEALLOCATE a", "DISCARD PLANS", "SELECT 'DISCARD ALL'", ""] {
             assert!(!drops_statements(sql), "{sql}");
+        }
+    }
+
+    #[test]
+    fn bodies_are_told_by_their_first_word() {
+        for sql in ["DO $$ BEGIN END $$", "/* x */ call rotate()", "DEALLOCATE s_1"] {
+            assert!(hides_commands(sql), "{sql}");
+        }
+        for sql in ["SELECT 1", "INSERT INTO do VALUES (1)", "", "UPDATE calls SET a = 1"] {
+            assert!(!hides_commands(sql), "{sql}");
         }
     }
 }

@@ -29,6 +29,11 @@ pub(crate) fn in_tag(command: &str, sql: Option<&str>) -> bool {
     }
 }
 
+/// True if a command that is answered by this tag drops prepared statements, or may hold one that does.
+pub(crate) fn may_drop_statements(command: &str) -> bool {
+    matches!(command, "DO" | "CALL" | "DEALLOCATE" | "DEALLOCATE ALL" | "DISCARD ALL")
+}
+
 /// Of a text of several statements, all that begin with SET must be local, and the others be such as set nothing.
 /// A semicolon within a string makes a piece more, which can only make the answer no.
 fn is_local(sql: &str) -> bool {

@@ -4,7 +4,7 @@ mod support;
 
 use std::sync::Arc;
 
-use aquifer_driver::{Batch, Command, ErrorKind, Result, Status, Value, Want};
+use aquifer_driver::{Batch, Command, ErrorKind, Result, Status, TxOptions, Value, Want};
 use aquifer_testkit::{Meter, client};
 
 use support::{Postgres, SERVER, Session, connect, run};
@@ -330,12 +330,28 @@ async fn act(session: &mut Session, random: &mut Random) -> &'static str {
             "failure at the parse"
         }
         10 => {
-            if session.status() == Status::Idle {
-                client::begin(&mut *session.connection).await.unwrap();
-            } else {
-                client::rollback(&mut *session.connection).await.unwrap();
+            let queued = || {
+                let mut batch = Batch::new();
+                batch.push(&text.as_str().into(), &(5_i64,), Want::Outcome).unwrap();
+                Arc::new(batch)
+            };
+            match (session.status(), random.below(3)) {
+                (Status::Idle, turn) => {
+                    let options = TxOptions::new();
+                    let options = if turn == 0 { options.read_only() } else { options };
+                    let begin = Command::Begin(options);
+                    client::command(&mut *session.connection, begin).await.unwrap();
+                }
+                (Status::Transaction, 0) => {
+                    client::commit(&mut *session.connection).await.unwrap();
+                }
+                (Status::Transaction, 1) => {
+                    session.connection.start_after(&queued(), Command::Commit).unwrap();
+                    client::read(&mut *session.connection, None).await.unwrap();
+                }
+                _ => client::rollback(&mut *session.connection).await.unwrap(),
             }
-            "begin or rollback"
+            "begin, commit or rollback"
         }
         11 => {
             let dropped = session.query("DEALLOCATE ALL", &()).await;

@@ -6,7 +6,7 @@ use aquifer_driver::multiplex::Ticket;
 use aquifer_driver::{Error, ErrorKind, Params, Result, Want};
 
 use super::{First, Known, Owed, What};
-use crate::pipeline::{Arguments, Pipeline, StatementMode, copy_in_a_batch, declared, unequal};
+use crate::pipeline::{Arguments, Pipeline, copy_in_a_batch, declared, unequal};
 use crate::protocol::backend::Ready;
 use crate::protocol::frontend::{self, Object};
 use crate::statement::{self, Statement};
@@ -14,7 +14,7 @@ use crate::statement::{self, Statement};
 impl Pipeline {
     /// Statements of several callers can be under way: their names last as long as the session.
     pub(crate) fn multiplexes(&self) -> bool {
-        self.settings.mode == StatementMode::Named && !self.settings.pooled
+        self.names_last()
     }
 
     /// Makes ready for the first statement of many.

@@ -9,6 +9,7 @@ use aquifer_driver::{
     ValueRef, Want,
 };
 
+use super::control::{COMMIT, begin_text};
 use super::trace::{self, Known, Trace};
 use super::work::Settled;
 use super::work::{Expect, Learning, Role, Work};
@@ -23,8 +24,6 @@ use crate::types::{self, Codecs, Oid};
 
 /// Most arguments of one statement: their number has 16 bits.
 pub(crate) const ARGUMENTS_MAX: usize = 65_535;
-
-pub(super) const COMMIT: &str = "COMMIT";
 
 /// Most bytes of the flight buffer that are kept between commands.
 pub(crate) const KEPT_BYTES: usize = 64 * 1024;
@@ -141,7 +140,7 @@ impl Pipeline {
     }
 
     /// What goes before anything else: statements that the server need not keep any more.
-    fn flight_head(&mut self) {
+    pub(super) fn flight_head(&mut self) {
         if !self.out.is_empty() {
             return;
         }
@@ -149,20 +148,6 @@ impl Pipeline {
             frontend::close(&mut self.out, Object::Statement, name);
             self.expected.push_back(Expect::Close);
         }
-    }
-
-    /// The BEGIN that was held back, in the segment of the statement that follows.
-    fn send_held_begin(&mut self) {
-        let Some(begin) = self.held_begin.take() else { return };
-        frontend::parse(&mut self.out, "", &begin, &[]);
-        // No arguments, no results: this cannot fail.
-        let _ = frontend::bind(&mut self.out, "", "", 0, &[], |_, _| Ok(()));
-        frontend::execute(&mut self.out, "", 0);
-        self.expected.extend([Expect::Parse, Expect::Bind, Expect::Execute]);
-        let mut work = Work::new(Role::Begin);
-        work.ends_segment = false;
-        work.begin = Some(begin);
-        self.works.push_back(work);
     }
 
     pub(super) fn end_segment(&mut self) {
@@ -257,11 +242,16 @@ impl Pipeline {
         while let Some(evicted) = self.cache.make_room(1) {
             self.counters.evicted += 1;
             if !evicted.name.is_empty() {
-                frontend::close(&mut self.out, Object::Statement, &evicted.name);
-                self.expected.push_back(Expect::Close);
-                self.close_later(&evicted);
+                self.close_now(&evicted);
             }
         }
+    }
+
+    /// Closes a statement that has left the cache, at this place of the flight; later, if that is skipped.
+    pub(super) fn close_now(&mut self, statement: &Statement) {
+        frontend::close(&mut self.out, Object::Statement, &statement.name);
+        self.expected.push_back(Expect::Close);
+        self.close_later(statement);
     }
 
     /// First use: prepared, described and run in one flight. The types are not known yet, so arguments
@@ -365,6 +355,7 @@ impl Pipeline {
         match self.held_begin.take() {
             // In one query: if BEGIN fails, nothing of the script may run.
             Some(begin) => {
+                self.doubt_names();
                 let whole = format!("{begin};\n{sql}");
                 work.prefix = whole.len() - sql.len();
                 work.begin = Some(begin);
@@ -457,6 +448,8 @@ impl Pipeline {
             if pooler::drops_statements(item.sql) {
                 kept = false;
                 self.siblings_from = self.siblings.len();
+            } else if pooler::hides_commands(item.sql) {
+                self.doubt_names();
             }
         }
         Ok(kept)
@@ -515,7 +508,7 @@ impl Pipeline {
             Command::Execute { sql, params, want } => self.one(sql, params, want, kept),
             Command::Batch(batch) if !batch.is_empty() => self.batch(&batch, kept),
             Command::Commit => {
-                self.commit_behind();
+                self.commit_behind(kept);
                 Ok(())
             }
             Command::Ping | Command::Batch(_) => {
@@ -526,22 +519,6 @@ impl Pipeline {
             }
             other => Err(not_after_others(&other)),
         }
-    }
-
-    /// COMMIT in the segment of the statements before it. One that is tracked is sent when its number is known.
-    fn commit_behind(&mut self) {
-        if self.lacks_number() {
-            self.ask_along();
-            self.works.push_back(Work::new(Role::Trace));
-        } else {
-            frontend::parse(&mut self.out, "", COMMIT, &[]);
-            // No arguments, no results: this cannot fail.
-            let _ = frontend::bind(&mut self.out, "", "", 0, &[], |_, _| Ok(()));
-            frontend::execute(&mut self.out, "", 0);
-            self.expected.extend([Expect::Parse, Expect::Bind, Expect::Execute]);
-            self.works.push_back(Work::new(Role::Commit));
-        }
-        self.end_segment();
     }
 
     /// The simple protocol has a transaction for each of its messages.
@@ -599,7 +576,7 @@ impl Pipeline {
                 .with_hint("use a savepoint, or end the transaction first")
                 .with_nothing_sent(true));
         }
-        self.held_begin = Some(begin_text(options).into());
+        self.held_begin = Some(begin_text(options));
         self.trace = None;
         // What is read only has no outcome.
         if options.track_commit && !options.read_only && self.tracks() {
@@ -680,7 +657,7 @@ impl Pipeline {
     }
 
     /// In the segment of a statement, after it: what is the transaction's number?
-    fn ask_along(&mut self) {
+    pub(super) fn ask_along(&mut self) {
         if self.lacks_number() {
             frontend::parse(&mut self.out, "", trace::TRANSACTION, &[]);
             // No arguments, no results in binary: this cannot fail.
@@ -930,32 +907,4 @@ fn no_atomic_batch() -> Error {
     Error::new(ErrorKind::Unsupported, "the simple protocol has no atomic batches")
         .with_hint("send the batch within a transaction")
         .with_nothing_sent(true)
-}
-
-fn begin_text(options: TxOptions) -> String {
-    let mut sql = String::from("BEGIN");
-    if let Some(level) = options.isolation {
-        sql.push_str(&format!(" ISOLATION LEVEL {level}"));
-    }
-    if options.read_only {
-        sql.push_str(" READ ONLY");
-    }
-    if options.deferrable {
-        sql.push_str(" DEFERRABLE");
-    }
-    sql
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn begin_says_only_what_was_asked_for() {
-        assert_eq!(begin_text(TxOptions::new()), "BEGIN");
-        assert_eq!(
-            begin_text(TxOptions::serializable().read_only().deferrable()),
-            "BEGIN ISOLATION LEVEL SERIALIZABLE READ ONLY DEFERRABLE"
-        );
-    }
 }

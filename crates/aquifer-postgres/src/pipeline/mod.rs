@@ -9,6 +9,7 @@
 //! can serve several, because nothing assumes that only one command is owed.
 
 mod command;
+mod control;
 mod copy;
 mod lone;
 mod receive;
@@ -18,6 +19,7 @@ mod tests;
 mod trace;
 mod work;
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -38,6 +40,7 @@ use crate::types::{Codecs, Oid};
 pub(crate) use command::{
     ARGUMENTS_MAX, Arguments, KEPT_BYTES, copy_in_a_batch, declared, unequal,
 };
+use control::Forgotten;
 use copy::Phase;
 pub(crate) use copy::{CopyStep, Direction};
 use lone::Lone;
@@ -117,7 +120,11 @@ pub(crate) struct Pipeline {
     /// A BEGIN has succeeded in the segment under way, whose end has not come.
     began: bool,
     /// A BEGIN that goes with the first statement.
-    held_begin: Option<Box<str>>,
+    held_begin: Option<Cow<'static, str>>,
+    /// The kept BEGIN of the transaction that was begun last, unless statements may have been dropped since then.
+    begun_by: Option<Arc<Statement>>,
+    /// A flight that is to be sent again, when the server has skipped it.
+    forgotten_begin: Option<Forgotten>,
     /// Who the server is, for transactions that are tracked.
     server: Known,
     /// What tells whether the transaction that was begun last took effect, if it is tracked.
@@ -218,6 +225,8 @@ impl Pipeline {
             ready: Ready::Idle,
             began: false,
             held_begin: None,
+            begun_by: None,
+            forgotten_begin: None,
             server: Known::Unasked,
             trace: None,
             closing: VecDeque::new(),

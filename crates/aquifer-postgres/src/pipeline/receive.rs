@@ -6,7 +6,7 @@ use std::sync::Arc;
 use aquifer_driver::{Error, ErrorKind, Outcome, Result, RowBatch, Step, Want};
 use aquifer_net::Flow;
 
-use super::command::COMMIT;
+use super::control::{COMMIT, commit_forgotten};
 use super::trace::{Known, Server, Trace};
 use super::work::{Expect, Learning, Role, Settled, Work};
 use super::{Failure, Phase, Pipeline, StatementMode};
@@ -199,6 +199,10 @@ impl Pipeline {
         match (tag, expect) {
             (b'1', Expect::Parse) | (b'2', Expect::Bind) => {
                 self.expected.pop_front();
+            }
+            (b'1', Expect::ParseKept) => {
+                self.expected.pop_front();
+                self.kept_undescribed();
             }
             (b'3', Expect::Close) => {
                 self.expected.pop_front();
@@ -402,6 +406,7 @@ impl Pipeline {
             self.cache.clear();
             self.closing.clear();
         }
+        let drops = session_change::may_drop_statements(tag.command);
         let copies = matches!(work.role, Role::CopyIn | Role::CopyOut);
         let users = copies || matches!(work.role, Role::Statement | Role::Script);
         if users {
@@ -418,6 +423,9 @@ impl Pipeline {
                 };
                 self.session_changes(tag.command, repeatable);
             }
+        }
+        if drops {
+            self.doubt_names();
         }
         if copies && self.works.front().is_some_and(|work| work.begin.is_none()) {
             // Of a text with several statements, the COPY counts.
@@ -483,8 +491,9 @@ impl Pipeline {
     fn failed(&mut self, server: ServerError) {
         let planning = matches!(
             self.expected.front(),
-            Some(Expect::Parse | Expect::Parameters | Expect::Bind)
+            Some(Expect::Parse | Expect::ParseKept | Expect::Parameters | Expect::Bind)
         );
+        self.note_forgotten_begin(&server);
         while let Some(&expect) = self.expected.front() {
             if expect == Expect::Ready {
                 break;
@@ -559,6 +568,12 @@ impl Pipeline {
         self.expected.pop_front();
         self.ready = ready;
         self.began = false;
+        if ready == Ready::Idle {
+            self.doubt_names();
+        }
+        if self.begin_again() {
+            return;
+        }
         let mut failure = self.failure.take();
         let (mut skipped, mut over, mut unbegun) = (false, false, false);
         while let Some(mut work) = self.works.pop_front() {
@@ -618,6 +633,13 @@ impl Pipeline {
         let changed = failed.planning && is(FEATURE_NOT_SUPPORTED);
         if !(gone || stale || changed) {
             return Some((work, failed.error));
+        }
+        if gone {
+            self.doubt_names();
+            if work.role == Role::Commit {
+                self.counters.evicted += u64::from(self.cache.remove(&statement));
+                return Some((work, commit_forgotten(failed.error)));
+            }
         }
         // Only a kept plan makes it worth another try.
         if !self.cache.remove(&statement) {

@@ -13,6 +13,8 @@ use crate::protocol::said::{
     complete, error, fields, first_use, message, parameters, ready, row, tags,
 };
 
+mod control;
+
 /// A pipeline, and what the server would have read and said.
 struct Session {
     pipeline: Pipeline,
@@ -33,6 +35,12 @@ impl Session {
 
     fn named() -> Self {
         Self::new(StatementMode::Named, 8)
+    }
+
+    /// Starts a command that needs no answer.
+    fn settle(&mut self, command: Command<'_>) {
+        assert_eq!(self.start(command), "");
+        assert!(self.read().unwrap().is_empty());
     }
 
     /// Starts a command; the tags of what was sent.

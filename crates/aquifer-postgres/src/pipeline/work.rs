@@ -1,5 +1,6 @@
 //! What is owed: a reply for each message, and a result for each statement.
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -15,6 +16,8 @@ pub(super) enum Expect {
     Close,
     /// ParseComplete.
     Parse,
+    /// ParseComplete of a statement that is kept and not described.
+    ParseKept,
     /// ParameterDescription.
     Parameters,
     /// RowDescription or NoData.
@@ -94,7 +97,8 @@ pub(super) struct Work {
     pub(super) committed: bool,
     /// The user's own COMMIT was answered with ROLLBACK.
     pub(super) refused_commit: bool,
-    /// Where in the flight the arguments stand, for a statement that may be sent again.
+    /// Where in the flight the arguments stand, for a statement that may be sent again; of BEGIN and COMMIT
+    /// by name all of them.
     pub(super) arguments: Option<Range<usize>>,
     /// Bytes that were put before a script's own text, and whose answer is nobody's.
     pub(super) prefix: usize,
@@ -105,7 +109,7 @@ pub(super) struct Work {
     /// On success the session is as it was made.
     pub(super) resets: bool,
     /// The text of a BEGIN that was held back.
-    pub(super) begin: Option<Box<str>>,
+    pub(super) begin: Option<Cow<'static, str>>,
     /// The statement's text, to find an error's place in.
     pub(super) text: Option<Arc<str>>,
 }

@@ -193,7 +193,8 @@ async fn wrong_names_and_places_are_refused_with_nothing_queued(db: &Db) -> Resu
 async fn named_and_prepared_statements_go_with_the_commit_in_one_flight() -> Result<()> {
     let (db, proxy, _database) = watched().await;
     let take = db.prepare(TAKE).await?;
-    for _ in 0..2 {
+    // A COMMIT is prepared when the name of its BEGIN is known to be good.
+    for flight in ["PBEBEBEBEPBES", "BEBEBEBEPBES", "BEBEBEBEBES"] {
         proxy.take();
         let mut tx = db.begin().await?;
         take.on(&mut tx).enqueue((1, 1)).await?;
@@ -202,8 +203,8 @@ async fn named_and_prepared_statements_go_with_the_commit_in_one_flight() -> Res
         tx.commit().await?;
         let flights = proxy.take_only().client_flights();
         // Between BEGIN and COMMIT: what `prepare` has prepared. Both texts are one and the same to the engine.
-        assert_eq!(flights, ["PBEBEBEBEPBES"]);
+        assert_eq!(flights, [flight]);
     }
-    assert_eq!(all(&db).await?, [(1, 94), (2, 100)]);
+    assert_eq!(all(&db).await?, [(1, 91), (2, 100)]);
     Ok(())
 }

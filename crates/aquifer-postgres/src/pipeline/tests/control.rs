@@ -1,0 +1,287 @@
+//! BEGIN and COMMIT by name.
+
+use super::*;
+
+/// What the server says: digits, `t` and `n` are its messages' tags, capitals its states when it is ready; `b`, `c`, `d`
+/// and `u` end a BEGIN, COMMIT, DO and UPDATE; `e` is the error that a name is unknown, `f` another one.
+fn said(what: &str) -> Vec<u8> {
+    let one = |what| match what {
+        '1' | '2' | '3' | 'n' => message(what as u8, b""),
+        'b' => complete("BEGIN"),
+        'c' => complete("COMMIT"),
+        'u' => complete("UPDATE 1"),
+        'd' => complete("DO"),
+        'e' => error("26000"),
+        'f' => error("23505"),
+        't' => parameters(&[]),
+        'I' | 'T' | 'E' => ready(what as u8),
+        other => panic!("{other} says nothing"),
+    };
+    what.chars().flat_map(one).collect()
+}
+
+const SET: &str = "UPDATE t SET a = 1";
+
+impl Session {
+    /// One that keeps the statement.
+    fn keeping(statements_max: usize) -> Self {
+        let mut session = Self::new(StatementMode::Named, statements_max);
+        assert_eq!(session.start(execute(SET)), "PDBES");
+        session.answer(&said("1tn2uI")).unwrap();
+        session
+    }
+
+    fn begin(&mut self) {
+        self.settle(Command::Begin(TxOptions::new()));
+    }
+
+    /// The tags of a COMMIT behind a queued statement.
+    fn commit_behind(&mut self, sql: &str) -> String {
+        let mut queued = Batch::new();
+        queued.push(&Arc::from(sql), &(), Want::Outcome).unwrap();
+        self.pipeline.start_after(&queued, Command::Commit).unwrap();
+        self.flush()
+    }
+
+    /// A transaction of two flights; their tags.
+    fn transaction(&mut self, answers: [&str; 2]) -> [String; 2] {
+        self.begin();
+        let first = self.start(execute(SET));
+        self.answer(&said(answers[0])).unwrap();
+        let second = self.commit_behind(SET);
+        self.answer(&said(answers[1])).unwrap();
+        assert_eq!(self.pipeline.status(), Status::Idle);
+        [first, second]
+    }
+
+    fn kept(&self) -> u64 {
+        self.pipeline.counters().cached
+    }
+}
+
+fn execute(sql: &str) -> Command<'_> {
+    Command::Execute { sql, params: &(), want: Want::All }
+}
+
+#[test]
+fn begin_and_commit_are_parsed_once_and_run_by_name_from_then_on() {
+    let mut session = Session::keeping(8);
+    let first = session.transaction(["12b2uT", "2u12cI"]);
+    assert_eq!(first, ["PBEBES", "BEPBES"]);
+    for _ in 0..3 {
+        assert_eq!(session.transaction(["2b2uT", "2u2cI"]), ["BEBES", "BEBES"]);
+    }
+    let counters = session.pipeline.counters();
+    assert_eq!((counters.prepared, counters.cached, counters.evicted), (3, 3, 0));
+}
+
+#[test]
+fn they_take_a_free_place_and_make_nobody_leave() {
+    // BEGIN leaves room for the statement that it goes with.
+    for (statements_max, kept) in [(1, 1), (2, 1), (3, 3)] {
+        let mut session = Session::keeping(statements_max);
+        for turn in 0..3 {
+            let named = kept == 3 && turn > 0;
+            let (answers, flights) = match named {
+                true => (["2b2uT", "2u2cI"], ["BEBES", "BEBES"]),
+                false => (["12b2uT", "2u12cI"], ["PBEBES", "BEPBES"]),
+            };
+            assert_eq!(session.transaction(answers), flights, "of {statements_max}, {turn}");
+        }
+        let counters = session.pipeline.counters();
+        assert_eq!((counters.cached, counters.evicted), (kept, 0), "of {statements_max}");
+    }
+}
+
+#[test]
+fn each_begin_has_a_name_of_its_own_and_commit_gets_one_after_it() {
+    let mut session = Session::keeping(8);
+    session.transaction(["12b2uT", "2u12cI"]);
+    let read_only = Command::Begin(TxOptions::new().read_only());
+    session.settle(read_only);
+    assert_eq!(session.start(execute(SET)), "PBEBES");
+    session.answer(&said("12b2uT")).unwrap();
+    assert_eq!(session.commit_behind(SET), "BECPBES", "the one before might be gone unseen");
+    session.answer(&said("2u312cI")).unwrap();
+    assert_eq!(session.kept(), 4);
+    assert_eq!(session.transaction(["2b2uT", "2u2cI"]), ["BEBES", "BEBES"]);
+}
+
+#[test]
+fn where_names_do_not_last_they_go_as_text() {
+    let pooled = {
+        let mut session = Session::named();
+        session.pipeline.settings.pooled = true;
+        session
+    };
+    let described = Session::new(StatementMode::Described, 8);
+    let none = Session::new(StatementMode::Named, 0);
+    for mut session in [pooled, described, none] {
+        for _ in 0..2 {
+            session.begin();
+            let flight = session.start(execute(SET));
+            assert!(flight.starts_with("PBE"), "{flight}");
+            let answer = match flight.as_str() {
+                "PBEBES" => "12b2uT",
+                "PBEPDBES" => "12b1tn2uT",
+                _ => "12b12nuT",
+            };
+            session.answer(&said(answer)).unwrap();
+            let flight = session.commit_behind(SET);
+            assert!(flight.ends_with("PBES"), "{flight}");
+            let answer = match flight.as_str() {
+                "BEPBES" => "2u12cI",
+                "PDBEPBES" => "1tn2u12cI",
+                _ => "12nu12cI",
+            };
+            assert!(session.answer(&said(answer)).unwrap().is_empty());
+            assert_eq!(session.pipeline.status(), Status::Idle);
+        }
+        let texts = ["BEGIN", "COMMIT"];
+        assert!(texts.iter().all(|text| session.pipeline.cache.peek(text).is_none()));
+    }
+}
+
+#[test]
+fn a_begin_that_the_server_has_forgotten_is_sent_again_with_all_that_is_behind_it() {
+    let mut session = Session::keeping(8);
+    session.transaction(["12b2uT", "2u12cI"]);
+    let rounds = session.pipeline.counters().rounds;
+    session.begin();
+    assert_eq!(session.execute(SQL, 7), "BEPDBES");
+    session.say(&said("eI"));
+    assert!(session.step().unwrap().is_none(), "the statement has not failed");
+    assert_eq!(session.flush(), "PBEPDBES");
+    let mut rest = first_use(&[b"7"]);
+    let state = rest.len() - 1;
+    rest[state] = b'T';
+    assert_eq!(session.answer(&[said("12b"), rest].concat()).unwrap(), [7]);
+    assert_eq!(session.pipeline.counters().rounds, rounds + 2);
+    assert_eq!(session.pipeline.status(), Status::Transaction);
+    assert_eq!(session.commit_behind(SET), "BEPBES", "the COMMIT may be gone, too");
+    session.answer(&said("2u12cI")).unwrap();
+    // Both get other names.
+    assert_eq!(session.transaction(["12b2uT", "2u312cI"]), ["PBEBES", "BECPBES"]);
+    assert_eq!(session.transaction(["2b2uT", "2u2cI"]), ["BEBES", "BEBES"]);
+}
+
+#[test]
+fn so_are_pages_and_a_whole_transaction_in_one_flight() {
+    let mut session = Session::keeping(8);
+    session.transaction(["12b2uT", "2u12cI"]);
+    session.begin();
+    assert_eq!(session.commit_behind(SET), "BEBEBES");
+    session.say(&said("eI"));
+    assert!(session.step().unwrap().is_none());
+    assert_eq!(session.flush(), "PBEBEPBES", "with another COMMIT");
+    session.answer(&said("12b2u12cI")).unwrap();
+    assert_eq!(session.pipeline.status(), Status::Idle);
+
+    session.transaction(["12b2uT", "2u312cI"]);
+    session.begin();
+    let paged = Want::Paged(2.try_into().unwrap());
+    assert_eq!(session.start(Command::Execute { sql: SET, params: &(), want: paged }), "BEBEH");
+    session.say(&said("e"));
+    assert!(session.step().unwrap().is_none());
+    assert_eq!(session.flush(), "S");
+    session.say(&said("I"));
+    assert!(session.step().unwrap().is_none());
+    assert_eq!(session.flush(), "PBEBEH");
+    session.say(&said("12b2u"));
+    assert!(session.step().unwrap().is_none());
+    assert_eq!(session.flush(), "S");
+    session.answer(&said("T")).unwrap();
+    assert_eq!(session.pipeline.status(), Status::Transaction);
+}
+
+#[test]
+fn nothing_is_sent_again_for_nobody() {
+    let mut session = Session::keeping(8);
+    session.transaction(["12b2uT", "2u12cI"]);
+    session.begin();
+    session.start(execute(SET));
+    session.pipeline.abandon();
+    session.say(&said("eI"));
+    session.read().unwrap_err();
+    assert_eq!(session.flush(), "");
+    assert_eq!(session.pipeline.status(), Status::Idle);
+    assert_eq!(session.transaction(["12b2uT", "2u312cI"]), ["PBEBES", "BECPBES"]);
+}
+
+#[test]
+fn a_begin_that_fails_otherwise_fails_the_statement_and_keeps_its_name() {
+    let mut session = Session::keeping(8);
+    session.begin();
+    assert_eq!(session.start(execute(SET)), "PBEBES");
+    session.answer(&said("12fI")).unwrap_err();
+    session.begin();
+    assert_eq!(session.start(execute(SET)), "BEBES", "the server keeps it");
+    // A function that runs at its end could say that; the BEGIN was there.
+    session.answer(&said("2eI")).unwrap_err();
+    assert_eq!(session.flush(), "");
+    assert_eq!(session.kept(), 2);
+}
+
+#[test]
+fn a_commit_goes_as_text_behind_what_may_have_dropped_its_name() {
+    let body = "DO $$ BEGIN EXECUTE 'DEALLOCATE ALL'; END $$";
+    let mut session = Session::keeping(8);
+    session.transaction(["12b2uT", "2u12cI"]);
+    session.begin();
+    assert_eq!(session.start(execute(body)), "BEPDBES");
+    session.answer(&said("2b1tn2dT")).unwrap();
+    assert_eq!(session.commit_behind("UPDATE other SET a = 1"), "PDBEPBES");
+    session.answer(&said("1tn2u12cI")).unwrap();
+
+    let mut session = Session::keeping(8);
+    session.transaction(["12b2uT", "2u12cI"]);
+    session.begin();
+    session.start(execute(SET));
+    session.answer(&said("2b2uT")).unwrap();
+    assert_eq!(session.commit_behind(body), "PDBEPBES");
+    session.answer(&said("1tn2d12cI")).unwrap();
+    // A BEGIN that the server knows by its name says that the COMMIT is there, too.
+    assert_eq!(session.transaction(["2b2uT", "2u2cI"]), ["BEBES", "BEBES"]);
+}
+
+#[test]
+fn a_commit_that_the_server_has_forgotten_is_a_failure_and_not_unknown() {
+    let mut session = Session::keeping(8);
+    session.transaction(["12b2uT", "2u12cI"]);
+    session.begin();
+    session.start(execute(SET));
+    session.answer(&said("2b2uT")).unwrap();
+    assert_eq!(session.commit_behind(SET), "BEBES");
+    let error = session.answer(&said("2ueE")).unwrap_err();
+    assert_eq!((error.kind(), error.retry()), (ErrorKind::TxFailed, Retry::Transaction));
+    assert!(error.statement().is_none(), "it is no queued statement's: {error:?}");
+    assert_eq!(session.flush(), "", "it is not tried again");
+    assert_eq!(session.pipeline.status(), Status::FailedTransaction);
+    assert_eq!(session.start(Command::Rollback), "Q");
+    session.answer(&[complete("ROLLBACK"), ready(b'I')].concat()).unwrap();
+    assert_eq!(session.transaction(["2b2uT", "2u12cI"]), ["BEBES", "BEPBES"]);
+}
+
+#[test]
+fn a_break_behind_a_named_commit_leaves_its_outcome_unknown() {
+    let mut session = Session::keeping(8);
+    session.transaction(["12b2uT", "2u12cI"]);
+    session.begin();
+    session.start(execute(SET));
+    session.answer(&said("2b2uT")).unwrap();
+    session.commit_behind(SET);
+    let error = session.pipeline.broke(Error::new(ErrorKind::ConnectionLost, "gone"));
+    assert_eq!(error.kind(), ErrorKind::CommitUnknown);
+}
+
+#[test]
+fn a_commit_of_a_failed_transaction_goes_as_text() {
+    let mut session = Session::keeping(8);
+    session.transaction(["12b2uT", "2u12cI"]);
+    session.begin();
+    session.start(execute(SET));
+    session.answer(&said("2bfE")).unwrap_err();
+    assert_eq!(session.start(Command::Commit), "Q");
+    let rolled_back = [complete("ROLLBACK"), ready(b'I')].concat();
+    assert_eq!(session.answer(&rolled_back).unwrap_err().kind(), ErrorKind::TxFailed);
+}
