@@ -79,9 +79,10 @@ fn sharing(connector: &dyn Connector, options: &DbOptions) -> Result<Sharing> {
     };
     if dialect.multiplexes && connector.layout() == Layout::Equal {
         let connections = options.calls.multiplex_connections;
-        return match connections < options.pool.max_open {
-            true => Ok(Sharing::Connections(access)),
-            false => Err(no_room_to_share(connections, options.pool.max_open)),
+        return match connections {
+            0 => Err(nothing_to_share()),
+            _ if connections < options.pool.max_open => Ok(Sharing::Connections(access)),
+            _ => Err(no_room_to_share(connections, options.pool.max_open)),
         };
     }
     // What a dropped call leaves of a shared flight is sent again, so nothing in it may write.
@@ -89,6 +90,12 @@ fn sharing(connector: &dyn Connector, options: &DbOptions) -> Result<Sharing> {
         Multiplexing::Reads if !dialect.queries_may_write => Ok(Sharing::Flights),
         _ => Err(cannot_share(dialect.name, multiplex)),
     }
+}
+
+#[cold]
+fn nothing_to_share() -> Error {
+    Error::new(ErrorKind::Configuration, "`multiplex_connections` (0) must be at least 1")
+        .with_hint("to share no connections, leave `multiplex` at `off`")
 }
 
 #[cold]

@@ -106,8 +106,10 @@ impl Source {
                     min_idle: 0,
                     max_idle: None,
                     adaptive: false,
-                    // They are kept for long by design.
+                    // They are kept for long by design, all of them and by nobody in particular.
                     reclaim_after: None,
+                    leak_after: None,
+                    warn_in_use: None,
                     ..options.clone()
                 };
                 let max_open = options.max_open - connections;

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::time::Duration;
 
+use aquifer::pool::Warning;
 use aquifer::{Builder, Call, Db, ErrorKind, Hooks, Multiplexing, Observer};
 use aquifer_testkit::Gate;
 use aquifer_testkit::fake::{FakeOptions, FakeServer, Fault, Injection, Operation};
@@ -418,6 +419,40 @@ impl Observer for Heard {
     }
 }
 
+/// The warnings, with the pools that they are about.
+#[derive(Default)]
+struct Warned(Mutex<Vec<String>>);
+
+impl Observer for Warned {
+    fn warning(&self, pool: &str, warning: &Warning) {
+        self.0.lock().unwrap().push(format!("{pool}: {warning:?}"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn connections_that_are_kept_to_be_shared_are_no_leak() {
+    let server = server();
+    let warned = Arc::new(Warned::default());
+    let db = Builder::from_connector(server.connector())
+        .multiplex(Multiplexing::Reads)
+        .multiplex_connections(1)
+        .max_open(2)
+        .observer(Arc::clone(&warned) as _)
+        .open()
+        .unwrap();
+    // Begun and never over, so that the others are not alone.
+    let mut company = pin!(db.get::<i64>(ECHO, (0,)));
+    assert!(poll_times(company.as_mut(), 1).await.is_none());
+    let shared = || db.stats().pools[1].1.clone();
+    for n in 0..400 {
+        echo(&db, n).await;
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        assert_eq!(shared().in_use, 1);
+    }
+    assert_eq!(shared().acquires, 1, "it was held all the time");
+    assert_eq!(*warned.0.lock().unwrap(), [""; 0]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn time_in_the_queue_is_told_as_such() {
     let server = server();
@@ -595,6 +630,10 @@ fn options_that_cannot_be_are_refused_with_what_to_do() {
     let error = of(&server, Multiplexing::Reads).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Configuration);
     assert!(error.message().contains("`multiplex_connections` (2)"), "{error}");
+    let builder = Builder::from_connector(server.connector()).multiplex(Multiplexing::Reads);
+    let error = builder.multiplex_connections(0).open().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Configuration);
+    assert!(error.message().contains("`multiplex_connections`"), "{error}");
     let error = of(&FakeServer::new(), Multiplexing::Statements).unwrap_err();
     assert!(error.message().contains("one statement at a time"), "{error}");
     assert!(of(&FakeServer::new(), Multiplexing::Reads).is_ok());
