@@ -180,10 +180,7 @@ impl<'a> StmtOn<'a> {
     ) -> Result<&'h mut Rows<'a>> {
         // A list changes the text, so the kept one does not serve.
         if params.has_lists() {
-            let source: Box<str> = self.text.source().into();
-            let db = self.target.handle();
-            let (text, buf) =
-                db.texts().expand(&source, &params).map_err(|error| db.refused(&source, error))?;
+            let (text, buf) = self.target.expanded(self.text.source(), &params)?;
             return self.target.open_text(text, buf, want, held).await;
         }
         let text = if self.at_home {
@@ -202,7 +199,11 @@ impl<'a> StmtOn<'a> {
     ///
     /// As `Db::exec`.
     pub async fn exec(self, params: impl Params) -> Result<Done> {
-        if self.at_home && !params.has_lists() {
+        if params.has_lists() {
+            let (text, buf) = self.target.expanded(self.text.source(), &params)?;
+            return self.target.exec_of_text(text, buf).await;
+        }
+        if self.at_home {
             return self.target.exec_of_text(Arc::clone(self.text), params).await;
         }
         self.open(params, Want::Outcome, &mut None).await?.finish().await.map(Done::new)
@@ -255,7 +256,11 @@ impl<'a> StmtOn<'a> {
     ///
     /// As `Db::get`.
     pub async fn get<T: for<'r> FromRow<'r>>(self, params: impl Params) -> Result<T> {
-        if self.at_home && !params.has_lists() {
+        if params.has_lists() {
+            let (text, buf) = self.target.expanded(self.text.source(), &params)?;
+            return self.target.first_of_text(text, buf, One).await;
+        }
+        if self.at_home {
             return self.target.first_of_text(Arc::clone(self.text), params, One).await;
         }
         self.open(params, Want::First, &mut None).await?.shaped(One).await
@@ -270,7 +275,11 @@ impl<'a> StmtOn<'a> {
         self,
         params: impl Params,
     ) -> Result<Option<T>> {
-        if self.at_home && !params.has_lists() {
+        if params.has_lists() {
+            let (text, buf) = self.target.expanded(self.text.source(), &params)?;
+            return self.target.first_of_text(text, buf, Optional).await;
+        }
+        if self.at_home {
             return self.target.first_of_text(Arc::clone(self.text), params, Optional).await;
         }
         self.open(params, Want::First, &mut None).await?.first().await
@@ -282,7 +291,11 @@ impl<'a> StmtOn<'a> {
     ///
     /// As `Db::select`.
     pub async fn select<T: for<'r> FromRow<'r>>(self, params: impl Params) -> Result<Vec<T>> {
-        if self.at_home && !params.has_lists() {
+        if params.has_lists() {
+            let (text, buf) = self.target.expanded(self.text.source(), &params)?;
+            return self.target.all_of_text(text, buf).await;
+        }
+        if self.at_home {
             return self.target.all_of_text(Arc::clone(self.text), params).await;
         }
         self.open(params, Want::All, &mut None).await?.all().await

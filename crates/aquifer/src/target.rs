@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use aquifer_driver::{Description, FromRow, Params, Result, Want};
+use aquifer_driver::{Description, FromRow, ParamBuf, Params, Result, Want};
 
 use crate::Db;
 use crate::batch::Batch;
@@ -82,12 +82,20 @@ impl<'e> Target<'e> {
         held: &'h mut Option<Rows<'e>>,
     ) -> Result<&'h mut Rows<'e>> {
         if params.has_lists() {
-            let expanded = self.texts().expand(sql, &params);
-            let (text, buf) = expanded.map_err(|error| self.handle().refused(sql, error))?;
+            let (text, buf) = self.expanded(sql, &params)?;
             return self.open_text(text, buf, want, held).await;
         }
         let text = self.texts().get(sql).map_err(|error| self.handle().refused(sql, error))?;
         self.open_text(text, params, want, held).await
+    }
+
+    /// A text and arguments with one value for each of the lists'.
+    pub(crate) fn expanded(
+        &self,
+        sql: &str,
+        params: &impl Params,
+    ) -> Result<(Arc<Text>, ParamBuf)> {
+        self.texts().expand(sql, params).map_err(|error| self.handle().refused(sql, error))
     }
 
     /// The rows of a text that is already worked out; see [`open`](Self::open).
@@ -113,6 +121,10 @@ impl<'e> Target<'e> {
 
     #[inline]
     pub(crate) async fn exec<P: Params>(mut self, sql: &str, params: P) -> Result<Done> {
+        if params.has_lists() {
+            let (text, buf) = self.expanded(sql, &params)?;
+            return Box::pin(self.exec_of_text(text, buf)).await;
+        }
         let alone = self.alone(true);
         if alone.is_none()
             && let Place::Db(db) = self.0
@@ -179,6 +191,10 @@ impl<'e> Target<'e> {
         P: Params,
         S: Shape<T>,
     {
+        if params.has_lists() {
+            let (text, buf) = self.expanded(sql, &params)?;
+            return Box::pin(self.first_of_text(text, buf, shape)).await;
+        }
         // Until the call is over.
         let alone = self.alone(false);
         if let Place::Db(db) = self.0 {
@@ -197,12 +213,8 @@ impl<'e> Target<'e> {
             }
         }
         match self.0 {
-            Place::Db(db) if !params.has_lists() => {
-                first::through_pool::<T, P, S>(db, sql, params, shape).await
-            }
-            Place::Session(session) if !params.has_lists() => {
-                first::in_hand::<T, P, S>(session, sql, params, shape).await
-            }
+            Place::Db(db) => first::through_pool::<T, P, S>(db, sql, params, shape).await,
+            Place::Session(session) => first::in_hand::<T, P, S>(session, sql, params, shape).await,
             place => {
                 Box::pin(async {
                     let held = &mut None;
@@ -219,6 +231,10 @@ impl<'e> Target<'e> {
         T: for<'r> FromRow<'r>,
         P: Params,
     {
+        if params.has_lists() {
+            let (text, buf) = self.expanded(sql, &params)?;
+            return Box::pin(self.all_of_text(text, buf)).await;
+        }
         let alone = self.alone(false);
         if let Place::Db(db) = self.0 {
             if let Some(passage) = db.passage(sql, &params, Want::All)

@@ -268,9 +268,7 @@ impl Texts {
         text
     }
 
-    /// A text that is already in the engine's form (an expanded list, a named or bulk statement). Not
-    /// kept: its length varies with its arguments, and the statement caches of the connections see the
-    /// few texts that repeat.
+    /// A text that is already in the engine's form (an expanded list, a named or bulk statement). Not kept here.
     pub(crate) fn made(
         &self,
         source: Arc<str>,
@@ -311,8 +309,7 @@ impl Texts {
         let expanded =
             sql::expand(source, &self.lexis, self.style, &args, padding).map_err(refused)?;
         let buf = list::padded(params, &lengths, &expanded.slots)?;
-        let text = self.made(source.into(), expanded.text, expanded.params, true);
-        Ok((Arc::new(text), buf))
+        Ok((self.made_again(source, expanded.text.into_owned(), expanded.params), buf))
     }
 }
 

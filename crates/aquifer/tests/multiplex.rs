@@ -7,7 +7,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use aquifer::pool::Warning;
-use aquifer::{Builder, Call, Db, ErrorKind, Hooks, Multiplexing, Observer};
+use aquifer::{Builder, Call, Db, ErrorKind, Hooks, Multiplexing, Observer, list};
 use aquifer_testkit::Gate;
 use aquifer_testkit::fake::{FakeOptions, FakeServer, Fault, Injection, Operation};
 
@@ -184,6 +184,52 @@ async fn a_text_that_turns_out_to_write_runs_on_a_connection_of_its_own() {
     assert_eq!(stats.multiplex.shared, 1, "it is known from then on");
     assert_eq!(stats.multiplex.elsewhere, 1);
     assert_eq!((stats.calls.calls, stats.calls.failures), (3, 0));
+    server.assert_no_violations();
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_with_lists_share_and_what_is_learnt_of_their_texts_holds() {
+    let server = server();
+    let db = Builder::from_connector(server.connector())
+        .multiplex(Multiplexing::Statements)
+        .max_open(4)
+        .open()
+        .unwrap();
+    db.exec("CREATE TABLE t (id INTEGER PRIMARY KEY)", ()).await.unwrap();
+    db.exec("INSERT INTO t (id) VALUES (1)", ()).await.unwrap();
+    db.exec("INSERT INTO t (id) VALUES (2)", ()).await.unwrap();
+    let (some, gone) = ("SELECT id FROM t WHERE id IN (?)", "DELETE FROM t WHERE id IN (?)");
+    let before = db.stats().multiplex.shared;
+    let shared = || db.stats().multiplex.shared - before;
+    assert_eq!(db.get::<i64>(some, (list(&[2, 3]),)).await.unwrap(), 2);
+    assert_eq!(db.get_optional::<i64>(some, (list(&[3, 4]),)).await.unwrap(), None);
+    assert_eq!(db.select::<i64>(some, (list(&[1, 2, 3]),)).await.unwrap(), [1, 2]);
+    let stmt = db.prepare(some).await.unwrap();
+    assert_eq!(stmt.get::<i64>((list(&[1, 3]),)).await.unwrap(), 1);
+    assert_eq!(stmt.select::<i64>((list(&[1, 2]),)).await.unwrap(), [1, 2]);
+    assert_eq!(shared(), 5);
+    let error = db.get::<i64>(some, (list::<i64>(&[]),)).await.unwrap_err();
+    assert_eq!((error.kind(), error.nothing_sent()), (ErrorKind::Argument, true));
+    assert_eq!(db.exec(gone, (list(&[1, 3]),)).await.unwrap().rows_affected(), 1);
+    assert_eq!(shared(), 6);
+    assert_eq!(db.select::<i64>(some, (list(&[1, 2]),)).await.unwrap(), [2]);
+    // Not in a transaction.
+    let mut tx = db.begin().await.unwrap();
+    assert_eq!(tx.select::<i64>(some, (list(&[1, 2]),)).await.unwrap(), [2]);
+    assert_eq!(stmt.on(&mut tx).select::<i64>((list(&[1, 2]),)).await.unwrap(), [2]);
+    assert_eq!(stmt.on(&mut tx).get::<i64>((list(&[2]),)).await.unwrap(), 2);
+    tx.commit().await.unwrap();
+    assert_eq!(shared(), 7);
+    // A text that turns out to write is known by its lists' length.
+    let db = open(&server);
+    server.inject(
+        Injection::new(Operation::Execute, Fault::Fail(ErrorKind::ReadOnly)).matching("IN"),
+    );
+    for _ in 0..3 {
+        assert_eq!(db.select::<i64>(some, (list(&[2, 3]),)).await.unwrap(), [2]);
+    }
+    let stats = db.stats().multiplex;
+    assert_eq!((stats.shared, stats.elsewhere), (1, 1), "it is known from then on");
     server.assert_no_violations();
 }
 
