@@ -648,6 +648,46 @@ fn a_runtime_takes_over_from_one_that_has_given_everything_back() {
 }
 
 #[test]
+fn runtimes_that_take_over_from_each_other_at_any_time_get_their_own_answers() {
+    const ROUNDS: i64 = 400;
+    let server = server();
+    let db = open(&server);
+    let begin = std::sync::Barrier::new(2);
+    let runtime = || {
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        builder.enable_all().start_paused(true).build().unwrap()
+    };
+    let first = runtime();
+    // Begun and never over, so that the others are not alone.
+    let mut company = Box::pin(db.get::<i64>(ECHO, (0,)));
+    assert!(first.block_on(poll_times(company.as_mut(), 1)).is_none());
+    std::thread::scope(|threads| {
+        for (number, runtime) in [(1, first), (2, runtime())] {
+            let (db, begin) = (&db, &begin);
+            threads.spawn(move || {
+                begin.wait();
+                runtime.block_on(async {
+                    for round in 0..ROUNDS {
+                        let n = number * 1_000_000 + round * 10;
+                        tokio::join!(echo(db, n), echo(db, n + 1), echo(db, n + 2));
+                        // By its own clock, which goes as fast as it likes: mostly long enough for the other one.
+                        let rest = 100 * (round * 7 % 31) as u64;
+                        tokio::time::sleep(Duration::from_millis(rest)).await;
+                        // Without waiting, the other thread might never run meanwhile.
+                        std::thread::yield_now();
+                    }
+                });
+            });
+        }
+    });
+    let stats = db.stats();
+    assert_eq!(stats.calls.failures, 0, "{stats:#?}");
+    let dialled = stats.pools[1].1.connects_ok;
+    assert!(dialled > 2, "nobody took over: {stats:#?}");
+    server.assert_no_violations();
+}
+
+#[test]
 fn a_runtime_that_could_not_connect_keeps_no_other_from_it() {
     let server = server();
     let db = open(&server);

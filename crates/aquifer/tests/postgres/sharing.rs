@@ -136,8 +136,9 @@ async fn a_stable_function_that_writes_is_refused_where_it_shares_and_runs_alone
     for _ in 0..4 {
         let _: i64 = db.get(pretends, ()).await?;
     }
-    // Tried once, and known from then on.
+    // Tried once, refused (25006), and known from then on.
     assert_eq!(shared(&db), before + 1);
+    assert_eq!(db.stats().multiplex.elsewhere, 1);
     let visits: i64 = db.get("SELECT count(*) FROM visits", ()).await?;
     assert_eq!(visits, 5);
     Ok(())
