@@ -176,27 +176,35 @@ fn command(head: &[&str; 5]) -> Option<&'static str> {
     }
 }
 
-/// Whether a text drops all prepared statements of its session.
-pub(crate) fn drops_statements(sql: &str) -> bool {
-    let mut words = tokens(sql).map(|token| match token {
-        Token::Word(word) => word,
-        Token::End => "",
-    });
-    match words.next() {
-        Some(word) if is(word, "DISCARD") => words.next().is_some_and(|word| is(word, "ALL")),
-        Some(word) if is(word, "DEALLOCATE") => match words.next() {
-            Some(word) if is(word, "PREPARE") => words.next().is_some_and(|word| is(word, "ALL")),
-            word => word.is_some_and(|word| is(word, "ALL")),
-        },
-        _ => false,
-    }
+/// Whether a statement drops the prepared statements of its session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Drops {
+    None,
+    /// It may: it names one, or has a body that may hold any command.
+    Perhaps,
+    All,
 }
 
-/// Whether a text has a body that may hold any command, also one that drops prepared statements.
-pub(crate) fn hides_commands(sql: &str) -> bool {
-    match tokens(sql).next() {
-        Some(Token::Word(word)) => is(word, "DO") || is(word, "CALL") || is(word, "DEALLOCATE"),
-        _ => false,
+impl Drops {
+    pub(crate) fn of(sql: &str) -> Self {
+        let mut words = tokens(sql).map(|token| match token {
+            Token::Word(word) => word,
+            Token::End => "",
+        });
+        let first = words.next().unwrap_or_default();
+        if is(first, "DISCARD") {
+            if words.next().is_some_and(|word| is(word, "ALL")) { Self::All } else { Self::None }
+        } else if is(first, "DEALLOCATE") {
+            let mut next = words.next().unwrap_or_default();
+            if is(next, "PREPARE") {
+                next = words.next().unwrap_or_default();
+            }
+            if is(next, "ALL") { Self::All } else { Self::Perhaps }
+        } else if is(first, "DO") || is(first, "CALL") {
+            Self::Perhaps
+        } else {
+            Self::None
+        }
     }
 }
 
@@ -276,22 +284,15 @@ mod tests {
     }
 
     #[test]
-    fn dropping_all_statements_is_told_by_its_words() {
+    fn dropping_statements_is_told_by_its_words() {
         for sql in ["DEALLOCATE ALL", "deallocate prepare all;", "/* x */ DISCARD ALL"] {
-            assert!(drops_statements(sql), "{sql}");
+            assert_eq!(Drops::of(sql), Drops::All, "{sql}");
         }
-        for sql in ["DEALLOCATE a", "DISCARD PLANS", "SELECT 'DISCARD ALL'", ""] {
-            assert!(!drops_statements(sql), "{sql}");
+        for sql in ["DEALLOCATE a", "DO $$ BEGIN END $$", "/* x */ call rotate()"] {
+            assert_eq!(Drops::of(sql), Drops::Perhaps, "{sql}");
         }
-    }
-
-    #[test]
-    fn bodies_are_told_by_their_first_word() {
-        for sql in ["DO $$ BEGIN END $$", "/* x */ call rotate()", "DEALLOCATE s_1"] {
-            assert!(hides_commands(sql), "{sql}");
-        }
-        for sql in ["SELECT 1", "INSERT INTO do VALUES (1)", "", "UPDATE calls SET a = 1"] {
-            assert!(!hides_commands(sql), "{sql}");
+        for sql in ["DISCARD PLANS", "SELECT 'DISCARD ALL'", "", "INSERT INTO do VALUES (1)"] {
+            assert_eq!(Drops::of(sql), Drops::None, "{sql}");
         }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 use aquifer_driver::{Column, Columns, Description, Parameter, Result};
 use aquifer_net::ByText;
 
+use crate::pooler::Drops;
 use crate::protocol::backend::Field;
 use crate::protocol::flight::Flight;
 use crate::session_change;
@@ -129,6 +130,7 @@ pub(crate) struct Statement {
     pub(crate) changes_session: bool,
     /// Running it makes data go to the server or come from it.
     pub(crate) copies: bool,
+    pub(crate) drops: Drops,
     /// The formats that are asked for from the second use on.
     pub(crate) formats: Box<[Format]>,
     codecs: Codecs,
@@ -157,6 +159,7 @@ impl Statement {
         Self {
             changes_session: session_change::in_text(&text),
             copies: copies(&text),
+            drops: Drops::of(&text),
             name,
             text,
             parameters,

@@ -14,7 +14,7 @@ use crate::statement::{self, Statement};
 impl Pipeline {
     /// Statements of several callers can be under way: their names last as long as the session.
     pub(crate) fn multiplexes(&self) -> bool {
-        self.names_last()
+        self.settings.names_last()
     }
 
     /// Makes ready for the first statement of many.

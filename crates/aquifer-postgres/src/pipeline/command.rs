@@ -15,7 +15,7 @@ use super::work::Settled;
 use super::work::{Expect, Learning, Role, Work};
 use super::{Phase, Pipeline, Sibling, StatementMode};
 use crate::interpolate::interpolate;
-use crate::pooler;
+use crate::pooler::{self, Drops};
 use crate::protocol::backend::Ready;
 use crate::protocol::frontend::{self, Formats, Object};
 use crate::session_change;
@@ -437,7 +437,7 @@ impl Pipeline {
                 Want::Paged(_) => Want::All,
                 want => want,
             };
-            self.statement(work, &item, kept).map_err(|error| match queued {
+            let drops = self.statement(work, &item, kept).map_err(|error| match queued {
                 0 => error,
                 number => error.with_statement(number).with_nothing_sent(true),
             })?;
@@ -445,28 +445,34 @@ impl Pipeline {
                 self.ask_along();
                 self.end_segment();
             }
-            if pooler::drops_statements(item.sql) {
-                kept = false;
-                self.siblings_from = self.siblings.len();
-            } else if pooler::hides_commands(item.sql) {
-                self.doubt_names();
+            match drops {
+                Drops::None => {}
+                Drops::Perhaps => self.doubt_names(),
+                Drops::All => {
+                    kept = false;
+                    self.siblings_from = self.siblings.len();
+                }
             }
         }
         Ok(kept)
     }
 
-    fn statement(&mut self, work: Work, item: &BatchItem<'_>, kept: bool) -> Result<()> {
+    fn statement(&mut self, work: Work, item: &BatchItem<'_>, kept: bool) -> Result<Drops> {
         match if kept { self.cache.find(item.sql) } else { None } {
             Some(statement) if statement.copies => Err(copy_in_a_batch()),
             Some(statement) => {
                 self.counters.cache_hits += 1;
+                let drops = statement.drops;
                 self.known(work, statement, item)?;
                 if let Some(work) = self.works.back_mut() {
                     work.arguments = None;
                 }
-                Ok(())
+                Ok(drops)
             }
-            None => self.unknown_sibling(work, item),
+            None => {
+                self.unknown_sibling(work, item)?;
+                Ok(Drops::of(item.sql))
+            }
         }
     }
 

@@ -15,10 +15,11 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use aquifer_driver::{Error, ErrorKind, Retry, TxOptions};
+use aquifer_net::Statements;
 
+use super::Pipeline;
 use super::receive::{INVALID_STATEMENT_NAME, is_state};
 use super::work::{Expect, Learning, Role, Work};
-use super::{Pipeline, StatementMode};
 use crate::protocol::backend::Ready;
 use crate::protocol::frontend;
 use crate::server_error::ServerError;
@@ -38,18 +39,44 @@ pub(super) struct Forgotten {
 impl Pipeline {
     /// The BEGIN that was held back, in the segment of the statement that follows.
     pub(super) fn send_held_begin(&mut self) {
+        let kept = self.kept_begin();
         let Some(begin) = self.held_begin.take() else { return };
+        if let Some(statement) = kept {
+            let sent = self.run_kept(&statement);
+            self.begun_by = Some(Arc::clone(&statement));
+            self.queue_begin(statement, begin, sent);
+            return;
+        }
+        self.doubt_names();
         let mut work = Work::new(Role::Begin);
         work.ends_segment = false;
-        let named = self.names_last();
-        let kept = if named { self.find_named(&begin) } else { None };
         // With room for the statement that it is sent with.
-        let named = kept.is_some() || (named && self.has_room(2));
-        let sent = self.control(&mut work, &begin, kept, named);
-        self.begun_by = work.statement.clone();
-        // To be sent again without the name.
-        work.arguments = work.statement.as_ref().map(|_| sent);
+        let named = self.settings.names_last() && self.has_room(2);
+        self.control(&mut work, &begin, named);
         work.begin = Some(begin);
+        self.works.push_back(work);
+    }
+
+    /// The BEGIN that waits for a statement, if it can go by its name.
+    #[inline]
+    pub(super) fn kept_begin(&mut self) -> Option<Arc<Statement>> {
+        let begin = self.held_begin.as_deref()?;
+        if self.settings.names_last() { find_named(&mut self.cache, begin) } else { None }
+    }
+
+    /// Queues a BEGIN that goes by its name, and stands at this place of the flight.
+    pub(super) fn queue_begin(
+        &mut self,
+        statement: Arc<Statement>,
+        text: Cow<'static, str>,
+        sent: Range<usize>,
+    ) {
+        let mut work = Work::new(Role::Begin);
+        work.ends_segment = false;
+        work.statement = Some(statement);
+        // To be sent again without the name.
+        work.arguments = Some(sent);
+        work.begin = Some(text);
         self.works.push_back(work);
     }
 
@@ -62,27 +89,21 @@ impl Pipeline {
         } else {
             let mut work = Work::new(Role::Commit);
             let begin = if kept { self.begun_by.take() } else { None };
-            let kept = begin.as_ref().and_then(|begin| self.find_commit(begin));
-            let named = kept.is_some() || (begin.is_some() && self.has_room(1));
-            let sent = self.control(&mut work, COMMIT, kept, named);
-            work.arguments = work.statement.as_ref().map(|_| sent);
+            match begin.as_ref().and_then(|begin| self.find_commit(begin)) {
+                Some(commit) => {
+                    work.arguments = Some(self.run_kept(&commit));
+                    work.statement = Some(commit);
+                }
+                None => self.control(&mut work, COMMIT, begin.is_some() && self.has_room(1)),
+            }
             self.works.push_back(work);
         }
         self.end_segment();
     }
 
-    /// Statements have names, which last as long as the session.
-    pub(crate) fn names_last(&self) -> bool {
-        self.settings.mode == StatementMode::Named && !self.settings.pooled
-    }
-
-    fn find_named(&mut self, text: &str) -> Option<Arc<Statement>> {
-        self.cache.find(text).filter(|kept| !kept.name.is_empty())
-    }
-
     /// The kept COMMIT. One that may be gone though this BEGIN is there leaves the cache, to get another name.
     fn find_commit(&mut self, begin: &Statement) -> Option<Arc<Statement>> {
-        let commit = self.find_named(COMMIT)?;
+        let commit = find_named(&mut self.cache, COMMIT)?;
         if order(&commit.name) > order(&begin.name) {
             return Some(commit);
         }
@@ -96,29 +117,30 @@ impl Pipeline {
         self.begun_by = None;
     }
 
-    /// Encodes a statement without arguments and results, and gives its place in the flight: as it is kept, by a new
-    /// name if that is allowed, or as text.
-    fn control(
-        &mut self,
-        work: &mut Work,
-        text: &str,
-        kept: Option<Arc<Statement>>,
-        named: bool,
-    ) -> Range<usize> {
+    /// Encodes a statement without arguments and results: by a new name if that is allowed, or as text.
+    fn control(&mut self, work: &mut Work, text: &str, named: bool) {
+        if !named {
+            return self.run_text(text);
+        }
+        let name = self.next_name();
+        frontend::parse(&mut self.out, &name, text, &[]);
+        self.expected.push_back(Expect::ParseKept);
+        self.run(&name);
+        self.counters.prepared += 1;
+        work.learning =
+            Some(Learning { name, text: text.into(), declared: [].into(), parameters: None });
+    }
+
+    /// Encodes one that is kept; its place in the flight.
+    fn run_kept(&mut self, statement: &Statement) -> Range<usize> {
         let start = self.out.len();
-        if let Some(statement) = kept {
-            self.run_control(&statement.name);
-            work.statement = Some(statement);
-        } else if named {
-            let name = self.next_name();
-            frontend::parse(&mut self.out, &name, text, &[]);
-            self.expected.push_back(Expect::ParseKept);
-            self.run_control(&name);
-            self.counters.prepared += 1;
-            work.learning =
-                Some(Learning { name, text: text.into(), declared: [].into(), parameters: None });
-        } else {
-            self.run_text(text);
+        match statement.flight() {
+            Some(flight) => {
+                // No arguments: this cannot fail.
+                let _ = flight.append(&mut self.out, |_, _| Ok(()));
+                self.expected.extend([Expect::Bind, Expect::Execute]);
+            }
+            None => self.run(&statement.name),
         }
         start..self.out.len()
     }
@@ -126,10 +148,10 @@ impl Pipeline {
     fn run_text(&mut self, text: &str) {
         frontend::parse(&mut self.out, "", text, &[]);
         self.expected.push_back(Expect::Parse);
-        self.run_control("");
+        self.run("");
     }
 
-    fn run_control(&mut self, name: &str) {
+    fn run(&mut self, name: &str) {
         // No arguments, no results: this cannot fail.
         let _ = frontend::bind(&mut self.out, "", name, 0, &[], |_, _| Ok(()));
         frontend::execute(&mut self.out, "", 0);
@@ -219,6 +241,11 @@ impl Pipeline {
         self.works.iter_mut().for_each(|work| work.arguments = None);
         true
     }
+}
+
+#[inline]
+fn find_named(cache: &mut Statements<Statement>, text: &str) -> Option<Arc<Statement>> {
+    cache.find(text).filter(|kept| !kept.name.is_empty())
 }
 
 /// Names in the order in which they were given; they differ in their number only.

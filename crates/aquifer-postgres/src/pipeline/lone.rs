@@ -1,9 +1,12 @@
-//! The hot path: one kept statement, alone in its flight, whose answer comes whole.
+//! The hot path: one kept statement, alone in its flight or behind the kept BEGIN of its transaction, whose answer
+//! comes whole.
 //!
 //! Its three replies and its result are owed as much as any others, but they are not queued: one field says
 //! all of it. Whatever turns out to be anything else is queued then ([`Pipeline::unfold`]) and left to
 //! `receive`, which knows every case.
 
+use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::Arc;
 
 use aquifer_driver::{Outcome, Params, Result, RowBatch, Step, Want};
@@ -13,6 +16,7 @@ use super::rows::{malformed, take_plain};
 use super::work::{Expect, Role, Work};
 use super::{Pipeline, Ready};
 use crate::protocol::frame::{self, Found};
+use crate::protocol::frontend;
 use crate::statement::Statement;
 
 /// Longer answers have rows enough to make up for the rest.
@@ -21,21 +25,35 @@ const BYTES_MAX: usize = 4 * 1024;
 /// A kept statement alone in its flight, to whose answer nothing has been done yet.
 #[derive(Debug)]
 pub(super) struct Lone {
+    /// What goes before it.
+    begin: Option<KeptBegin>,
     /// Lent by the cache.
     statement: Arc<Statement>,
     want: Want,
 }
 
+/// A BEGIN that was held back, and goes by its name.
+#[derive(Debug)]
+struct KeptBegin {
+    statement: Arc<Statement>,
+    text: Cow<'static, str>,
+    /// How much of the flight it is.
+    len: usize,
+}
+
 /// What an answer that has come whole says, besides its rows.
 struct Whole {
-    /// Where the rows end; they begin behind BindComplete.
-    rows_end: usize,
+    /// Where the rows are, behind BindComplete.
+    rows: Range<usize>,
     outcome: Outcome,
     ready: Ready,
 }
 
 /// BindComplete.
 pub(crate) const BOUND: &[u8] = b"2\0\0\0\x04";
+
+/// What a kept BEGIN answers.
+const BEGUN: &[u8] = b"2\0\0\0\x04C\0\0\0\x0aBEGIN\0";
 
 /// CommandComplete of a select that gave one row.
 pub(crate) const ONE_SELECTED: &[u8] = b"C\0\0\0\x0dSELECT 1\0";
@@ -60,41 +78,65 @@ impl Pipeline {
         params: &dyn Params,
         want: Want,
     ) -> Result<bool> {
-        let accompanied =
-            !self.closing.is_empty() || self.held_begin.is_some() || self.lacks_number();
+        let accompanied = !self.closing.is_empty() || self.lacks_number();
         if accompanied || matches!(want, Want::Paged(_)) {
             return Ok(false);
         }
+        let begin = self.kept_begin();
+        if begin.is_none() && self.held_begin.is_some() {
+            return Ok(false);
+        }
         let Some(statement) = self.cache.lend(sql) else { return Ok(false) };
-        let written = self.write_lone(&statement, params);
-        if matches!(written, Ok(true)) {
-            self.counters.cache_hits += 1;
-            self.counters.syncs += 1;
-            self.fresh = true;
-            self.lone = Some(Lone { statement, want });
-        } else {
+        let written = self.write_lone(begin.as_ref(), &statement, params);
+        let Ok(Some(len)) = written else {
             self.out.clear();
             self.cache.give_back(statement);
-        }
-        written
+            return written.map(|_| false);
+        };
+        self.counters.cache_hits += 1;
+        self.counters.syncs += 1;
+        self.fresh = true;
+        let begin = begin.and_then(|begin| {
+            self.begun_by = Some(Arc::clone(&begin));
+            Some(KeptBegin { statement: begin, text: self.held_begin.take()?, len })
+        });
+        self.lone = Some(Lone { begin, statement, want });
+        Ok(true)
     }
 
+    /// How much of the flight the BEGIN is; `None` if it is no such flight.
     #[inline]
-    fn write_lone(&mut self, statement: &Statement, params: &dyn Params) -> Result<bool> {
-        let Some(flight) = statement.flight() else { return Ok(false) };
+    fn write_lone(
+        &mut self,
+        begin: Option<&Arc<Statement>>,
+        statement: &Statement,
+        params: &dyn Params,
+    ) -> Result<Option<usize>> {
+        let Some(flight) = statement.flight() else { return Ok(None) };
         let count = params.count();
         statement.check_count(count)?;
         let codecs = &self.codecs;
         let mut other = false;
-        let written = flight.write(&mut self.out, |out, formats| {
+        let values = |out: &mut Vec<u8>, formats| {
             let mut sink = Arguments::new(out, formats, Some(statement), codecs);
             let given = params.bind(&mut sink);
             other = sink.other;
             given?;
             if sink.index == count { Ok(()) } else { Err(unequal(sink.index, count)) }
-        });
+        };
+        let mut len = 0;
+        let written = match begin {
+            None => flight.write(&mut self.out, values),
+            Some(begin) => {
+                let Some(begin) = begin.flight() else { return Ok(None) };
+                // No arguments: this cannot fail.
+                let _ = begin.append(&mut self.out, |_, _| Ok(()));
+                len = self.out.len();
+                flight.append(&mut self.out, values).map(|()| frontend::sync(&mut self.out))
+            }
+        };
         // Of other types than it was learnt with: that is another statement.
-        if other { Ok(false) } else { written.map(|()| true) }
+        if other { Ok(None) } else { written.map(|()| Some(len)) }
     }
 
     /// Takes a lone statement's answer, if all of it has come and there is nothing more to it than rows and
@@ -107,10 +149,12 @@ impl Pipeline {
     pub(crate) fn take_lone(&mut self, batch: &mut RowBatch) -> Result<Option<Step>> {
         let Some(lone) = &self.lone else { return Ok(None) };
         let answer = &self.input.bytes[self.input.at..];
-        let Some(whole) = find_whole(answer, lone.want) else { return Ok(None) };
+        let Some(whole) = find_whole(answer, lone.want, lone.begin.is_some()) else {
+            return Ok(None);
+        };
         let shape = lone.statement.shape();
         batch.set_columns(&shape.columns);
-        let rows = &answer[BOUND.len()..whole.rows_end];
+        let rows = &answer[whole.rows];
         if !rows.is_empty() {
             match take_plain(rows, shape.cells.len(), usize::MAX, 0, batch.slots()) {
                 Ok(end) if end == rows.len() => batch.bytes_mut().extend_from_slice(rows),
@@ -129,11 +173,17 @@ impl Pipeline {
 
     /// Queues what a lone statement is owed.
     pub(super) fn unfold(&mut self) {
-        let Some(Lone { statement, want }) = self.lone.take() else { return };
+        let Some(Lone { begin, statement, want }) = self.lone.take() else { return };
+        let mut arguments = statement.flight().map(|flight| flight.arguments(self.out.len()));
+        if let Some(KeptBegin { statement, text, len }) = begin {
+            self.queue_begin(statement, text, 0..len);
+            self.expected.extend([Expect::Bind, Expect::Execute]);
+            arguments = None;
+        }
         let mut work = Work::new(Role::Statement);
         work.want = want;
         work.shape = Some(Arc::clone(statement.shape()));
-        work.arguments = statement.flight().map(|flight| flight.arguments(self.out.len()));
+        work.arguments = arguments;
         work.statement = Some(statement);
         self.works.push_back(work);
         self.expected.extend([Expect::Bind, Expect::Execute, Expect::Ready]);
@@ -142,11 +192,16 @@ impl Pipeline {
 }
 
 #[inline]
-fn find_whole(bytes: &[u8], want: Want) -> Option<Whole> {
-    if bytes.len() > BYTES_MAX || !bytes.starts_with(BOUND) {
+fn find_whole(bytes: &[u8], want: Want, begins: bool) -> Option<Whole> {
+    if bytes.len() > BYTES_MAX {
         return None;
     }
-    let mut rows_end = BOUND.len();
+    let before = if begins { bytes.strip_prefix(BEGUN)? } else { bytes };
+    if !before.starts_with(BOUND) {
+        return None;
+    }
+    let rows_from = bytes.len() - before.len() + BOUND.len();
+    let mut rows_end = rows_from;
     let mut rows = 0_u64;
     while bytes.get(rows_end) == Some(&b'D') {
         let Ok(Found::Whole(frame)) = frame::find(bytes, rows_end) else { return None };
@@ -160,19 +215,19 @@ fn find_whole(bytes: &[u8], want: Want) -> Option<Whole> {
     }
     let (done, ready) = bytes.get(rows_end..)?.split_last_chunk()?;
     let ready = match ready {
-        [b'Z', 0, 0, 0, 5, b'I'] => Ready::Idle,
+        [b'Z', 0, 0, 0, 5, b'I'] if !begins => Ready::Idle,
         [b'Z', 0, 0, 0, 5, b'T'] => Ready::Transaction,
         _ => return None,
     };
     // What a point select says, at once.
     if done == ONE_SELECTED {
-        return Some(Whole { rows_end, outcome: Outcome::new(1, None), ready });
+        return Some(Whole { rows: rows_from..rows_end, outcome: Outcome::new(1, None), ready });
     }
     let ([b'C', a, b, c, d], tag) = done.split_first_chunk()? else { return None };
     if u32::from_be_bytes([*a, *b, *c, *d]) as usize != done.len() - 1 {
         return None;
     }
-    Some(Whole { rows_end, outcome: Outcome::new(counted(tag)?, None), ready })
+    Some(Whole { rows: rows_from..rows_end, outcome: Outcome::new(counted(tag)?, None), ready })
 }
 
 /// The number in the tag of a command that reads or writes rows.

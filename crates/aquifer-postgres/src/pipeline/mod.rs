@@ -80,6 +80,14 @@ pub(crate) struct Settings {
     pub(crate) observer: Option<Arc<dyn SessionObserver>>,
 }
 
+impl Settings {
+    /// Statements have names, which last as long as the session.
+    #[inline]
+    pub(crate) fn names_last(&self) -> bool {
+        self.mode == StatementMode::Named && !self.pooled
+    }
+}
+
 /// The state of one session. See the [module's documentation](self).
 #[derive(Debug)]
 pub(crate) struct Pipeline {

@@ -54,6 +54,15 @@ impl Session {
         [first, second]
     }
 
+    /// A transaction of one flight, after which BEGIN is kept.
+    fn transaction_of(&mut self, sql: &str) {
+        self.begin();
+        assert_eq!(self.execute(sql, 7), "PBEBES");
+        self.answer(&said("12b2uT")).unwrap();
+        assert_eq!(self.start(Command::Commit), "Q");
+        self.answer(&said("cI")).unwrap();
+    }
+
     fn kept(&self) -> u64 {
         self.pipeline.counters().cached
     }
@@ -284,4 +293,89 @@ fn a_commit_of_a_failed_transaction_goes_as_text() {
     assert_eq!(session.start(Command::Commit), "Q");
     let rolled_back = [complete("ROLLBACK"), ready(b'I')].concat();
     assert_eq!(session.answer(&rolled_back).unwrap_err().kind(), ErrorKind::TxFailed);
+}
+
+#[test]
+fn a_first_answer_is_the_same_whether_it_comes_whole_or_in_pieces() {
+    let rows = |cells: &[i32]| -> Vec<u8> {
+        cells.iter().flat_map(|cell| row(&[Some(&cell.to_be_bytes())])).collect()
+    };
+    let setting = message(b'S', b"TimeZone\0Europe/Prague\0");
+    let cases = [
+        [said("2b2"), rows(&[7]), complete("SELECT 1"), ready(b'T')],
+        [said("2b2"), rows(&[7, 8]), complete("SELECT 2"), ready(b'T')],
+        [said("2b2"), rows(&[]), complete("UPDATE 3"), ready(b'T')],
+        [said("2b2"), setting.clone(), complete("SELECT 0"), ready(b'T')],
+        [said("2b"), setting, said("2"), said("uT")],
+        [said("2b2"), rows(&[7]), error("22012"), ready(b'E')],
+        [said("2b"), Vec::new(), error("22012"), ready(b'E')],
+        [said("2"), Vec::new(), error("22012"), ready(b'I')],
+    ];
+    for case in cases {
+        let bytes = case.concat();
+        for want in [Want::All, Want::First] {
+            let answers = [bytes.len(), 1].map(|pieces| {
+                let mut session = Session::named();
+                session.execute(SQL, 7);
+                session.answer(&first_use(&[])).unwrap();
+                session.transaction_of(SQL);
+                session.begin();
+                let flight = Command::Execute { sql: SQL, params: &(7,), want };
+                assert_eq!(session.start(flight), "BEBES");
+                let mut got = Vec::new();
+                let mut end = None;
+                for piece in bytes.chunks(pieces) {
+                    session.say(piece);
+                    while end.is_none() {
+                        match session.step() {
+                            Ok(None) => break,
+                            Ok(Some(step)) => {
+                                let rows = session.batch.rows();
+                                got.extend(rows.map(|row| row.get::<i64>(0).unwrap()));
+                                if let Step::End(outcome) = step {
+                                    end = Some(Ok(outcome));
+                                }
+                            }
+                            Err(error) => end = Some(Err(error.kind())),
+                        }
+                    }
+                }
+                if matches!(end, Some(Err(_))) {
+                    got.clear();
+                }
+                let named = session.pipeline.begun_by.is_some();
+                (got, end.unwrap(), session.pipeline.status(), named)
+            });
+            assert_eq!(answers[0], answers[1], "{want:?} {bytes:?}");
+        }
+    }
+}
+
+#[test]
+fn a_begin_by_name_of_which_nothing_was_sent_is_taken_back() {
+    let mut session = Session::keeping(8);
+    session.transaction(["12b2uT", "2u12cI"]);
+    session.begin();
+    session.pipeline.start(execute(SET)).unwrap();
+    assert_eq!(session.pipeline.status(), Status::Busy);
+    assert_eq!(session.pipeline.abandon(), Status::Transaction);
+    assert!(session.pipeline.holds_begin() && session.pipeline.output().is_empty());
+    // An argument too many: nothing is sent, and the BEGIN still waits.
+    let more = Command::Execute { sql: SET, params: &(1,), want: Want::All };
+    assert!(session.pipeline.start(more).unwrap_err().nothing_sent());
+    assert_eq!(session.pipeline.status(), Status::Transaction);
+    assert_eq!(session.start(execute(SET)), "BEBES");
+    session.answer(&said("2b2uT")).unwrap();
+    assert_eq!(session.commit_behind(SET), "BEBES");
+    session.answer(&said("2u2cI")).unwrap();
+}
+
+#[test]
+fn a_break_behind_a_begin_by_name_may_be_run_again_as_a_whole() {
+    let mut session = Session::keeping(8);
+    session.transaction(["12b2uT", "2u12cI"]);
+    session.begin();
+    session.start(execute(SET));
+    let error = session.pipeline.broke(Error::new(ErrorKind::ConnectionLost, "gone"));
+    assert_eq!((error.kind(), error.retry()), (ErrorKind::ConnectionLost, Retry::Transaction));
 }
