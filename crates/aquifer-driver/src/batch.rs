@@ -55,13 +55,12 @@ impl RowBatch {
 
     /// Forgets the rows and gives back memory beyond `keep` bytes, so that one huge result does not
     /// stay with a pooled connection for ever.
+    #[inline]
     pub fn shrink(&mut self, keep: usize) {
         self.clear();
-        if self.bytes.capacity() > keep {
-            self.bytes.shrink_to(keep);
-        }
         let slots = keep / size_of::<Slot>();
-        if self.slots.capacity() > slots {
+        if self.bytes.capacity() > keep || self.slots.capacity() > slots {
+            self.bytes.shrink_to(keep);
             self.slots.shrink_to(slots);
         }
     }
@@ -226,6 +225,9 @@ pub struct CellSlots<'a> {
 }
 
 impl CellSlots<'_> {
+    /// The length of a cell that is NULL.
+    pub const NULL: u32 = NULL;
+
     /// Adds a cell that lies in the buffer. One that ends beyond the buffer reads as missing.
     #[inline]
     pub fn push(&mut self, start: u32, len: u32) {
@@ -238,18 +240,16 @@ impl CellSlots<'_> {
         self.slots.push(Slot { start: 0, len: NULL });
     }
 
-    /// Adds a row of `columns` cells, each where `next` says; `None` is NULL.
+    /// Adds a row of `columns` cells. `next` says where each begins, and how many bytes it has; of a NULL that is
+    /// [`NULL`](Self::NULL), and where it begins does not matter.
     // Always: what finds the cells stays in registers.
     #[inline(always)]
-    pub fn push_row(&mut self, columns: usize, mut next: impl FnMut() -> Option<(u32, u32)>) {
+    pub fn push_row(&mut self, columns: usize, mut next: impl FnMut() -> (u32, u32)) {
         // Room is made once for all of them.
-        let first = self.slots.len();
-        self.slots.resize(first + columns, Slot { start: 0, len: NULL });
-        for slot in &mut self.slots[first..] {
-            if let Some((start, len)) = next() {
-                *slot = Slot { start, len };
-            }
-        }
+        self.slots.extend((0..columns).map(|_| {
+            let (start, len) = next();
+            Slot { start, len }
+        }));
         *self.rows += 1;
     }
 

@@ -326,6 +326,7 @@ impl ParamBuf {
     }
 
     /// Forgets the arguments, keeps the memory.
+    #[inline]
     pub fn clear(&mut self) {
         self.slots.clear();
         self.text.clear();
@@ -334,16 +335,14 @@ impl ParamBuf {
     }
 
     /// Forgets the arguments and gives back memory beyond `keep` bytes.
+    #[inline]
     pub fn shrink(&mut self, keep: usize) {
         self.clear();
         let slots = keep / size_of::<Slot>();
-        if self.slots.capacity() > slots {
+        let most = self.text.capacity().max(self.bytes.capacity());
+        if self.slots.capacity() > slots || most > keep {
             self.slots.shrink_to(slots);
-        }
-        if self.text.capacity() > keep {
             self.text.shrink_to(keep);
-        }
-        if self.bytes.capacity() > keep {
             self.bytes.shrink_to(keep);
         }
     }
@@ -444,17 +443,28 @@ impl ParamBuf {
                 "fewer arguments were stored than are asked for",
             ));
         }
-        for index in range {
-            match (self.get(index), &self.slots[index]) {
-                (Some(value), _) => sink.put(value)?,
-                (None, Slot::Array(start)) => {
-                    let mut decoder = Decoder { bytes: &self.bytes, at: *start };
-                    decoder.give(&mut |value| sink.put(value))?;
-                }
-                (None, _) => {}
-            }
+        self.slots[range].iter().try_for_each(|slot| self.give(slot, sink))
+    }
+
+    #[inline(always)]
+    fn give(&self, slot: &Slot, sink: &mut dyn ParamSink) -> Result<()> {
+        match slot {
+            // Most are.
+            Slot::Int(value) => sink.put(ValueRef::Int(*value)),
+            slot => self.give_other(slot, sink),
         }
-        Ok(())
+    }
+
+    #[inline(never)]
+    fn give_other(&self, slot: &Slot, sink: &mut dyn ParamSink) -> Result<()> {
+        match (self.view(slot), slot) {
+            (Some(value), _) => sink.put(value),
+            (None, Slot::Array(start)) => {
+                let mut decoder = Decoder { bytes: &self.bytes, at: *start };
+                decoder.give(&mut |value| sink.put(value))
+            }
+            (None, _) => Ok(()),
+        }
     }
 
     #[inline(never)]
@@ -538,7 +548,7 @@ impl Params for ParamBuf {
     }
 
     fn bind(&self, sink: &mut dyn ParamSink) -> Result<()> {
-        self.bind_range(0..self.slots.len(), sink)
+        self.slots.iter().try_for_each(|slot| self.give(slot, sink))
     }
 
     fn has_lists(&self) -> bool {

@@ -50,7 +50,7 @@ impl<S: ByText> Statements<S> {
     /// spares two atomic steps. Without that it is as well kept, and found a little later.
     #[inline]
     pub fn lend(&mut self, sql: &str) -> Option<Arc<S>> {
-        self.last.take_if(|last| **last.text() == *sql).or_else(|| self.kept.get(sql).cloned())
+        self.last.take_if(|last| is_same(last.text(), sql)).or_else(|| self.kept.get(sql).cloned())
     }
 
     /// See [`lend`](Self::lend). Not for a statement that was removed meanwhile.
@@ -63,7 +63,7 @@ impl<S: ByText> Statements<S> {
     #[inline]
     pub fn find(&mut self, sql: &str) -> Option<Arc<S>> {
         if let Some(last) = &self.last
-            && **last.text() == *sql
+            && is_same(last.text(), sql)
         {
             return Some(Arc::clone(last));
         }
@@ -133,6 +133,12 @@ impl<S: ByText> Statements<S> {
             self.last = None;
         }
     }
+}
+
+/// Nearly always it is the very text that the statement was prepared with, and there is nothing to compare.
+#[inline]
+fn is_same(text: &str, sql: &str) -> bool {
+    std::ptr::eq(text, sql) || text == sql
 }
 
 #[cfg(test)]

@@ -187,7 +187,10 @@ impl Statement {
     pub(crate) fn flight(&self) -> Option<&Flight> {
         let flight = self.flight.get_or_init(|| {
             let simple = !self.name.is_empty() && !self.changes_session && self.shape().plain;
-            simple.then(|| Flight::new(&self.name, self.parameters.len(), &self.formats))
+            simple.then(|| {
+                let plain = self.codecs.is_empty();
+                Flight::new(&self.name, &self.parameters, &self.formats, plain)
+            })
         });
         flight.as_ref()
     }

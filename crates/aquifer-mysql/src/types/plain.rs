@@ -46,17 +46,17 @@ impl Plain {
         let mut cell = self.cells_at;
         let mut widths = self.widths.iter();
         slots.push_row(self.widths.len(), || {
-            let width = usize::from(*widths.next()?);
+            let width = usize::from(widths.next().copied().unwrap_or_default());
             nulls >>= 1;
             if nulls & 1 != 0 {
-                return None;
+                return (0, CellSlots::NULL);
             }
             let (start, len) = match width {
                 0 => length(row, cell),
                 width => (cell, width),
             };
             cell = start + len;
-            Some(((at + start) as u32, len as u32))
+            ((at + start) as u32, len as u32)
         });
         if cell == row.len() { Ok(()) } else { Err(malformed()) }
     }

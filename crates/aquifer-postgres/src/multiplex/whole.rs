@@ -35,9 +35,25 @@ impl Pipeline {
         &mut self,
         answers: &mut dyn Answers,
     ) -> aquifer_driver::Result<Taken> {
-        let lane = &mut self.lane;
+        let mut answered = 0;
+        let taken = self.take_whole_from(&mut answered, answers);
+        self.lane.owed.drain(..answered);
+        match taken {
+            Ok(taken) => Ok(taken),
+            Err(error) => Err(self.broke(error)),
+        }
+    }
+
+    /// Those that are answered stay where they are, and are counted.
+    #[inline]
+    fn take_whole_from(
+        &mut self,
+        answered: &mut usize,
+        answers: &mut dyn Answers,
+    ) -> aquifer_driver::Result<Taken> {
+        let lane = &self.lane;
         while lane.stage == Stage::Begin
-            && let Some(owed) = lane.owed.front()
+            && let Some(owed) = lane.owed.get(*answered)
             && owed.closes == 0
             && !lane.skipping
             && let What::Kept(statement) = &owed.what
@@ -59,22 +75,19 @@ impl Pipeline {
                             let first = owed.want == Want::First;
                             let rows_max = if first { 1 } else { usize::MAX };
                             let width = shape.cells.len();
-                            match take_plain(rows, width, rows_max, 0, batch.slots()) {
-                                Ok(end) => batch.bytes_mut().extend_from_slice(&rows[..end]),
-                                Err(error) => return Err(self.broke(error)),
-                            }
+                            let end = take_plain(rows, width, rows_max, 0, batch.slots())?;
+                            batch.bytes_mut().extend_from_slice(&rows[..end]);
                             // Whatever a row's length claims, it does not go on behind the last.
                             if !first && batch.byte_len() != rows.len() {
-                                return Err(self.broke(malformed()));
+                                return Err(malformed());
                             }
                         }
                     }
                 }
             }
-            let ticket = owed.ticket;
             self.input.at += whole.end;
-            lane.owed.pop_front();
-            answers.answered(ticket, Ok(whole.outcome));
+            *answered += 1;
+            answers.answered(owed.ticket, Ok(whole.outcome));
         }
         Ok(Taken::All)
     }

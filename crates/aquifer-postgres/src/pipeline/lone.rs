@@ -126,6 +126,7 @@ impl Pipeline {
         };
         let mut len = 0;
         let written = match begin {
+            None if flight.write_integers(&mut self.out, params) => Ok(()),
             None => flight.write(&mut self.out, values),
             Some(begin) => {
                 let Some(begin) = begin.flight() else { return Ok(None) };

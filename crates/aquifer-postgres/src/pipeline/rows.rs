@@ -114,7 +114,7 @@ pub(crate) fn take_plain(
     {
         // Where 32 bits do not hold the sum, it ends before it begins.
         let end = (at + 1).wrapping_add(u32::from_be_bytes([*a, *b, *c, *d]) as usize);
-        let Some(mut rest) = bytes.get(at + ROW_HEADER..end) else {
+        let Some(row) = bytes.get(..end).filter(|_| end >= at + ROW_HEADER) else {
             if end <= bytes.len() {
                 return Err(malformed());
             }
@@ -124,25 +124,24 @@ pub(crate) fn take_plain(
         if usize::from(u16::from_be_bytes([*x, *y])) != width {
             return Err(malformed());
         }
-        let mut sound = true;
+        let (mut cell, mut sound) = (at + ROW_HEADER, true);
         slots.push_row(width, || {
-            let Some((word, after)) = rest.split_first_chunk::<4>() else {
+            let Some(word) = row.get(cell..).and_then(<[u8]>::first_chunk::<4>) else {
                 sound = false;
-                return None;
+                return (0, 0);
             };
-            rest = after;
-            let Ok(len) = u32::try_from(i32::from_be_bytes(*word)) else {
-                sound &= *word == [0xff; 4];
-                return None;
-            };
-            let start = end - after.len();
-            match after.get(len as usize..) {
-                Some(after) => rest = after,
-                None => sound = false,
+            let len = u32::from_be_bytes(*word);
+            cell += 4;
+            let start = base + cell as u32;
+            if len as i32 >= 0 {
+                // One that goes on behind the row leaves it somewhere else than at its end.
+                cell += len as usize;
+            } else {
+                sound &= len == CellSlots::NULL;
             }
-            Some((base + start as u32, len))
+            (start, len)
         });
-        if !sound || !rest.is_empty() {
+        if !sound || cell != end {
             return Err(malformed());
         }
         rows += 1;

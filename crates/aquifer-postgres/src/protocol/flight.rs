@@ -2,10 +2,10 @@
 
 use std::ops::Range;
 
-use aquifer_driver::Result;
+use aquifer_driver::{ParamSink, Params, Result, ValueRef};
 
 use super::frontend::{self, Formats};
-use crate::types::Format;
+use crate::types::{Format, Oid, integer_len};
 
 /// What all flights of one statement have in common. Results are asked for without a limit.
 #[derive(Debug)]
@@ -18,21 +18,134 @@ pub(crate) struct Flight {
     rest: usize,
     /// Where the arguments begin, with the number of their formats.
     arguments: usize,
+    integers: Option<Integers>,
+}
+
+/// Most parameters of a flight that is kept with places for integers.
+const INTEGERS_MAX: usize = 8;
+
+/// A whole flight whose arguments are all integers, as those of most selects by key are: they have places of their own.
+#[derive(Debug)]
+struct Integers {
+    bytes: Box<[u8]>,
+    places: Box<[Integer]>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Integer {
+    Four(usize),
+    Eight(usize),
+}
+
+impl Integers {
+    /// `None` if other arguments are asked for, or too many.
+    fn new(flight: &Flight, parameters: &[Oid]) -> Option<Self> {
+        if parameters.is_empty() || parameters.len() > INTEGERS_MAX {
+            return None;
+        }
+        let mut places = Vec::with_capacity(parameters.len());
+        let mut bytes = Vec::new();
+        let values = |out: &mut Vec<u8>, formats: Formats| {
+            for (index, parameter) in parameters.iter().enumerate() {
+                let Some(len) = integer_len(*parameter) else { return Ok(()) };
+                formats.set(out, index, Format::Binary);
+                out.extend_from_slice(&len.to_be_bytes());
+                let place = if len == 4 { Integer::Four } else { Integer::Eight };
+                places.push(place(out.len()));
+                out.resize(out.len() + len as usize, 0);
+            }
+            Ok(())
+        };
+        flight.write(&mut bytes, values).ok()?;
+        (places.len() == parameters.len())
+            .then(|| Self { bytes: bytes.into(), places: places.into() })
+    }
+
+    /// Adds the flight without its last bytes; false, and nothing was added, if the arguments are not integers of those
+    /// sizes.
+    #[inline(always)]
+    fn append(&self, out: &mut Vec<u8>, without: usize, params: &dyn Params) -> bool {
+        let start = out.len();
+        out.extend_from_slice(&self.bytes[..self.bytes.len() - without]);
+        let mut values = Values { bytes: &mut out[start..], places: self.places.iter(), fit: true };
+        let given = params.bind(&mut values);
+        let all = values.fit && values.places.next().is_none() && given.is_ok();
+        if !all {
+            out.truncate(start);
+        }
+        all
+    }
+}
+
+/// Takes integers to their places.
+struct Values<'a> {
+    bytes: &'a mut [u8],
+    places: std::slice::Iter<'a, Integer>,
+    fit: bool,
+}
+
+impl ParamSink for Values<'_> {
+    #[inline]
+    fn put(&mut self, value: ValueRef<'_>) -> Result<()> {
+        self.fit &= match (self.places.next(), value) {
+            (Some(Integer::Eight(at)), ValueRef::Int(value)) => {
+                let place = self.bytes.get_mut(*at..).and_then(<[u8]>::first_chunk_mut::<8>);
+                place.map(|place| *place = value.to_be_bytes()).is_some()
+            }
+            (Some(Integer::Four(at)), ValueRef::Int(value)) => {
+                let place = self.bytes.get_mut(*at..).and_then(<[u8]>::first_chunk_mut::<4>);
+                match (place, i32::try_from(value)) {
+                    (Some(place), Ok(value)) => {
+                        *place = value.to_be_bytes();
+                        true
+                    }
+                    _ => false,
+                }
+            }
+            _ => false,
+        };
+        Ok(())
+    }
 }
 
 impl Flight {
-    /// For a statement of this name and so many parameters.
-    pub(crate) fn new(statement: &str, parameters: usize, results: &[Format]) -> Self {
+    /// For a statement of this name with these parameters. Where integers are not written as the protocol's own, but
+    /// by somebody's codec, `plain` is false.
+    pub(crate) fn new(
+        statement: &str,
+        parameters: &[Oid],
+        results: &[Format],
+        plain: bool,
+    ) -> Self {
         let mut head = Vec::new();
         // No arguments: this cannot fail.
         let arguments =
-            frontend::bind(&mut head, "", statement, parameters, results, |_, _| Ok(()))
+            frontend::bind(&mut head, "", statement, parameters.len(), results, |_, _| Ok(()))
                 .unwrap_or_default();
         let mut tail = head.split_off(arguments.end);
         let rest = tail.len();
         frontend::execute(&mut tail, "", 0);
         frontend::sync(&mut tail);
-        Self { head: head.into(), tail: tail.into(), rest, arguments: arguments.start }
+        let (head, tail, arguments) = (head.into(), tail.into(), arguments.start);
+        let mut flight = Self { head, tail, rest, arguments, integers: None };
+        if plain {
+            flight.integers = Integers::new(&flight, parameters);
+        }
+        flight
+    }
+
+    /// As [`write`](Self::write), if the arguments are integers of the sizes that the statement takes. False, and nothing was
+    /// written, if not: then they are written one by one.
+    #[inline]
+    pub(crate) fn write_integers(&self, out: &mut Vec<u8>, params: &dyn Params) -> bool {
+        self.integers.as_ref().is_some_and(|integers| integers.append(out, 0, params))
+    }
+
+    /// As [`append`](Self::append), as [`write_integers`](Self::write_integers).
+    #[inline]
+    pub(crate) fn append_integers(&self, out: &mut Vec<u8>, params: &dyn Params) -> bool {
+        let sync = frontend::SYNC.len();
+        self.integers.as_ref().is_some_and(|integers| integers.append(out, sync, params))
     }
 
     /// Writes the flight into `out`, which must be empty; `values` as in [`frontend::bind`].
@@ -84,6 +197,10 @@ mod tests {
     use super::*;
     use aquifer_driver::{Error, ErrorKind};
 
+    /// From `pg_type.dat`.
+    const INT8: Oid = 20;
+    const INT4: Oid = 23;
+
     #[test]
     fn a_flight_is_the_same_bytes_as_its_three_messages() {
         for results in [&[][..], &[Format::Binary], &[Format::Text, Format::Binary]] {
@@ -96,7 +213,7 @@ mod tests {
             let arguments = frontend::bind(&mut expected, "", "s_7", 2, results, values).unwrap();
             frontend::execute(&mut expected, "", 0);
             frontend::sync(&mut expected);
-            let flight = Flight::new("s_7", 2, results);
+            let flight = Flight::new("s_7", &[25, 25], results, true);
             // Used again and again.
             for _ in 0..2 {
                 let mut out = Vec::new();
@@ -112,8 +229,52 @@ mod tests {
     }
 
     #[test]
+    fn integers_have_the_same_bytes_as_values_written_one_by_one() {
+        let flight = Flight::new("s_7", &[INT8, INT4], &[Format::Binary], true);
+        for (wide, narrow) in [(1_i64, 2_i32), (i64::MIN, i32::MAX), (-1, i32::MIN)] {
+            let values = |out: &mut Vec<u8>, formats: Formats| {
+                formats.set(out, 0, Format::Binary);
+                formats.set(out, 1, Format::Binary);
+                out.extend_from_slice(&8_u32.to_be_bytes());
+                out.extend_from_slice(&wide.to_be_bytes());
+                out.extend_from_slice(&4_u32.to_be_bytes());
+                out.extend_from_slice(&narrow.to_be_bytes());
+                Ok(())
+            };
+            let (mut expected, mut out) = (b"before".to_vec(), b"before".to_vec());
+            flight.append(&mut expected, values).unwrap();
+            assert!(flight.append_integers(&mut out, &(wide, narrow)));
+            assert_eq!(out, expected);
+            let (mut expected, mut out) = (Vec::new(), Vec::new());
+            flight.write(&mut expected, values).unwrap();
+            assert!(flight.write_integers(&mut out, &(wide, narrow)));
+            assert_eq!(out, expected);
+        }
+    }
+
+    #[test]
+    fn what_is_no_integer_of_the_size_is_left_to_be_written_otherwise() {
+        let both = Flight::new("s_7", &[INT8, INT4], &[], true);
+        let mut out = b"before".to_vec();
+        assert!(!both.append_integers(&mut out, &(1_i64, i64::from(i32::MAX) + 1)));
+        assert!(!both.append_integers(&mut out, &(1_i64, None::<i32>)));
+        assert!(!both.append_integers(&mut out, &(1_i64, "2")));
+        assert!(!both.append_integers(&mut out, &(1_i64,)));
+        assert!(!both.append_integers(&mut out, &(1_i64, 2, 3)));
+        assert_eq!(out, b"before");
+        let many = [INT4; INTEGERS_MAX + 1];
+        for (parameters, plain) in
+            [(&[][..], true), (&[INT8, 25], true), (&many, true), (&[INT8], false)]
+        {
+            let flight = Flight::new("s", parameters, &[], plain);
+            assert!(!flight.write_integers(&mut out, &vec![1_i64; parameters.len()]));
+        }
+        assert_eq!(out, b"before");
+    }
+
+    #[test]
     fn what_the_values_say_is_handed_on() {
-        let flight = Flight::new("s", 1, &[]);
+        let flight = Flight::new("s", &[20], &[], false);
         let error = flight
             .write(&mut Vec::new(), |_, _| Err(Error::new(ErrorKind::Argument, "no")))
             .unwrap_err();

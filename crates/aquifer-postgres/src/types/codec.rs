@@ -166,6 +166,11 @@ impl Codecs {
         Err(unreadable(name))
     }
 
+    /// Whether there are none: then types are written and read as the protocol has them.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
     /// As [`put`](super::put()), where a codec writes arguments of this type.
     #[inline]
     pub(crate) fn put(&self, oid: Oid, value: ValueRef<'_>, out: &mut Vec<u8>) -> Result<Format> {

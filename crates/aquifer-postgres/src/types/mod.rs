@@ -28,7 +28,7 @@ pub(crate) use codec::{Codecs, Registered, lookup};
 pub(crate) use column::{ResultType, binary_result, column};
 pub(crate) use declare::declared;
 pub(crate) use exact::{put_binary, put_column_text, takes_binary};
-pub(crate) use put::{put, put_text};
+pub(crate) use put::{integer_len, put, put_text};
 pub(crate) use transcode::Transcode;
 pub use values::{
     Bits, Composite, CompositeFields, CompositeText, Hstore, IpNet, List, MacAddr, Malformed,

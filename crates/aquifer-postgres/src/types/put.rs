@@ -13,6 +13,15 @@ use super::{Format, Oid, array, clock, literal, name, numeric};
 /// Beyond the types that are built in.
 const FIRST_OF_USERS: Oid = 10_000;
 
+/// How many bytes an integer takes as an argument of this type, if all that fit into as many are [put](put()) in binary.
+pub(crate) fn integer_len(oid: Oid) -> Option<u32> {
+    match oid {
+        oid::INT8 => Some(8),
+        oid::INT4 => Some(4),
+        _ => None,
+    }
+}
+
 /// Appends one argument as Bind has it: its length (i32, -1 for NULL) and its bytes. `oid` is the
 /// parameter's type, 0 if the server has not said it yet.
 ///
