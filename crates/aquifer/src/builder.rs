@@ -421,7 +421,8 @@ impl Builder {
                 acquire_timeout: options.pool.acquire_timeout,
                 max_lifetime: options.pool.max_lifetime,
             };
-            Mux::new(pool.clone(), calls.multiplex_connections, calls.multiplex, timing)
+            let tally = book.tallies().tally();
+            Mux::new(pool.clone(), calls.multiplex_connections, calls.multiplex, timing, tally)
         });
         let texts = Texts::new(connector.dialect(), options.calls.texts_max as usize);
         let lane = matches!(sharing, Sharing::Flights).then(Lane::default);

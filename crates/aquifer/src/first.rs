@@ -50,6 +50,9 @@ pub(crate) trait Shape<T>: Copy {
 
     /// The row as the caller gets it; `None` if it must not be missing.
     fn shape(self, first: Option<T>) -> Option<Self::Output>;
+
+    /// A row that was read, or could not be, as the caller gets it.
+    fn found(self, row: Result<T>) -> Result<Self::Output>;
 }
 
 /// A row must be.
@@ -67,6 +70,11 @@ impl<T> Shape<T> for One {
     fn shape(self, first: Option<T>) -> Option<T> {
         first
     }
+
+    #[inline]
+    fn found(self, row: Result<T>) -> Result<T> {
+        row
+    }
 }
 
 impl<T> Shape<T> for Optional {
@@ -75,6 +83,11 @@ impl<T> Shape<T> for Optional {
     #[inline]
     fn shape(self, first: Option<T>) -> Option<Option<T>> {
         Some(first)
+    }
+
+    #[inline]
+    fn found(self, row: Result<T>) -> Result<Option<T>> {
+        row.map(Some)
     }
 }
 

@@ -10,7 +10,7 @@ use crate::batch::Batch;
 use crate::done::Done;
 use crate::first::{self, Begun, One, Optional, Shape};
 use crate::link::no_rows;
-use crate::multiplex::{Caller, Elsewhere};
+use crate::multiplex::{Caller, Elsewhere, Shared, Way};
 use crate::named::{self, NamedArgs};
 use crate::rows::Rows;
 use crate::session::queued::no_transaction;
@@ -120,7 +120,7 @@ impl<'e> Target<'e> {
     }
 
     #[inline]
-    pub(crate) async fn exec<P: Params>(mut self, sql: &str, params: P) -> Result<Done> {
+    pub(crate) async fn exec<P: Params>(mut self, sql: &str, mut params: P) -> Result<Done> {
         if params.has_lists() {
             let (text, buf) = self.expanded(sql, &params)?;
             return Box::pin(self.exec_of_text(text, buf)).await;
@@ -128,11 +128,12 @@ impl<'e> Target<'e> {
         let alone = self.alone(true);
         if alone.is_none()
             && let Place::Db(db) = self.0
-            && let Some(passage) = db.sharing_write(sql, &params)
+            && let Some(passage) = db.sharing_write(sql)
         {
-            match passage.outcome().await? {
-                Ok(outcome) => return Ok(Done::new(outcome)),
-                Err(elsewhere) => self = self.since(elsewhere),
+            match passage.outcome(None, &mut params).await? {
+                Shared::Done(outcome) => return Ok(Done::new(outcome)),
+                Shared::Elsewhere(elsewhere) => self = self.since(elsewhere),
+                Shared::Not => {}
             }
         }
         self.open(sql, params, Want::Outcome, &mut None).await?.finish().await.map(Done::new)
@@ -185,7 +186,7 @@ impl<'e> Target<'e> {
     }
 
     #[inline]
-    async fn first<T, P, S>(mut self, sql: &str, params: P, shape: S) -> Result<S::Output>
+    async fn first<T, P, S>(mut self, sql: &str, mut params: P, shape: S) -> Result<S::Output>
     where
         T: for<'r> FromRow<'r>,
         P: Params,
@@ -203,12 +204,14 @@ impl<'e> Target<'e> {
             {
                 return shape.shape(first).ok_or_else(|| db.named(no_rows()));
             }
-            if alone.is_none()
-                && let Some(passage) = db.sharing(sql, &params, Want::First)
-            {
-                match passage.first().await? {
-                    Ok(first) => return shape.shape(first).ok_or_else(|| db.named(no_rows())),
-                    Err(elsewhere) => self = self.since(elsewhere),
+            // Where it stands, because it is large.
+            let mut sharing = if alone.is_none() { db.sharing(sql) } else { None };
+            if let Some(passage) = &mut sharing {
+                match passage.run(None, &mut params, Want::First).await {
+                    Way::Over => return passage.first(shape),
+                    Way::Elsewhere => self = self.since(passage.elsewhere()),
+                    Way::Failed => return Err(passage.error()),
+                    Way::Alone => {}
                 }
             }
         }
@@ -226,7 +229,7 @@ impl<'e> Target<'e> {
     }
 
     #[inline]
-    pub(crate) async fn select<T, P>(mut self, sql: &str, params: P) -> Result<Vec<T>>
+    pub(crate) async fn select<T, P>(mut self, sql: &str, mut params: P) -> Result<Vec<T>>
     where
         T: for<'r> FromRow<'r>,
         P: Params,
@@ -243,11 +246,12 @@ impl<'e> Target<'e> {
                 return Ok(all);
             }
             if alone.is_none()
-                && let Some(passage) = db.sharing(sql, &params, Want::All)
+                && let Some(passage) = db.sharing(sql)
             {
-                match passage.all().await? {
-                    Ok(all) => return Ok(all),
-                    Err(elsewhere) => self = self.since(elsewhere),
+                match passage.all(None, &mut params).await? {
+                    Shared::Done(all) => return Ok(all),
+                    Shared::Elsewhere(elsewhere) => self = self.since(elsewhere),
+                    Shared::Not => {}
                 }
             }
         }
@@ -282,17 +286,18 @@ impl<'e> Target<'e> {
     pub(crate) async fn exec_of_text<P: Params>(
         mut self,
         text: Arc<Text>,
-        params: P,
+        mut params: P,
     ) -> Result<Done> {
         let alone = self.alone(true);
         let mut elsewhere = None;
         if alone.is_none()
             && let Some(db) = self.sharer()
-            && let Some(passage) = db.sharing_text(&text, &params, Want::Outcome)
+            && let Some(passage) = db.sharing_write(text.source())
         {
-            match passage.outcome().await? {
-                Ok(outcome) => return Ok(Done::new(outcome)),
-                Err(since) => elsewhere = Some(since),
+            match passage.outcome(Some(&text), &mut params).await? {
+                Shared::Done(outcome) => return Ok(Done::new(outcome)),
+                Shared::Elsewhere(since) => elsewhere = Some(since),
+                Shared::Not => {}
             }
         }
         if let Some(elsewhere) = elsewhere {
@@ -305,7 +310,7 @@ impl<'e> Target<'e> {
     pub(crate) async fn first_of_text<T, P, S>(
         mut self,
         text: Arc<Text>,
-        params: P,
+        mut params: P,
         shape: S,
     ) -> Result<S::Output>
     where
@@ -323,11 +328,13 @@ impl<'e> Target<'e> {
         let alone = self.alone(false);
         if alone.is_none()
             && let Some(db) = self.sharer()
-            && let Some(passage) = db.sharing_text(&text, &params, Want::First)
+            && let Some(mut passage) = db.sharing(text.source())
         {
-            match passage.first().await? {
-                Ok(first) => return shape.shape(first).ok_or_else(|| db.named(no_rows())),
-                Err(since) => elsewhere = Some(since),
+            match passage.run(Some(&text), &mut params, Want::First).await {
+                Way::Over => return passage.first(shape),
+                Way::Elsewhere => elsewhere = Some(passage.elsewhere()),
+                Way::Failed => return Err(passage.error()),
+                Way::Alone => {}
             }
         }
         if let Some(elsewhere) = elsewhere {
@@ -337,7 +344,11 @@ impl<'e> Target<'e> {
     }
 
     /// As [`select`](Self::select), for a text that is already worked out.
-    pub(crate) async fn all_of_text<T, P>(mut self, text: Arc<Text>, params: P) -> Result<Vec<T>>
+    pub(crate) async fn all_of_text<T, P>(
+        mut self,
+        text: Arc<Text>,
+        mut params: P,
+    ) -> Result<Vec<T>>
     where
         T: for<'r> FromRow<'r>,
         P: Params,
@@ -352,11 +363,12 @@ impl<'e> Target<'e> {
         let alone = self.alone(false);
         if alone.is_none()
             && let Some(db) = self.sharer()
-            && let Some(passage) = db.sharing_text(&text, &params, Want::All)
+            && let Some(passage) = db.sharing(text.source())
         {
-            match passage.all().await? {
-                Ok(all) => return Ok(all),
-                Err(since) => elsewhere = Some(since),
+            match passage.all(Some(&text), &mut params).await? {
+                Shared::Done(all) => return Ok(all),
+                Shared::Elsewhere(since) => elsewhere = Some(since),
+                Shared::Not => {}
             }
         }
         if let Some(elsewhere) = elsewhere {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aquifer_driver::{ParamBuf, RowBatch, Want};
+use aquifer_driver::{Error, Outcome, ParamBuf, RowBatch, Want};
 use tokio::time::Instant;
 
 use crate::text::Text;
@@ -12,7 +12,46 @@ use crate::text::Text;
 const KEEP: usize = 1024;
 const KEEP_ROWS: usize = 4 * 1024;
 
-/// A statement with its arguments and rows. It goes round: from a caller to the queue, to a connection, and back.
+/// What has come of a call that did not go well.
+#[derive(Debug, Default)]
+pub(super) enum Ending {
+    /// Nothing yet.
+    #[default]
+    Open,
+    /// It is over, with this error.
+    Failed(Error),
+    /// It has to run on a connection of its own; nothing has come of it here.
+    Elsewhere,
+    /// The server has not run it.
+    Unrun,
+    /// A stop has hit it that was not its caller's: nothing has come of it.
+    Hit,
+    /// It only reads: another connection can run it, whatever becomes of it here.
+    Moved,
+    /// It was not sent.
+    Unsent,
+    /// The connection is lost, with this to be said.
+    Lost(Error),
+}
+
+/// How a call has fared so far.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Tries {
+    /// Connections that were lost under it.
+    pub(super) lost: u8,
+    /// How often the server has not run it.
+    pub(super) unrun: u8,
+    /// How often a stop that was meant for another one has hit it.
+    pub(super) hit: u8,
+    /// It holds up others, and was asked to stop: once it has, it runs elsewhere.
+    pub(super) makes_way: bool,
+    /// It shares no segment: its neighbours' errors have kept it from running often enough.
+    pub(super) alone: bool,
+    /// Nothing else was under way when it was sent: how long it takes is its own doing.
+    pub(super) solo: bool,
+}
+
+/// A statement with its arguments, its rows and its end. It goes round: from a caller to the queue, to a connection, and back.
 #[derive(Debug)]
 pub(super) struct Call {
     pub(super) text: Arc<Text>,
@@ -22,22 +61,19 @@ pub(super) struct Call {
     pub(super) params: ParamBuf,
     pub(super) want: Want,
     pub(super) rows: RowBatch,
+    /// What it did, if it went well.
+    pub(super) outcome: Option<Outcome>,
+    pub(super) ending: Ending,
+    /// Rows of before, which its caller has not taken.
+    pub(super) part: Option<Box<RowBatch>>,
     /// It may change something: once it was sent, it is sent again only if it has not run.
     pub(super) writes: bool,
+    /// When it was queued, and when by the keeper's clock.
+    pub(super) since: Option<Instant>,
+    pub(super) since_tick: u64,
     /// How long it was queued, where that took a while.
     pub(super) waited: Duration,
-    /// Connections that were lost under it.
-    pub(super) lost: u32,
-    /// How often the server has not run it.
-    pub(super) unrun: u32,
-    /// How often a stop that was meant for another one has hit it.
-    pub(super) hit: u32,
-    /// It holds up others, and was asked to stop: once it has, it runs elsewhere.
-    pub(super) makes_way: bool,
-    /// It shares no segment: its neighbours' errors have kept it from running often enough.
-    pub(super) alone: bool,
-    /// Nothing else was under way when it was sent: how long it takes is its own doing.
-    pub(super) solo: bool,
+    pub(super) tries: Tries,
     /// When its answer was read.
     pub(super) ended: Option<Instant>,
 }
@@ -50,28 +86,41 @@ impl Call {
             params: ParamBuf::new(),
             want: Want::All,
             rows: RowBatch::new(),
+            outcome: None,
+            ending: Ending::Open,
+            part: None,
             writes: false,
+            since: None,
+            since_tick: 0,
             waited: Duration::ZERO,
-            lost: 0,
-            unrun: 0,
-            hit: 0,
-            makes_way: false,
-            alone: false,
-            solo: false,
+            tries: Tries::default(),
             ended: None,
         }
     }
 
-    /// Makes it ready for another statement.
-    pub(super) fn renew(&mut self, want: Want, writes: bool) {
-        self.params.clear();
-        (self.want, self.writes, self.waited) = (want, writes, Duration::ZERO);
-        (self.lost, self.unrun, self.hit) = (0, 0, 0);
-        (self.alone, self.solo, self.makes_way) = (false, false, false);
-        self.ended = None;
+    /// Whether it is of the text that somebody wrote so.
+    #[inline]
+    pub(super) fn is_of(&self, sql: &str) -> bool {
+        !self.made && self.text.source() == sql
     }
 
-    /// Gives back what one large statement took.
+    /// Makes it ready for another statement, after it has [rested](Self::rest).
+    #[inline]
+    pub(super) fn renew(&mut self, want: Want, writes: bool) {
+        (self.want, self.writes, self.waited) = (want, writes, Duration::ZERO);
+        self.tries = Tries::default();
+        (self.since, self.since_tick) = (None, 0);
+        (self.ended, self.outcome) = (None, None);
+        if !matches!(self.ending, Ending::Open) {
+            self.ending = Ending::Open;
+        }
+        if self.part.is_some() {
+            self.part = None;
+        }
+    }
+
+    /// Forgets its arguments and rows, and gives back what one large statement took.
+    #[inline]
     pub(super) fn rest(&mut self) {
         self.params.shrink(KEEP);
         self.rows.shrink(KEEP_ROWS);
@@ -93,12 +142,12 @@ mod tests {
             want: Want::First,
             writes: true,
             waited: Duration::from_secs(1),
-            lost: 1,
-            unrun: 1,
-            hit: 1,
-            alone: true,
-            makes_way: true,
-            solo: true,
+            tries: Tries { lost: 1, unrun: 1, hit: 1, alone: true, makes_way: true, solo: true },
+            since: Some(Instant::now()),
+            since_tick: 1,
+            outcome: Some(Outcome::default()),
+            ending: Ending::Elsewhere,
+            part: Some(Box::default()),
             ended: Some(Instant::now()),
             ..Call::new(text)
         };

@@ -3,28 +3,30 @@
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::task::{Poll, Wake, Waker};
 use std::time::Duration;
 
 use aquifer_driver::Error;
 use aquifer_pool::{AcquireError, AcquireRequest, CloseReason, Pool};
+use parking_lot::{Mutex, MutexGuard};
 use tokio::runtime::{self, Handle};
 use tokio::sync::Notify;
 use tokio::task::coop::unconstrained;
 use tokio::time::Instant;
 
 use super::MultiplexStats;
-use super::call::Call;
+use super::call::{Call, Ending};
 use super::keeper::{self, Pulse, TICK};
 use super::pace::Floor;
 use super::rig::Line;
 use super::standby;
-use super::state::{Answer, Bounds, Enter, Held, Job, Left, Refused, Rig, Settled, State, Turn};
+use super::state::{Bounds, Enter, Held, Job, Left, Refused, Rig, Settled, State, Turn};
 use crate::errors;
 use crate::manage::Manager;
 use crate::options::Multiplexing;
 use crate::source::Lease;
+use crate::tally::Tally;
 use crate::text::Text;
 
 /// Rounds that one task drives for others before it goes about its own.
@@ -92,6 +94,8 @@ struct Inner {
     timeless: Option<runtime::Id>,
     flights: u64,
     segments: u64,
+    /// Counts the calls that went well.
+    tally: Tally,
 }
 
 impl Inner {
@@ -175,6 +179,7 @@ impl Mux {
         connections: u32,
         mode: Multiplexing,
         options: Timing,
+        tally: Tally,
     ) -> Arc<Self> {
         let bounds = Bounds {
             slow: ticks(keeper::SLOW) + 1,
@@ -198,6 +203,7 @@ impl Mux {
                 timeless: None,
                 flights: 0,
                 segments: 0,
+                tally,
             }),
             pool,
             mode,
@@ -213,7 +219,7 @@ impl Mux {
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock()
     }
 
     /// There has been nobody to share with for a while, and is nobody now: the call takes the short way, over a
@@ -241,6 +247,7 @@ impl Mux {
     }
 
     /// A call to be used again, and the runtime that it is made in, if calls of that share: else `Err`.
+    #[inline(always)]
     pub(super) fn spare(&self) -> Result<(Option<Box<Call>>, runtime::Id), ()> {
         let Ok(here) = Handle::try_current() else { return Err(()) };
         let here = here.id();
@@ -255,6 +262,15 @@ impl Mux {
         self.lock().state.keep(call);
     }
 
+    /// As [`keep`](Self::keep), for a call that went well: it is counted under the same lock.
+    #[inline]
+    pub(super) fn keep_counted(&self, call: Box<Call>, count: impl FnOnce(&mut Tally)) {
+        let mut inner = self.lock();
+        count(&mut inner.tally);
+        inner.state.keep(call);
+    }
+
+    #[inline(always)]
     pub(super) fn enter(
         &self,
         call: Box<Call>,
@@ -277,7 +293,14 @@ impl Mux {
         Ok(entered)
     }
 
+    /// The call of this place, if it is over with nothing left to tell.
+    #[inline(always)]
+    pub(super) fn back(&self, at: u32) -> Option<Box<Call>> {
+        self.lock().state.back(at)
+    }
+
     /// Goes on for the caller of this place, until it has something or has to wait.
+    #[inline(never)]
     pub(super) fn turn(&self, at: u32, waker: &Waker) -> Turn<Box<Line>> {
         let mut mine = None;
         let mut turn = self.lock().state.turn(at, waker, &mut mine);
@@ -463,7 +486,7 @@ impl Mux {
     fn without(&self, line: usize) {
         let mut wakers = Vec::new();
         let now = Instant::now();
-        self.lock().state.not_opened(line, now, None, || Answer::Elsewhere, &mut wakers);
+        self.lock().state.not_opened(line, now, None, || Ending::Elsewhere, &mut wakers);
         wakers.into_iter().for_each(Waker::wake);
     }
 
@@ -484,8 +507,8 @@ impl Mux {
                 }
             }
             let why = || match without_timers {
-                true => Answer::Elsewhere,
-                false => Answer::Over(Err(super::rig::copy(&error))),
+                true => Ending::Elsewhere,
+                false => Ending::Failed(super::rig::copy(&error)),
             };
             inner.state.not_opened(line, Instant::now(), waited, why, &mut wakers)
         };

@@ -10,6 +10,7 @@
 
 mod call;
 mod engine;
+mod fifo;
 mod keeper;
 mod pace;
 mod passage;
@@ -19,7 +20,7 @@ mod state;
 
 pub(crate) use engine::{Caller, Mux, Timing};
 pub(crate) use pace::Pace;
-pub(crate) use passage::Elsewhere;
+pub(crate) use passage::{Elsewhere, Shared, Way};
 
 use aquifer_driver::Access;
 use tokio::time::Instant;

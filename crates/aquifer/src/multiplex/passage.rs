@@ -2,21 +2,26 @@
 
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use aquifer_driver::{Access, Error, ErrorKind, FromRow, Outcome, Params, Result, RowBatch, Want};
+use aquifer_driver::{
+    Access, Error, ErrorKind, FromRow, Outcome, Params, Result, Row, RowBatch, Want,
+};
 use tokio::runtime;
 use tokio::task::coop;
 use tokio::time::Instant;
 
-use super::call::Call;
+use super::call::{Call, Ending};
 use super::engine::{Caller, Mux};
-use super::state::{Answer, Done, Enter, Refused, Turn, queued_too_long};
+use super::state::{Enter, Refused, Turn, orphaned, queued_too_long};
 use super::{Verdict, shares};
 use crate::db::Db;
 use crate::deadline::During;
+use crate::first::Shape;
+use crate::link::no_rows;
 use crate::observe::{self, went_away};
+use crate::rows::closed;
 use crate::text::Text;
 
 /// A call that shares. Nothing is sent before it is polled; it may be dropped at any time.
@@ -26,18 +31,16 @@ pub(crate) struct Passage<'d, 's> {
     _here: Caller<'d>,
     /// As the user wrote it.
     sql: &'s str,
-    /// Before it is queued, and once it is over.
+    /// Once it is over.
     call: Option<Box<Call>>,
     /// Where it waits.
     at: Option<u32>,
-    /// The runtime that it was made in.
-    here: runtime::Id,
     started: Instant,
     reads: bool,
-    /// It was given up while it was queued.
-    queued: bool,
-    /// Rows that were taken.
-    rows: u64,
+    /// What it failed with.
+    error: Option<Error>,
+    /// The first rows of a result that is larger than what is kept.
+    early: Option<Box<RowBatch>>,
 }
 
 /// A call has to run on a connection of its own; nothing has come of it here.
@@ -47,133 +50,335 @@ pub(crate) struct Elsewhere {
     pub(crate) since: Instant,
 }
 
+/// How a call ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// It has not begun: it does not share.
+    Alone,
+    /// Well.
+    Over,
+    /// It has to run on a connection of its own.
+    Elsewhere,
+    /// With an error.
+    Failed,
+}
+
+/// What came of a call that may share.
+#[derive(Debug)]
+pub(crate) enum Shared<T> {
+    /// This.
+    Done(T),
+    /// It does not share, and has not begun.
+    Not,
+    /// It has to run on a connection of its own.
+    Elsewhere(Elsewhere),
+}
+
 /// What happens to a call.
 enum Event {
+    /// It does not share.
+    Alone,
     Rows(Box<RowBatch>),
     Restart,
-    Over(Done),
-    Late { sent: bool },
+    /// It is back.
+    Over,
+    /// Its connection is gone; whether it may have been run.
+    Gone {
+        ran: bool,
+    },
+    Late {
+        sent: bool,
+    },
     Elsewhere,
 }
 
 impl Passage<'_, '_> {
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
-        if let Some(call) = self.call.take() {
-            // A task that is always served at once must let others run, too.
-            let budget = match coop::poll_proceed(cx) {
-                Poll::Ready(budget) => budget,
-                Poll::Pending => {
-                    self.call = Some(call);
-                    return Poll::Pending;
-                }
-            };
-            budget.made_progress();
-            let timeout = self.db.scope().timeout;
-            let until = timeout.and_then(|timeout| self.started.checked_add(timeout));
-            let (waker, here) = (cx.waker().clone(), self.here);
-            match self.mux.enter(call, waker, here, self.started, until) {
-                Ok((at, enter)) => {
-                    self.at = Some(at);
-                    match enter {
-                        Enter::Go => {}
-                        Enter::Wait => return Poll::Pending,
-                        Enter::Yield => {
-                            cx.waker().wake_by_ref();
-                            return Poll::Pending;
-                        }
-                    }
-                }
-                Err(Refused(call)) => {
-                    self.call = Some(call);
-                    return Poll::Ready(Event::Elsewhere);
-                }
-            }
-        }
+    #[inline(never)]
+    fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
         let Some(at) = self.at else { return Poll::Pending };
         Poll::Ready(match self.mux.turn(at, cx.waker()) {
             Turn::Wait | Turn::Introduce | Turn::Drive(_) | Turn::Open(_) => return Poll::Pending,
             Turn::Rows(rows) => Event::Rows(rows),
             Turn::Restart => Event::Restart,
             Turn::Late { sent } => Event::Late { sent },
-            Turn::Done(done) => {
+            Turn::Done(call) => {
+                (self.at, self.call) = (None, Some(call));
+                Event::Over
+            }
+            Turn::Gone { ran } => {
                 self.at = None;
-                Event::Over(done)
+                Event::Gone { ran }
             }
         })
     }
 
-    async fn event(&mut self) -> Event {
-        poll_fn(|cx| self.poll(cx)).await
-    }
-
-    /// The call's end; `None` if it has to run on a connection of its own after all.
-    fn judge(&mut self, done: Done) -> Result<Option<(Outcome, Option<Box<RowBatch>>)>> {
-        let Done { call, part, answer, .. } = done;
-        self.call = call;
-        match answer {
-            Answer::Elsewhere => Ok(None),
-            Answer::Over(Ok(outcome)) => Ok(Some((outcome, part))),
-            Answer::Over(Err(error)) if error.kind() == ErrorKind::ReadOnly && self.reads => {
-                // The text looked like a read and is none; nothing was done.
-                if let Some(call) = &self.call {
-                    call.text.is_a_write();
+    /// What became of the call.
+    fn judge(&mut self, event: Event) -> Way {
+        let error = match event {
+            Event::Alone => return Way::Alone,
+            Event::Over if self.went_well() => return Way::Over,
+            Event::Late { sent: true } => During::Statement { reads: self.reads }.passed(),
+            Event::Late { sent: false } => queued_too_long(),
+            Event::Gone { ran: true } => orphaned(),
+            Event::Over => match self.call.as_mut().map(|call| std::mem::take(&mut call.ending)) {
+                Some(Ending::Failed(error))
+                    if error.kind() == ErrorKind::ReadOnly && self.reads =>
+                {
+                    // The text looked like a read and is none; nothing was done.
+                    if let Some(call) = &self.call {
+                        call.text.is_a_write();
+                    }
+                    self.mux.goes_elsewhere();
+                    return Way::Elsewhere;
                 }
-                self.mux.goes_elsewhere();
-                Ok(None)
-            }
-            Answer::Over(Err(error)) => Err(self.db.texts().explain(error)),
-        }
-    }
-
-    /// The error of a call whose time is up.
-    #[cold]
-    fn late(&self, sent: bool) -> Error {
-        match sent {
-            true => During::Statement { reads: self.reads }.passed(),
-            false => queued_too_long(),
-        }
-    }
-
-    fn record(&self, error: Option<&Error>) {
-        let label = self.db.scope().label.as_deref();
-        // Until its answer was read: when its task is polled is another matter.
-        let ended = self.call.as_ref().and_then(|call| call.ended);
-        let total = ended.unwrap_or_else(Instant::now).saturating_duration_since(self.started);
-        let waited = match (&self.call, self.queued) {
-            (_, true) => total,
-            (Some(call), _) => call.waited,
-            (None, _) => Duration::ZERO,
+                Some(Ending::Failed(error)) => self.db.texts().explain(error),
+                _ => return Way::Elsewhere,
+            },
+            _ => return Way::Elsewhere,
         };
-        let elapsed = total.saturating_sub(waited);
-        if error.is_none()
-            && let Some(call) = self.call.as_ref().filter(|call| call.solo)
-        {
+        self.error = Some(self.fail(error, 0));
+        Way::Failed
+    }
+
+    /// When its answer was read: when its task is polled is another matter.
+    #[inline]
+    fn total(&self) -> Duration {
+        let ended = self.call.as_ref().and_then(|call| call.ended);
+        ended.unwrap_or_else(Instant::now).saturating_duration_since(self.started)
+    }
+
+    /// It went well, with so many rows for its caller.
+    #[inline]
+    fn succeed(&mut self, rows: u64) {
+        let total = self.total();
+        let Some(call) = self.call.take() else { return };
+        let waited = call.waited;
+        let elapsed = if waited.is_zero() { total } else { total.saturating_sub(waited) };
+        if call.tries.solo {
             self.mux.measured(&call.text, elapsed);
         }
-        let call = observe::Call {
+        let book = self.db.book();
+        let label = self.db.scope().label.as_deref();
+        if label.is_some() || book.is_watched() {
+            book.record_counted(label, &self.told(Some(&call), waited, elapsed, rows, None));
+        }
+        self.mux.keep_counted(call, |tally| book.count(tally, elapsed, rows));
+    }
+
+    /// The call, for those who watch.
+    fn told<'a>(
+        &'a self,
+        call: Option<&'a Call>,
+        waited: Duration,
+        elapsed: Duration,
+        rows: u64,
+        error: Option<&'a Error>,
+    ) -> observe::Call<'a> {
+        let label = self.db.scope().label.as_deref();
+        observe::Call {
             label: label.map(|label| &*label.name),
             sql: self.sql,
             waited,
             first_row: elapsed,
             elapsed,
-            rows: self.rows,
+            rows,
             error,
-            text: self.call.as_ref().map(|call| &call.text),
-        };
-        self.db.book().record(label, &call);
+            text: call.map(|call| &call.text),
+        }
     }
 
     #[cold]
-    fn fail(&mut self, error: Error) -> Error {
+    fn fail(&mut self, error: Error, rows: u64) -> Error {
         let error = self.db.named(error);
-        if let Some(at) = self.at.take() {
-            self.queued = self.mux.leave(at);
-        }
-        self.record(Some(&error));
+        self.give_up(&error, rows);
         error
     }
 
-    fn read<T>(&mut self, batch: &RowBatch, all: &mut Vec<T>) -> Result<()>
+    #[cold]
+    fn give_up(&mut self, error: &Error, rows: u64) {
+        let queued = self.at.take().is_some_and(|at| self.mux.leave(at));
+        let (total, call) = (self.total(), self.call.as_deref());
+        let waited = match queued {
+            true => total,
+            false => call.map_or(Duration::ZERO, |call| call.waited),
+        };
+        let elapsed = total.saturating_sub(waited);
+        let label = self.db.scope().label.as_deref();
+        self.db.book().record(label, &self.told(call, waited, elapsed, rows, Some(error)));
+    }
+
+    /// Goes on until the call is over, keeping no more than its first rows.
+    #[cold]
+    fn poll_over(&mut self, mut event: Event, cx: &mut Context<'_>) -> Poll<Way> {
+        loop {
+            match event {
+                // One row alone was larger than what is kept.
+                Event::Rows(rows) => drop(self.early.get_or_insert(rows)),
+                Event::Restart => self.early = None,
+                event => return Poll::Ready(self.judge(event)),
+            }
+            event = ready!(self.poll_turn(cx));
+        }
+    }
+
+    #[inline]
+    fn poll(
+        &mut self,
+        text: Option<&Arc<Text>>,
+        params: &mut impl Params,
+        want: Want,
+        cx: &mut Context<'_>,
+    ) -> Poll<Event> {
+        let Some(at) = self.at else { return self.poll_begin(text, params, want, cx) };
+        match self.mux.back(at) {
+            // As nearly always when it is polled again.
+            Some(call) => {
+                self.at = None;
+                self.call.get_or_insert(call);
+                Poll::Ready(Event::Over)
+            }
+            None => self.poll_turn(cx),
+        }
+    }
+
+    /// Runs the call, if it shares: for its [first row](Self::first). The text is given where it is worked out. What is
+    /// wrong with it or with its arguments is said on the ordinary way.
+    ///
+    /// The arguments are lent mutably, though nobody changes them: so the future is `Send` where they are.
+    #[inline]
+    pub(crate) fn run<P: Params>(
+        &mut self,
+        text: Option<&Arc<Text>>,
+        params: &mut P,
+        want: Want,
+    ) -> impl Future<Output = Way> {
+        poll_fn(move |cx| match ready!(self.poll(text, params, want, cx)) {
+            Event::Over if self.went_well() => Poll::Ready(Way::Over),
+            event => self.poll_over(event, cx),
+        })
+    }
+
+    #[inline]
+    fn went_well(&self) -> bool {
+        self.call.as_ref().is_some_and(|call| call.outcome.is_some())
+    }
+
+    /// Runs the call, if it shares, for what it does; as [`run`](Self::run).
+    pub(crate) async fn outcome<P: Params>(
+        mut self,
+        text: Option<&Arc<Text>>,
+        params: &mut P,
+    ) -> Result<Shared<Outcome>> {
+        Ok(match self.run(text, params, Want::Outcome).await {
+            Way::Over => {
+                let outcome = self.call.as_ref().and_then(|call| call.outcome);
+                self.succeed(0);
+                Shared::Done(outcome.unwrap_or_default())
+            }
+            Way::Elsewhere => Shared::Elsewhere(self.elsewhere()),
+            Way::Alone => Shared::Not,
+            Way::Failed => return Err(self.error()),
+        })
+    }
+
+    /// Where it goes on that has to run elsewhere.
+    pub(crate) fn elsewhere(&self) -> Elsewhere {
+        Elsewhere { since: self.started }
+    }
+
+    /// What it failed with.
+    #[cold]
+    pub(crate) fn error(&mut self) -> Error {
+        self.error.take().unwrap_or_else(closed)
+    }
+
+    /// The first row of a call that went well, in the shape that the caller wants.
+    #[inline]
+    pub(crate) fn first<T, S>(&mut self, shape: S) -> Result<S::Output>
+    where
+        T: for<'r> FromRow<'r>,
+        S: Shape<T>,
+    {
+        let Some(row) = self.first_row() else {
+            self.succeed(0);
+            return shape.shape(None).ok_or_else(|| self.db.named(no_rows()));
+        };
+        let plan = row.columns().plan::<T>(self.db.mapping());
+        let read = shape.found(plan.and_then(|plan| plan.read(row)));
+        match read {
+            Ok(_) => self.succeed(1),
+            Err(error) => return Err(self.fail(error, 0)),
+        }
+        read
+    }
+
+    #[inline]
+    fn first_row(&self) -> Option<Row<'_>> {
+        let call = self.call.as_deref()?;
+        if self.early.is_none() && call.part.is_none() {
+            return call.rows.row(0);
+        }
+        let batches = [self.early.as_deref(), call.part.as_deref(), Some(&call.rows)];
+        batches.into_iter().flatten().find_map(|batch| batch.row(0))
+    }
+
+    /// Runs the call, if it shares, for all rows; as [`run`](Self::run).
+    pub(crate) async fn all<T, P>(
+        mut self,
+        text: Option<&Arc<Text>>,
+        params: &mut P,
+    ) -> Result<Shared<Vec<T>>>
+    where
+        T: for<'r> FromRow<'r>,
+        P: Params,
+    {
+        let mut all = Vec::new();
+        let mut large = false;
+        loop {
+            let read = match poll_fn(|cx| self.poll(text, params, Want::All, cx)).await {
+                Event::Rows(batch) => {
+                    large = true;
+                    self.read(&batch, &mut all)
+                }
+                Event::Restart => {
+                    all.clear();
+                    Ok(())
+                }
+                event => match self.judge(event) {
+                    Way::Elsewhere => return Ok(Shared::Elsewhere(self.elsewhere())),
+                    Way::Alone => return Ok(Shared::Not),
+                    Way::Failed => return Err(self.error()),
+                    Way::Over => match self.read_rest(large, &mut all) {
+                        Ok(()) => {
+                            self.succeed(all.len() as u64);
+                            return Ok(Shared::Done(all));
+                        }
+                        failed => failed,
+                    },
+                },
+            };
+            if let Err(error) = read {
+                return Err(self.fail(error, all.len() as u64));
+            }
+        }
+    }
+
+    /// The rows that are left when the call is over.
+    #[inline]
+    fn read_rest<T>(&mut self, large: bool, all: &mut Vec<T>) -> Result<()>
+    where
+        T: for<'r> FromRow<'r>,
+    {
+        let Some(call) = &self.call else { return Ok(()) };
+        call.text.pace().note_large(large || call.part.is_some());
+        if let Some(part) = &call.part {
+            self.read(part, all)?;
+        }
+        self.read(&call.rows, all)
+    }
+
+    #[inline]
+    fn read<T>(&self, batch: &RowBatch, all: &mut Vec<T>) -> Result<()>
     where
         T: for<'r> FromRow<'r>,
     {
@@ -184,149 +389,135 @@ impl Passage<'_, '_> {
         all.reserve(batch.len());
         for row in batch.rows() {
             all.push(plan.read(row)?);
-            self.rows += 1;
         }
         Ok(())
     }
+}
 
-    fn elsewhere<T>(&self) -> Result<std::result::Result<T, Elsewhere>> {
-        Ok(Err(Elsewhere { since: self.started }))
-    }
-
-    /// The first row.
-    pub(crate) async fn first<T>(mut self) -> Result<std::result::Result<Option<T>, Elsewhere>>
-    where
-        T: for<'r> FromRow<'r>,
-    {
-        let mut early = None;
-        loop {
-            let done = match self.event().await {
-                Event::Over(done) => done,
-                Event::Elsewhere => return self.elsewhere(),
-                Event::Late { sent } => {
-                    let error = self.late(sent);
-                    return Err(self.fail(error));
-                }
-                // One row alone was larger than what is kept.
-                Event::Rows(rows) => {
-                    early = early.or(Some(rows));
-                    continue;
-                }
-                Event::Restart => {
-                    early = None;
-                    continue;
-                }
-            };
-            let part = match self.judge(done) {
-                Ok(Some((_, part))) => part,
-                Ok(None) => return self.elsewhere(),
-                Err(error) => return Err(self.fail(error)),
-            };
-            let here = self.call.as_ref().map(|call| &call.rows);
-            let row = match (&early, &part) {
-                (None, None) => here.and_then(|rows| rows.row(0)),
-                (early, part) => {
-                    let batches = [early.as_deref(), part.as_deref(), here];
-                    batches.into_iter().flatten().find_map(|batch| batch.row(0))
-                }
-            };
-            let first = match row {
-                Some(row) => row
-                    .columns()
-                    .plan::<T>(self.db.mapping())
-                    .and_then(|plan| plan.read(row))
-                    .map(Some),
-                None => Ok(None),
-            };
-            return match first {
-                Ok(first) => {
-                    self.rows = u64::from(first.is_some());
-                    self.record(None);
-                    Ok(Ok(first))
-                }
-                Err(error) => Err(self.fail(error)),
-            };
+/// Its beginning.
+impl Passage<'_, '_> {
+    /// Begins, if the call shares.
+    // Few share, and the others' calls are to stay small.
+    #[inline(never)]
+    fn poll_begin(
+        &mut self,
+        text: Option<&Arc<Text>>,
+        params: &impl Params,
+        want: Want,
+        cx: &mut Context<'_>,
+    ) -> Poll<Event> {
+        if params.has_lists() {
+            return Poll::Ready(Event::Alone);
+        }
+        let Some((mut call, here)) = self.find_call(text) else { return Poll::Ready(Event::Alone) };
+        if !self.fill_call(&mut call, params, want) {
+            self.mux.keep(call);
+            return Poll::Ready(Event::Alone);
+        }
+        match ready!(self.poll_enter(call, here, cx)) {
+            Some(event) => Poll::Ready(event),
+            None => self.poll_turn(cx),
         }
     }
 
-    /// All rows.
-    pub(crate) async fn all<T>(mut self) -> Result<std::result::Result<Vec<T>, Elsewhere>>
-    where
-        T: for<'r> FromRow<'r>,
-    {
-        let mut all = Vec::new();
-        let mut large = false;
-        loop {
-            match self.event().await {
-                Event::Rows(batch) => {
-                    large = true;
-                    if let Err(error) = self.read(&batch, &mut all) {
-                        return Err(self.fail(error));
-                    }
-                }
-                Event::Restart => {
-                    all.clear();
-                    self.rows = 0;
-                }
-                Event::Over(done) => {
-                    let part = match self.judge(done) {
-                        Ok(Some((_, part))) => part,
-                        Ok(None) => return self.elsewhere(),
-                        Err(error) => return Err(self.fail(error)),
-                    };
-                    large |= part.is_some();
-                    let mut read = part.map_or(Ok(()), |part| self.read(&part, &mut all));
-                    if let Some(call) = self.call.take() {
-                        read = read.and_then(|()| self.read(&call.rows, &mut all));
-                        call.text.pace().note_large(large);
-                        self.call = Some(call);
-                    }
-                    if let Err(error) = read {
-                        return Err(self.fail(error));
-                    }
-                    self.record(None);
-                    return Ok(Ok(all));
-                }
-                Event::Elsewhere => return self.elsewhere(),
-                Event::Late { sent } => {
-                    let error = self.late(sent);
-                    return Err(self.fail(error));
-                }
+    /// A call of its text, and the runtime, if the handle's calls share there.
+    #[inline]
+    fn find_call(&mut self, text: Option<&Arc<Text>>) -> Option<(Box<Call>, runtime::Id)> {
+        let scope = self.db.scope();
+        if scope.access == Some(Access::ReadWrite)
+            || scope.timeout.is_some_and(|timeout| timeout.is_zero())
+        {
+            return None;
+        }
+        let (spare, here) = self.mux.spare().ok()?;
+        let call = match spare {
+            // Most calls are of a text that has just been called.
+            Some(call) if text.is_none() && call.is_of(self.sql) => call,
+            spare => self.another_text(spare, text)?,
+        };
+        Some((call, here))
+    }
+
+    #[inline(never)]
+    fn another_text(
+        &self,
+        spare: Option<Box<Call>>,
+        text: Option<&Arc<Text>>,
+    ) -> Option<Box<Call>> {
+        let known = match text {
+            Some(text) => Arc::clone(text),
+            None => self.db.texts().get(self.sql).ok()?,
+        };
+        let mut call = match spare {
+            Some(mut call) => {
+                call.text = known;
+                call
             }
-        }
+            None => Box::new(Call::new(known)),
+        };
+        call.made = text.is_some();
+        Some(call)
     }
 
-    /// What it did.
-    pub(crate) async fn outcome(mut self) -> Result<std::result::Result<Outcome, Elsewhere>> {
-        loop {
-            match self.event().await {
-                Event::Rows(_) | Event::Restart => {}
-                Event::Over(done) => {
-                    return match self.judge(done) {
-                        Ok(Some((outcome, _))) => {
-                            self.record(None);
-                            Ok(Ok(outcome))
-                        }
-                        Ok(None) => self.elsewhere(),
-                        Err(error) => Err(self.fail(error)),
-                    };
+    /// Puts the arguments in. False if it does not share, or something is wrong with them.
+    #[inline]
+    fn fill_call(&mut self, call: &mut Call, params: &impl Params, want: Want) -> bool {
+        let mux = self.mux;
+        self.reads = match shares(self.db, &call.text, self.started) {
+            Verdict::Reads => true,
+            Verdict::Writes if mux.takes_writes() && self.db.scope().access.is_none() => false,
+            Verdict::Writes | Verdict::Alone => return false,
+        };
+        if call.text.check(params.count()).is_err() || mux.goes_alone(&call.text) {
+            return false;
+        }
+        // A session that may write does not prove that what was taken for a read is one.
+        call.renew(want, mux.takes_writes());
+        params.bind(&mut call.params).is_ok()
+    }
+
+    /// Queues the call. Ready if it is to go on at once.
+    #[inline(always)]
+    fn poll_enter(
+        &mut self,
+        call: Box<Call>,
+        here: runtime::Id,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Event>> {
+        let timeout = self.db.scope().timeout;
+        let until = timeout.and_then(|timeout| self.started.checked_add(timeout));
+        match self.mux.enter(call, cx.waker().clone(), here, self.started, until) {
+            Ok((at, enter)) => {
+                self.at = Some(at);
+                match enter {
+                    Enter::Go => {}
+                    Enter::Wait => return Poll::Pending,
+                    Enter::Yield => {
+                        cx.waker().wake_by_ref();
+                        return Poll::Pending;
+                    }
                 }
-                Event::Elsewhere => return self.elsewhere(),
-                Event::Late { sent } => {
-                    let error = self.late(sent);
-                    return Err(self.fail(error));
+                // A task that is always served at once must let others run, too.
+                match coop::poll_proceed(cx) {
+                    Poll::Ready(budget) => budget.made_progress(),
+                    Poll::Pending => return Poll::Pending,
                 }
+                Poll::Ready(None)
+            }
+            Err(Refused(call)) => {
+                self.call = Some(call);
+                Poll::Ready(Some(Event::Elsewhere))
             }
         }
     }
 }
 
 impl Drop for Passage<'_, '_> {
+    #[inline]
     fn drop(&mut self) {
-        if let Some(at) = self.at.take() {
-            self.queued = self.mux.leave(at);
+        if self.at.is_some() {
             let error = self.db.named(went_away());
-            self.record(Some(&error));
+            self.give_up(&error, 0);
         }
         if let Some(call) = self.call.take() {
             self.mux.keep(call);
@@ -346,109 +537,28 @@ impl Db {
         mux.alone(self.pool(Access::default()))
     }
 
-    /// A call that shares connections with others, if this is one. What is wrong with its text or its arguments is
-    /// said on the ordinary way.
+    /// A call that may share connections with others.
     #[inline]
-    pub(crate) fn sharing<'d, 's>(
-        &'d self,
-        sql: &'s str,
-        params: &impl Params,
-        want: Want,
-    ) -> Option<Passage<'d, 's>> {
+    pub(crate) fn sharing<'d, 's>(&'d self, sql: &'s str) -> Option<Passage<'d, 's>> {
         let mux = self.shared().mux.as_deref()?;
-        self.sharing_in(mux, sql, None, params, want)
-    }
-
-    /// As [`sharing`](Self::sharing), for a statement whose rows nobody reads: only where shared sessions may write.
-    #[inline]
-    pub(crate) fn sharing_write<'d, 's>(
-        &'d self,
-        sql: &'s str,
-        params: &impl Params,
-    ) -> Option<Passage<'d, 's>> {
-        let mux = self.mux_for(Want::Outcome)?;
-        self.sharing_in(mux, sql, None, params, Want::Outcome)
-    }
-
-    /// As [`sharing`](Self::sharing), for a text that is worked out; if nobody reads its rows, as
-    /// [`sharing_write`](Self::sharing_write).
-    #[inline]
-    pub(crate) fn sharing_text<'d, 's>(
-        &'d self,
-        text: &'s Arc<Text>,
-        params: &impl Params,
-        want: Want,
-    ) -> Option<Passage<'d, 's>> {
-        let mux = self.mux_for(want)?;
-        self.sharing_in(mux, text.source(), Some(text), params, want)
-    }
-
-    #[inline]
-    fn mux_for(&self, want: Want) -> Option<&Mux> {
-        let mux = self.shared().mux.as_deref()?;
-        // Whose rows nobody reads is no read.
-        (want != Want::Outcome || mux.takes_writes()).then_some(mux)
-    }
-
-    // Few share, and the others' calls are to stay small.
-    #[inline(never)]
-    fn sharing_in<'d, 's>(
-        &'d self,
-        mux: &'d Mux,
-        sql: &'s str,
-        text: Option<&Arc<Text>>,
-        params: &impl Params,
-        want: Want,
-    ) -> Option<Passage<'d, 's>> {
-        let scope = self.scope();
-        if params.has_lists()
-            || scope.access == Some(Access::ReadWrite)
-            || scope.timeout.is_some_and(|timeout| timeout.is_zero())
-        {
-            return None;
-        }
-        let known = |sql| match text {
-            Some(text) => Some(Arc::clone(text)),
-            None => self.texts().get(sql).ok(),
-        };
-        let (spare, here) = mux.spare().ok()?;
-        let call = match spare {
-            // Most calls are of a text that has just been called.
-            Some(call) if text.is_none() && !call.made && call.text.source() == sql => call,
-            Some(mut call) => {
-                (call.text, call.made) = (known(sql)?, text.is_some());
-                call
-            }
-            None => {
-                let mut call = Box::new(Call::new(known(sql)?));
-                call.made = text.is_some();
-                call
-            }
-        };
-        let mut passage = Passage {
+        Some(Passage {
             db: self,
             mux,
             _here: Caller::new(mux),
             sql,
-            call: Some(call),
+            call: None,
             at: None,
-            here,
             started: Instant::now(),
             reads: true,
-            queued: false,
-            rows: 0,
-        };
-        let call = passage.call.as_mut()?;
-        passage.reads = match shares(self, &call.text, passage.started) {
-            Verdict::Reads => true,
-            Verdict::Writes if mux.takes_writes() && scope.access.is_none() => false,
-            Verdict::Writes | Verdict::Alone => return None,
-        };
-        if call.text.check(params.count()).is_err() || mux.goes_alone(&call.text) {
-            return None;
-        }
-        // A session that may write does not prove that what was taken for a read is one.
-        call.renew(want, mux.takes_writes());
-        params.bind(&mut call.params).is_ok().then_some(passage)
+            error: None,
+            early: None,
+        })
+    }
+
+    /// As [`sharing`](Self::sharing), for a statement whose rows nobody reads: only where shared sessions may write.
+    #[inline]
+    pub(crate) fn sharing_write<'d, 's>(&'d self, sql: &'s str) -> Option<Passage<'d, 's>> {
+        let mux = self.shared().mux.as_deref()?;
+        if mux.takes_writes() { self.sharing(sql) } else { None }
     }
 }

@@ -8,8 +8,9 @@ use aquifer_driver::multiplex::{Answers, Room, Ticket};
 use aquifer_driver::{Error, ErrorKind, Outcome, Result, Retry, RowBatch};
 use tokio::time::Instant;
 
-use super::call::Call;
-use super::state::{Landed, Landing, NOBODY, Rig};
+use super::call::{Call, Ending};
+use super::fifo::Fifo;
+use super::state::{Landed, NOBODY, Rig};
 use crate::source::Lease;
 
 /// From so many on, statements that are sent together have one segment. The server answers those of a segment together:
@@ -22,8 +23,6 @@ pub(super) const CREDIT: usize = 256 * 1024;
 /// A shared connection.
 pub(super) struct Line {
     lease: Lease,
-    /// To be sent.
-    fresh: VecDeque<(u32, Box<Call>)>,
     aloft: Aloft,
     /// Who is woken by the connection.
     waker: Waker,
@@ -39,12 +38,15 @@ pub(super) struct Line {
     pub(super) segments: u64,
 }
 
-/// The statements under way, as the driver answers them.
+/// The statements under way, as the driver answers them, and those that are to be sent.
 struct Aloft {
     /// In order; the ticket of the first is `base`.
-    flights: VecDeque<Flight>,
+    flights: Fifo<Flight>,
     base: u32,
-    landed: VecDeque<Landed>,
+    /// How many of them were sent.
+    sent: usize,
+    /// Calls that have left before those ahead of them.
+    early: VecDeque<Landed>,
     /// A request to stop is on its way, and may hit anyone.
     stopping: bool,
     /// A commit was not waited for to its end: stopping what holds up others does harm.
@@ -53,37 +55,68 @@ struct Aloft {
     now: Option<Instant>,
 }
 
+#[derive(Default)]
 struct Flight {
     at: u32,
     call: Option<Box<Call>>,
     /// Nobody reads the rows.
     forgotten: bool,
-    /// The server has run it, or not; it is no more than a place in the order.
+    /// The server has run it, or not; it waits for those ahead of it.
     over: bool,
+    /// It is no more than a place in the order: its caller was told already.
+    empty: bool,
     full: bool,
     /// Its result may grow: its caller does not come, and others wait.
     unbounded: bool,
 }
 
+impl Flight {
+    #[inline]
+    fn end(&mut self, ending: Ending) {
+        self.over = true;
+        if let Some(call) = &mut self.call {
+            call.ending = ending;
+        }
+    }
+
+    /// Its caller is told before those ahead of it.
+    #[cold]
+    fn leave(&mut self) -> Option<Landed> {
+        self.forgotten = true;
+        let call = self.call.take()?;
+        Some(Landed { at: std::mem::replace(&mut self.at, NOBODY), call: Some(call) })
+    }
+}
+
 impl Aloft {
+    #[inline]
     fn flight(&mut self, ticket: Ticket) -> Option<&mut Flight> {
         self.flights.get_mut(ticket.0.wrapping_sub(self.base) as usize)
     }
 
-    fn land(&mut self, ticket: Ticket, how: Landing) {
-        let Some(flight) = self.flight(ticket) else { return };
-        if std::mem::replace(&mut flight.over, true) {
-            return;
+    #[inline]
+    fn land(&mut self, ticket: Ticket, tell: impl FnOnce(&mut Call)) {
+        let now = *self.now.get_or_insert_with(Instant::now);
+        let Some(flight) = self.flight(ticket).filter(|flight| !flight.over) else { return };
+        flight.over = true;
+        if let Some(call) = &mut flight.call {
+            call.ended = Some(now);
+            tell(call);
         }
-        let (at, mut call) = (flight.at, flight.call.take());
-        if let Some(call) = &mut call {
-            call.ended = Some(*self.now.get_or_insert_with(Instant::now));
-        }
-        self.landed.push_back(Landed { at, call, how });
-        while self.flights.front().is_some_and(|flight| flight.over) {
-            self.flights.pop_front();
-            self.base = self.base.wrapping_add(1);
-        }
+    }
+
+    #[cold]
+    fn failed(&mut self, ticket: Ticket, error: Error) {
+        let stopped = self.stopping
+            && self.flight(ticket).is_some_and(|flight| !flight.forgotten)
+            && error.kind() == ErrorKind::Cancelled;
+        let ending = if stopped {
+            Ending::Hit
+        } else {
+            self.unreplicated |= error.kind() == ErrorKind::CommitNotReplicated;
+            Ending::Failed(error)
+        };
+        self.land(ticket, |call| call.ending = ending);
     }
 }
 
@@ -106,23 +139,14 @@ impl Answers for Aloft {
     }
 
     fn answered(&mut self, ticket: Ticket, answer: Result<Outcome>) {
-        let stopped = self.stopping
-            && self.flight(ticket).is_some_and(|flight| !flight.forgotten)
-            && matches!(&answer, Err(error) if error.kind() == ErrorKind::Cancelled);
-        let how = match answer {
-            Err(_) if stopped => Landing::Hit,
-            answer => {
-                if let Err(error) = &answer {
-                    self.unreplicated |= error.kind() == ErrorKind::CommitNotReplicated;
-                }
-                Landing::Answered(answer)
-            }
-        };
-        self.land(ticket, how);
+        match answer {
+            Ok(outcome) => self.land(ticket, |call| call.outcome = Some(outcome)),
+            Err(error) => self.failed(ticket, error),
+        }
     }
 
     fn not_run(&mut self, ticket: Ticket) {
-        self.land(ticket, Landing::Unrun);
+        self.land(ticket, |call| call.ending = Ending::Unrun);
     }
 }
 
@@ -130,11 +154,11 @@ impl Line {
     pub(super) fn new(lease: Lease, waker: Waker, one_each: bool, makes_way: bool) -> Self {
         Self {
             lease,
-            fresh: VecDeque::new(),
             aloft: Aloft {
-                flights: VecDeque::new(),
+                flights: Fifo::new(),
                 base: 0,
-                landed: VecDeque::new(),
+                sent: 0,
+                early: VecDeque::new(),
                 stopping: false,
                 now: None,
                 unreplicated: false,
@@ -162,47 +186,40 @@ impl Line {
         let Some(multiplex) = self.lease.connection().multiplex() else {
             return self.lose(&unable());
         };
-        self.flights += u64::from(!self.fresh.is_empty());
+        let Aloft { flights, base, sent, early, .. } = &mut self.aloft;
+        let fresh = flights.len() - *sent;
+        self.flights += u64::from(fresh > 0);
         let length = match self.one_each {
             true => 1,
-            false if self.fresh.len() >= ONE_SEGMENT => self.fresh.len(),
-            false => self.fresh.len().div_ceil(2),
+            false if fresh >= ONE_SEGMENT => fresh,
+            false => fresh.div_ceil(2),
         };
         let mut segment = 0;
-        while let Some((at, call)) = self.fresh.pop_front() {
-            if segment > 0 && (call.alone || segment == length) {
+        while let Some(flight) = flights.get_mut(*sent) {
+            let ticket = Ticket(base.wrapping_add(*sent as u32));
+            let Some(call) = &flight.call else { break };
+            if segment > 0 && (call.tries.alone || segment == length) {
                 multiplex.end_segment();
                 (segment, self.segments) = (0, self.segments + 1);
             }
-            let ticket = Ticket(self.aloft.base.wrapping_add(self.aloft.flights.len() as u32));
-            let sql = call.text.shared_sql();
-            match multiplex.push(ticket, sql, &call.params, call.want) {
-                Ok(()) => {
-                    segment = if call.alone { length } else { segment + 1 };
-                    self.aloft.flights.push_back(Flight {
-                        at,
-                        call: Some(call),
-                        forgotten: false,
-                        over: false,
-                        full: false,
-                        unbounded: false,
-                    });
-                }
+            match multiplex.push(ticket, call.text.shared_sql(), &call.params, call.want) {
+                Ok(()) => segment = if call.tries.alone { length } else { segment + 1 },
                 Err(error) if error.is_connection_lost() => {
-                    self.fresh.push_front((at, call));
                     // That nothing was sent is said of this one.
-                    let sent = self.aloft.flights.iter().any(|flight| !flight.over);
-                    let error = match sent {
+                    let others = flights.iter().take(*sent).any(|flight| !flight.over);
+                    let error = match others {
                         true => error.with_nothing_sent(false).with_retry(Retry::Unknown),
                         false => error,
                     };
                     return self.lose(&error);
                 }
                 Err(error) => {
-                    let how = Landing::Answered(Err(error));
-                    self.aloft.landed.push_back(Landed { at, call: Some(call), how });
+                    flight.end(Ending::Failed(error));
+                    flight.empty = true;
+                    early.extend(flight.leave());
                 }
             }
+            *sent += 1;
         }
         if segment > 0 {
             multiplex.end_segment();
@@ -223,40 +240,42 @@ impl Line {
     #[cold]
     pub(super) fn lose(&mut self, error: &Error) {
         self.lost = true;
-        let Aloft { flights, landed, .. } = &mut self.aloft;
-        for flight in flights.drain(..).filter(|flight| !flight.over) {
-            let how = Landing::Lost(copy(error));
-            landed.push_back(Landed { at: flight.at, call: flight.call, how });
+        let sent = self.aloft.sent;
+        for (place, flight) in self.aloft.flights.iter_mut().enumerate() {
+            if place >= sent {
+                flight.end(Ending::Unsent);
+            } else if !flight.over {
+                flight.end(Ending::Lost(copy(error)));
+            }
         }
-        for (at, call) in self.fresh.drain(..) {
-            landed.push_back(Landed { at, call: Some(call), how: Landing::Unsent });
-        }
+        self.aloft.sent = self.aloft.flights.len();
     }
 
     /// Makes way for what only waits behind the statement that takes long: it can run elsewhere.
     pub(super) fn move_behind(&mut self) {
-        let Aloft { flights, landed, .. } = &mut self.aloft;
-        for flight in flights.iter_mut().skip(1) {
+        let Aloft { flights, early, .. } = &mut self.aloft;
+        for flight in flights.iter_mut().filter(|flight| !flight.over).skip(1) {
             if flight.forgotten || flight.call.as_ref().is_none_or(|call| call.writes) {
                 continue;
             }
-            let call = flight.call.take();
-            let at = std::mem::replace(&mut flight.at, NOBODY);
-            flight.forgotten = true;
-            landed.push_back(Landed { at, call, how: Landing::Moved });
+            if let Some(call) = &mut flight.call {
+                call.ending = Ending::Moved;
+            }
+            early.extend(flight.leave());
         }
     }
 
     /// Takes all of the result that is under way, whether its caller comes or not: it collects all in the end.
     pub(super) fn lift_credit(&mut self) {
-        if let Some(head) = self.aloft.flights.front_mut() {
+        if let Some(head) = self.aloft.flights.first_mut() {
             (head.unbounded, head.full) = (true, false);
         }
     }
 
     /// The statement that has been under way longest, and its place.
     pub(super) fn head(&self) -> Option<(u32, Option<&Call>)> {
-        self.aloft.flights.front().map(|flight| (flight.at, flight.call.as_deref()))
+        let head = self.aloft.flights.iter().find(|flight| !flight.over)?;
+        Some((head.at, head.call.as_deref()))
     }
 
     /// The statement at the head is to be stopped: from now on, any may be hit.
@@ -264,9 +283,9 @@ impl Line {
         self.aloft.stopping = true;
         self.clear = false;
         if let Some(Flight { call: Some(call), forgotten: false, .. }) =
-            self.aloft.flights.front_mut()
+            self.aloft.flights.first_mut()
         {
-            call.makes_way = true;
+            call.tries.makes_way = true;
         }
     }
 
@@ -277,8 +296,9 @@ impl Line {
 }
 
 impl Rig for Box<Line> {
+    #[inline]
     fn board(&mut self, at: u32, call: Box<Call>) {
-        self.fresh.push_back((at, call));
+        self.aloft.flights.push_back(Flight { at, call: Some(call), ..Flight::default() });
     }
 
     fn forget(&mut self, at: u32) {
@@ -287,12 +307,26 @@ impl Rig for Box<Line> {
         }
     }
 
+    #[inline]
     fn landed(&mut self) -> Option<Landed> {
-        self.aloft.landed.pop_front()
+        let Aloft { flights, base, sent, early, .. } = &mut self.aloft;
+        if let Some(landed) = early.pop_front() {
+            return Some(landed);
+        }
+        loop {
+            if !flights.first()?.over {
+                return None;
+            }
+            let Flight { at, call, empty, .. } = flights.pop_front()?;
+            (*base, *sent) = (base.wrapping_add(1), sent.saturating_sub(1));
+            if !empty {
+                return Some(Landed { at, call });
+            }
+        }
     }
 
     fn overflow(&mut self) -> Option<(u32, &mut RowBatch)> {
-        let flight = self.aloft.flights.front_mut()?;
+        let flight = self.aloft.flights.first_mut()?;
         match (&mut flight.call, flight.full) {
             (Some(call), true) => Some((flight.at, &mut call.rows)),
             _ => None,

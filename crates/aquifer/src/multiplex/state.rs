@@ -10,16 +10,16 @@ mod line;
 mod tests;
 mod watch;
 
-use std::collections::VecDeque;
 use std::task::Waker;
 use std::time::Duration;
 
-use aquifer_driver::{Error, ErrorKind, Outcome, Result, Retry, RowBatch};
+use aquifer_driver::{Error, ErrorKind, Retry, RowBatch};
 use tokio::time::Instant;
 
 use self::line::{Line, Phase};
 pub(super) use self::watch::{Bounds, Job};
-use super::call::Call;
+use super::call::{Call, Ending};
+use super::fifo::Fifo;
 
 /// Calls that wait for room; further ones have a connection to themselves.
 const QUEUE_MAX: usize = 65_536;
@@ -37,14 +37,14 @@ const PLACES_KEPT: usize = 256;
 const SPARE_MAX: usize = 1024;
 
 /// Connections that may be lost under one call.
-const LOST_MAX: u32 = 3;
+const LOST_MAX: u8 = 3;
 
 /// How often a call may come back without having run: first it gets a segment to itself, then it goes elsewhere.
-const UNRUN_ALONE: u32 = 3;
-const UNRUN_MAX: u32 = 8;
+const UNRUN_ALONE: u8 = 3;
+const UNRUN_MAX: u8 = 8;
 
 /// How often a call may be hit by a stop that was meant for another one, before it goes elsewhere.
-const HIT_MAX: u32 = 3;
+const HIT_MAX: u8 = 3;
 
 /// Stands in a line for a statement that nobody waits for there any more.
 pub(super) const NOBODY: u32 = u32::MAX;
@@ -76,36 +76,11 @@ pub(super) trait Rig {
     fn wakers(&mut self) -> &mut Vec<Waker>;
 }
 
-/// A call that is over on its connection.
+/// A call that has left its connection, with what has come of it; none if its caller was told before.
 #[derive(Debug)]
 pub(super) struct Landed {
     pub(super) at: u32,
     pub(super) call: Option<Box<Call>>,
-    pub(super) how: Landing,
-}
-
-/// How.
-#[derive(Debug)]
-pub(super) enum Landing {
-    Answered(Result<Outcome>),
-    /// The server has not run it.
-    Unrun,
-    /// A stop has hit it that was not its caller's: nothing has come of it.
-    Hit,
-    /// It only reads: another connection can run it, whatever becomes of it here.
-    Moved,
-    /// It was not sent.
-    Unsent,
-    /// The connection is lost, with this to be said.
-    Lost(Error),
-}
-
-/// What a caller is told.
-#[derive(Debug)]
-pub(super) enum Answer {
-    Over(Result<Outcome>),
-    /// It has to run on a connection of its own; nothing has come of it here.
-    Elsewhere,
 }
 
 /// What a caller does next.
@@ -123,19 +98,12 @@ pub(super) enum Turn<R> {
     Rows(Box<RowBatch>),
     /// Forgets the rows it has: the statement begins again.
     Restart,
-    /// Has its answer, and the rows that were not taken before.
-    Done(Done),
+    /// Has its call back, with what has come of it.
+    Done(Box<Call>),
+    /// Goes without its call, whose connection is gone with it; whether that may have done something.
+    Gone { ran: bool },
     /// Its time is up; whether anything of it was sent.
     Late { sent: bool },
-}
-
-#[derive(Debug)]
-pub(super) struct Done {
-    pub(super) call: Option<Box<Call>>,
-    pub(super) part: Option<Box<RowBatch>>,
-    pub(super) answer: Answer,
-    /// To be dropped without the lock.
-    pub(super) _waker: Option<Waker>,
 }
 
 /// A rig, taken out of its line.
@@ -155,8 +123,27 @@ struct Place {
     waker: Option<Waker>,
     /// While it is queued or told.
     call: Option<Box<Call>>,
-    /// Rows that it has not taken yet: in a box, because few have any, and this is moved about.
+    /// Rows that it has not taken yet, while it flies.
     part: Option<Box<RowBatch>>,
+    /// When its time is up.
+    until: Option<Instant>,
+    marks: Marks,
+}
+
+impl Place {
+    /// Whether there is more to it than its call.
+    #[inline(always)]
+    fn peculiar(&self) -> bool {
+        self.marks.restart
+            || self.marks.leads
+            || self.waker.is_some()
+            || self.part.is_some()
+            || self.until.is_some()
+    }
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Marks {
     /// Rows were handed over.
     parted: bool,
     /// Rows that were handed over are void.
@@ -167,20 +154,21 @@ struct Place {
     leads: bool,
     /// Its time is up.
     late: bool,
-    /// When its time is up.
-    until: Option<Instant>,
-    /// When it was queued.
-    since: Option<Instant>,
-    since_tick: u64,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum Stage {
     #[default]
     Free,
     Queued,
-    Flying(usize),
-    Told(Answer),
+    /// On this line.
+    Flying(u32),
+    /// Its call is back.
+    Told,
+    /// Its call is gone with its connection; it may have been run.
+    Lost {
+        ran: bool,
+    },
     /// The caller wants no answer any more; the queue or a line still has its number.
     Gone,
 }
@@ -201,7 +189,7 @@ pub(super) struct State<R> {
     places: Vec<Place>,
     free: Vec<u32>,
     /// Places whose calls are to be sent.
-    queue: VecDeque<u32>,
+    queue: Fifo<u32>,
     /// Those of them whose callers have left.
     queue_gone: usize,
     /// A moment before which nobody has waited there for too long.
@@ -236,7 +224,7 @@ impl<R: Rig> State<R> {
         Self {
             places: Vec::new(),
             free: Vec::new(),
-            queue: VecDeque::new(),
+            queue: Fifo::new(),
             queue_gone: 0,
             queue_due: None,
             led: false,
@@ -295,14 +283,15 @@ impl<R: Rig> State<R> {
     /// # Errors
     ///
     /// The call, if it is to go elsewhere.
+    #[inline(always)]
     pub(super) fn enter(
         &mut self,
-        call: Box<Call>,
+        mut call: Box<Call>,
         waker: Waker,
         now: Instant,
         until: Option<Instant>,
     ) -> std::result::Result<(u32, Enter), Refused> {
-        if self.queue.len() >= QUEUE_MAX || self.is_jammed() {
+        if self.queue.len() >= QUEUE_MAX || (!self.led && self.is_jammed()) {
             self.counted.elsewhere += 1;
             return Err(Refused(call));
         }
@@ -316,12 +305,12 @@ impl<R: Rig> State<R> {
             self.timed += 1;
             self.earliest = Some(self.earliest.map_or(until, |earliest| earliest.min(until)));
         }
+        (call.since, call.since_tick) = (Some(now), self.tick);
         let place = &mut self.places[at as usize];
-        place.waker = Some(waker);
-        (place.until, place.since, place.since_tick) = (until, Some(now), self.tick);
+        (place.waker, place.until) = (Some(waker), until);
         if self.closed {
-            place.stage = Stage::Told(Answer::Over(Err(closed())));
-            place.call = Some(call);
+            call.ending = Ending::Failed(closed());
+            (place.stage, place.call) = (Stage::Told, Some(call));
             return Ok((at, Enter::Go));
         }
         place.stage = Stage::Queued;
@@ -339,7 +328,7 @@ impl<R: Rig> State<R> {
             return Ok((at, Enter::Go));
         }
         (self.led, self.leader) = (true, at);
-        self.places[at as usize].leads = true;
+        self.places[at as usize].marks.leads = true;
         Ok((at, Enter::Yield))
     }
 
@@ -347,27 +336,27 @@ impl<R: Rig> State<R> {
     /// it leaves in there is to be dropped without the lock.
     pub(super) fn turn(&mut self, at: u32, known: &Waker, waker: &mut Option<Waker>) -> Turn<R> {
         let place = &mut self.places[at as usize];
-        if std::mem::take(&mut place.leads) {
+        if std::mem::take(&mut place.marks.leads) {
             self.led = false;
         }
-        if let Stage::Told(_) = place.stage {
-            if std::mem::take(&mut place.restart) {
+        if let Stage::Told | Stage::Lost { .. } = place.stage {
+            if std::mem::take(&mut place.marks.restart) {
                 return Turn::Restart;
             }
-            return self.done(at);
+            return self.done(at, waker);
         }
-        if place.late {
+        if place.marks.late {
             let sent = matches!(place.stage, Stage::Flying(_));
             return Turn::Late { sent };
         }
-        if std::mem::take(&mut place.restart) {
+        if std::mem::take(&mut place.marks.restart) {
             return Turn::Restart;
         }
         if let Some(part) = place.part.take() {
             if let Stage::Flying(line) = place.stage
-                && self.lines[line].full == Some(at)
+                && let line = &mut self.lines[line as usize]
+                && line.full == Some(at)
             {
-                let line = &mut self.lines[line];
                 (line.full, line.signalled, line.seen) = (None, true, false);
             }
             return Turn::Rows(part);
@@ -388,21 +377,40 @@ impl<R: Rig> State<R> {
         }
     }
 
-    fn done(&mut self, at: u32) -> Turn<R> {
+    /// The call of this place, if it is over with nothing left to tell: as nearly all are.
+    #[inline(always)]
+    pub(super) fn back(&mut self, at: u32) -> Option<Box<Call>> {
+        let place = self.places.get_mut(at as usize)?;
+        if place.stage != Stage::Told || place.peculiar() {
+            return None;
+        }
+        let call = place.call.take()?;
+        place.stage = Stage::Free;
+        place.marks = Marks::default();
+        self.free.push(at);
+        Some(call)
+    }
+
+    fn done(&mut self, at: u32, waker: &mut Option<Waker>) -> Turn<R> {
         let place = &mut self.places[at as usize];
-        let (call, part, waker) = (place.call.take(), place.part.take(), place.waker.take());
-        let Stage::Told(answer) = std::mem::take(&mut place.stage) else { return Turn::Wait };
+        if place.waker.is_some() {
+            *waker = place.waker.take();
+        }
+        let done = match place.call.take() {
+            Some(mut call) => {
+                call.part = place.part.take();
+                Turn::Done(call)
+            }
+            None => Turn::Gone { ran: place.stage == (Stage::Lost { ran: true }) },
+        };
         self.vacant(at);
-        Turn::Done(Done { call, part, answer, _waker: waker })
+        done
     }
 
     /// A place is free again.
     fn vacant(&mut self, at: u32) {
-        let place = &mut self.places[at as usize];
-        if place.until.is_some() {
-            self.timed -= 1;
-        }
-        *place = Place::default();
+        let place = std::mem::take(&mut self.places[at as usize]);
+        self.timed -= usize::from(place.until.is_some());
         self.free.push(at);
     }
 
@@ -430,7 +438,7 @@ impl<R: Rig> State<R> {
 
     /// Lets go of the calls at the queue's head whose callers have left.
     fn skip_gone(&mut self) {
-        while let Some(&at) = self.queue.front()
+        while let Some(&at) = self.queue.first()
             && let Stage::Gone = self.places[at as usize].stage
         {
             self.queue.pop_front();
@@ -520,27 +528,28 @@ impl<R: Rig> State<R> {
     }
 
     fn fill(&mut self, index: usize, rig: &mut R, new: bool) {
-        let before = self.lines[index].order.len();
-        let mut boarded = 0;
         let quota = self.quota(index);
-        while self.lines[index].has_room()
-            && self.lines[index].order.len() < quota
+        let line = &mut self.lines[index];
+        let before = line.order.len();
+        let room = if line.has_room() { quota.saturating_sub(before) } else { 0 };
+        let mut boarded = 0;
+        while boarded < room
             && let Some(at) = self.queue.pop_front()
         {
             let place = &mut self.places[at as usize];
-            if let Stage::Gone = place.stage {
+            if place.stage == Stage::Gone {
                 self.queue_gone -= 1;
                 self.bury(at);
                 continue;
             }
             let Some(mut call) = place.call.take() else { continue };
-            place.stage = Stage::Flying(index);
-            place.writes = call.writes;
-            if place.since_tick != self.tick {
-                call.waited += waited(place.since, self.now);
+            place.stage = Stage::Flying(index as u32);
+            place.marks.writes = call.writes;
+            if call.since_tick != self.tick {
+                call.waited += waited(call.since, self.now);
             }
             // It has waited for a new one.
-            call.solo = before == 0 && boarded == 0 && !new && self.queue.is_empty();
+            call.tries.solo = before == 0 && boarded == 0 && !new && self.queue.is_empty();
             self.lines[index].order.push_back(at);
             rig.board(at, call);
             boarded += 1;
@@ -561,12 +570,13 @@ impl<R: Rig> State<R> {
         let Held { line: index, rig } = held;
         let index = *index;
         let passed = self.lines[index].passed;
-        while let Some(Landed { at, call, how }) = rig.landed() {
-            self.leave_line(index, at, matches!(how, Landing::Moved));
+        while let Some(Landed { at, call }) = rig.landed() {
+            let moved = call.as_ref().is_some_and(|call| matches!(call.ending, Ending::Moved));
+            self.leave_line(index, at, moved);
             if let Some(call) = call
                 && at != NOBODY
             {
-                self.land_one(index, at, call, how, me, rig.wakers());
+                self.land_one(index, at, call, me, rig.wakers());
             }
         }
         // In their old order, before all others.
@@ -584,7 +594,7 @@ impl<R: Rig> State<R> {
                 let mut next = RowBatch::new();
                 next.set_columns(rows.columns());
                 place.part = Some(Box::new(std::mem::replace(rows, next)));
-                place.parted = true;
+                place.marks.parted = true;
                 // There is room again.
                 line.signalled = true;
                 if me != Some(at)
@@ -598,28 +608,30 @@ impl<R: Rig> State<R> {
         }
     }
 
+    #[inline]
     fn leave_line(&mut self, index: usize, at: u32, stays: bool) {
         let line = &mut self.lines[index];
-        let Some(position) = line.order.iter().position(|there| *there == at) else { return };
         if line.full == Some(at) {
             line.full = None;
         }
-        if stays {
-            line.order[position] = NOBODY;
-        } else if position == 0 {
+        if line.order.first() == Some(&at) && !stays {
             line.order.pop_front();
             line.passed += 1;
-        } else {
-            line.order.remove(position);
+            return;
+        }
+        let Some(position) = line.order.iter().position(|there| *there == at) else { return };
+        match stays {
+            true => line.order[position] = NOBODY,
+            false => line.order.remove(position),
         }
     }
 
+    #[inline]
     fn land_one(
         &mut self,
         index: usize,
         at: u32,
         mut call: Box<Call>,
-        how: Landing,
         me: Option<u32>,
         wakers: &mut Vec<Waker>,
     ) {
@@ -630,77 +642,74 @@ impl<R: Rig> State<R> {
             self.vacant(at);
             return;
         }
-        let answer = match how {
-            Landing::Answered(answer) => Answer::Over(answer),
-            Landing::Moved => {
+        if call.outcome.is_none() {
+            match self.another_try(&mut call) {
+                true => return self.requeue(at, call),
+                false if matches!(call.ending, Ending::Elsewhere) => self.counted.elsewhere += 1,
+                false => {}
+            }
+        }
+        self.tell(at, call, me, wakers);
+    }
+
+    /// Whether a call that has come back without an answer is queued again; if not, what its caller is told.
+    #[cold]
+    fn another_try(&mut self, call: &mut Call) -> bool {
+        match std::mem::replace(&mut call.ending, Ending::Elsewhere) {
+            Ending::Moved => {
                 self.counted.moved += 1;
-                return self.requeue(at, call);
+                return true;
             }
-            Landing::Unsent => {
-                call.lost += 1;
-                if call.lost < LOST_MAX {
-                    return self.requeue(at, call);
-                }
-                Answer::Elsewhere
+            Ending::Unsent => {
+                call.tries.lost += 1;
+                return call.tries.lost < LOST_MAX;
             }
-            Landing::Unrun => {
-                call.unrun += 1;
-                call.alone |= call.unrun >= UNRUN_ALONE;
-                if call.unrun < UNRUN_MAX {
-                    self.counted.resent += 1;
-                    return self.requeue(at, call);
-                }
-                Answer::Elsewhere
+            Ending::Unrun => {
+                call.tries.unrun += 1;
+                call.tries.alone |= call.tries.unrun >= UNRUN_ALONE;
+                self.counted.resent += u64::from(call.tries.unrun < UNRUN_MAX);
+                return call.tries.unrun < UNRUN_MAX;
             }
-            Landing::Hit => {
-                call.hit += 1;
-                if !call.makes_way && call.hit < HIT_MAX {
-                    self.counted.resent += 1;
-                    return self.requeue(at, call);
-                }
-                Answer::Elsewhere
+            Ending::Hit => {
+                call.tries.hit += 1;
+                let again = !call.tries.makes_way && call.tries.hit < HIT_MAX;
+                self.counted.resent += u64::from(again);
+                return again;
             }
-            Landing::Lost(error) => {
-                call.lost += 1;
+            Ending::Lost(error) => {
+                call.tries.lost += 1;
                 let repeatable = !call.writes || error.nothing_sent();
-                if repeatable && call.lost < LOST_MAX {
+                if repeatable && call.tries.lost < LOST_MAX {
                     self.counted.resent += 1;
-                    return self.requeue(at, call);
+                    return true;
                 }
-                Answer::Over(Err(match repeatable {
+                call.ending = Ending::Failed(match repeatable {
                     true => error.with_retry(Retry::Safe),
                     false => error,
-                }))
+                });
             }
-        };
-        self.tell(at, call, answer, me, wakers);
+            ending @ (Ending::Open | Ending::Failed(_) | Ending::Elsewhere) => {
+                call.ending = ending;
+            }
+        }
+        false
     }
 
     fn requeue(&mut self, at: u32, mut call: Box<Call>) {
         let place = &mut self.places[at as usize];
         call.rows.clear();
+        (call.since, call.since_tick, call.ending) = (self.now, self.tick, Ending::Open);
         place.part = None;
-        place.restart |= std::mem::take(&mut place.parted);
-        place.call = Some(call);
-        place.stage = Stage::Queued;
-        (place.since, place.since_tick) = (self.now, self.tick);
+        place.marks.restart |= std::mem::take(&mut place.marks.parted);
+        (place.stage, place.call) = (Stage::Queued, Some(call));
         self.again.push(at);
     }
 
-    fn tell(
-        &mut self,
-        at: u32,
-        call: Box<Call>,
-        answer: Answer,
-        me: Option<u32>,
-        wakers: &mut Vec<Waker>,
-    ) {
-        if let Answer::Elsewhere = answer {
-            self.counted.elsewhere += 1;
-        }
+    /// Gives a call back to its caller.
+    #[inline(always)]
+    fn tell(&mut self, at: u32, call: Box<Call>, me: Option<u32>, wakers: &mut Vec<Waker>) {
         let place = &mut self.places[at as usize];
-        place.call = Some(call);
-        place.stage = Stage::Told(answer);
+        (place.stage, place.call) = (Stage::Told, Some(call));
         if me != Some(at)
             && let Some(waker) = place.waker.take()
         {
@@ -716,7 +725,7 @@ impl<R: Rig> State<R> {
         if rig.is_lost() || line.doomed {
             let order = std::mem::take(&mut line.order);
             line.vacate();
-            for at in order {
+            for &at in &*order {
                 self.send_off(at, rig.wakers());
             }
             return Settled::Back { waker: self.hand_on(index), gone: Some(rig) };
@@ -767,7 +776,7 @@ impl<R: Rig> State<R> {
             if let Stage::Queued = place.stage
                 && let Some(waker) = place.waker.take()
             {
-                place.leads = true;
+                place.marks.leads = true;
                 (self.led, self.leader) = (true, at);
                 return Some(waker);
             }
@@ -778,7 +787,7 @@ impl<R: Rig> State<R> {
     /// Wakes the one who has waited longest on a line.
     fn delegate(&mut self, index: usize) -> Option<Waker> {
         let line = &mut self.lines[index];
-        for &at in &line.order {
+        for &at in &*line.order {
             if at == NOBODY {
                 continue;
             }
@@ -810,10 +819,11 @@ impl<R: Rig> State<R> {
         let place = &mut self.places[at as usize];
         let queued = matches!(place.stage, Stage::Queued);
         let mut left = Left { waker: None, old: place.waker.take(), queued };
-        let led = std::mem::take(&mut place.leads);
+        let led = std::mem::take(&mut place.marks.leads);
         match std::mem::replace(&mut place.stage, Stage::Gone) {
             Stage::Flying(index) => {
                 place.part = None;
+                let index = index as usize;
                 let line = &mut self.lines[index];
                 line.left.push(at);
                 if line.full == Some(at) {
@@ -823,7 +833,7 @@ impl<R: Rig> State<R> {
                     left.waker = self.delegate(index);
                 }
             }
-            Stage::Told(_) => self.bury(at),
+            Stage::Told | Stage::Lost { .. } => self.bury(at),
             Stage::Queued => self.queue_gone += 1,
             Stage::Gone | Stage::Free => {}
         }
@@ -855,7 +865,7 @@ impl<R: Rig> State<R> {
         index: usize,
         now: Instant,
         waited: Option<Duration>,
-        mut why: impl FnMut() -> Answer,
+        mut why: impl FnMut() -> Ending,
         wakers: &mut Vec<Waker>,
     ) -> bool {
         self.lines[index].phase = Phase::Vacant;
@@ -880,7 +890,7 @@ impl<R: Rig> State<R> {
     fn tell_queued(
         &mut self,
         which: impl Fn(Instant) -> bool,
-        why: &mut impl FnMut() -> Answer,
+        why: &mut impl FnMut() -> Ending,
         wakers: &mut Vec<Waker>,
     ) {
         let mut queue = std::mem::take(&mut self.queue);
@@ -891,16 +901,18 @@ impl<R: Rig> State<R> {
                 self.bury(at);
                 return false;
             }
-            if !place.since.is_none_or(&which) {
+            let Some(mut call) = place.call.take() else { return false };
+            if !call.since.is_none_or(&which) {
+                place.call = Some(call);
                 return true;
             }
-            if std::mem::take(&mut place.leads) {
+            if std::mem::take(&mut place.marks.leads) {
                 self.led = false;
             }
-            if let Some(mut call) = place.call.take() {
-                call.waited += waited(place.since, self.now);
-                self.tell(at, call, why(), None, wakers);
-            }
+            call.waited += waited(call.since, self.now);
+            call.ending = why();
+            self.counted.elsewhere += u64::from(matches!(call.ending, Ending::Elsewhere));
+            self.tell(at, call, None, wakers);
             false
         });
         self.queue = queue;
@@ -954,7 +966,7 @@ fn closed() -> Error {
 
 /// The error of a write that was under way when the runtime of its connection went away.
 #[cold]
-fn orphaned() -> Error {
+pub(super) fn orphaned() -> Error {
     Error::new(
         ErrorKind::ConnectionLost,
         "the runtime of the shared connection has ended before the answer came",

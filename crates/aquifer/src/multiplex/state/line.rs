@@ -1,6 +1,6 @@
 //! [`Line`]: one connection, and who has what under way on it.
 
-use std::collections::VecDeque;
+use super::super::fifo::Fifo;
 
 /// Statements under way on one connection: at first, at least, and at most.
 const DEPTH: usize = 64;
@@ -11,7 +11,7 @@ const DEPTH_MAX: usize = 128;
 pub(super) struct Line<R> {
     pub(super) phase: Phase<R>,
     /// The places whose statements are under way, in order.
-    pub(super) order: VecDeque<u32>,
+    pub(super) order: Fifo<u32>,
     pub(super) depth: usize,
     /// There is something to read, or to write, and nobody has seen to it.
     pub(super) signalled: bool,
@@ -73,7 +73,7 @@ impl<R> Line<R> {
     pub(super) fn new() -> Self {
         Self {
             phase: Phase::Vacant,
-            order: VecDeque::new(),
+            order: Fifo::new(),
             depth: DEPTH,
             signalled: false,
             seen: false,

@@ -1,12 +1,12 @@
 //! The decisions against callers, connections and time in any order.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Wake;
 use std::time::Duration;
 
-use aquifer_driver::{Dialect, Grammar, Want};
+use aquifer_driver::{Dialect, Grammar, Outcome, Want};
 use proptest::prelude::*;
 
 use super::*;
@@ -28,33 +28,47 @@ impl Fake {
         self.flights.extend(self.fresh.drain(..).map(|(at, call)| (at, Some(call))));
         for answer in 0..answers.min(self.flights.len()) {
             let Some((at, call)) = self.flights.pop_front() else { return };
-            let how = match (how, answer) {
-                (1, 1..) => Landing::Unrun,
-                (2, 0) => Landing::Hit,
-                _ => Landing::Answered(Ok(Outcome::default())),
-            };
-            self.landed.push_back(Landed { at, call, how });
+            self.land(
+                at,
+                call,
+                match (how, answer) {
+                    (1, 1..) => Ending::Unrun,
+                    (2, 0) => Ending::Hit,
+                    _ => Ending::Open,
+                },
+            );
         }
     }
 
     fn lose(&mut self) {
         self.lost = true;
-        for (at, call) in self.flights.drain(..) {
-            let how = Landing::Lost(Error::new(ErrorKind::ConnectionLost, "lost"));
-            self.landed.push_back(Landed { at, call, how });
+        for (at, call) in std::mem::take(&mut self.flights) {
+            self.land(at, call, Ending::Lost(Error::new(ErrorKind::ConnectionLost, "lost")));
         }
-        for (at, call) in self.fresh.drain(..) {
-            self.landed.push_back(Landed { at, call: Some(call), how: Landing::Unsent });
+        for (at, call) in std::mem::take(&mut self.fresh) {
+            self.land(at, Some(call), Ending::Unsent);
         }
     }
 
     fn move_behind(&mut self) {
+        let mut moved = Vec::new();
         for flight in self.flights.iter_mut().skip(1) {
             if let Some(call) = flight.1.take() {
                 let at = std::mem::replace(&mut flight.0, NOBODY);
-                self.landed.push_back(Landed { at, call: Some(call), how: Landing::Moved });
+                moved.push((at, call));
             }
         }
+        for (at, call) in moved {
+            self.land(at, Some(call), Ending::Moved);
+        }
+    }
+
+    fn land(&mut self, at: u32, mut call: Option<Box<Call>>, ending: Ending) {
+        if let Some(call) = &mut call {
+            call.outcome = matches!(ending, Ending::Open).then(Outcome::default);
+            call.ending = ending;
+        }
+        self.landed.push_back(Landed { at, call });
     }
 }
 
@@ -200,13 +214,15 @@ impl World {
                     return;
                 }
                 Turn::Open(line) => self.opening.push(line),
-                Turn::Done(done) => {
-                    self.state.keep(done.call.unwrap());
+                Turn::Done(call) => {
+                    self.state.keep(call);
                     self.told += 1;
                     self.callers.remove(&at);
                     return;
                 }
-                Turn::Rows(_) | Turn::Restart | Turn::Late { .. } => unreachable!(),
+                Turn::Gone { .. } | Turn::Rows(_) | Turn::Restart | Turn::Late { .. } => {
+                    unreachable!()
+                }
             }
         }
     }
@@ -563,7 +579,7 @@ fn whoever_is_queued_for_too_long_is_told_so_and_no_other() {
     (0..8).for_each(|_| world.enter());
     let places: Vec<u32> = world.state.queue.iter().copied().collect();
     let told = |world: &World| {
-        let told = |at: &&u32| matches!(world.state.places[**at as usize].stage, Stage::Told(_));
+        let told = |at: &&u32| matches!(world.state.places[**at as usize].stage, Stage::Told);
         places.iter().filter(told).count()
     };
     world.now += bound - Duration::from_secs(11);
@@ -610,7 +626,7 @@ fn calls_come_in_the_order_in_which_they_were_made() {
     let order: Vec<u32> = world.state.queue.iter().copied().collect();
     world.poll_all();
     world.open();
-    assert_eq!(world.state.lines[0].order, order);
+    assert_eq!(*world.state.lines[0].order, *order);
 }
 
 #[test]
@@ -714,7 +730,7 @@ fn writes(count: usize) -> (World, Vec<u32>) {
     world.open();
     world.go_on(0, 0, 0);
     let places: Vec<u32> = world.state.lines[0].order.iter().copied().collect();
-    places.iter().for_each(|at| world.state.places[*at as usize].writes = true);
+    places.iter().for_each(|at| world.state.places[*at as usize].marks.writes = true);
     (world, places)
 }
 
@@ -725,11 +741,12 @@ fn a_write_that_holds_up_others_makes_way_and_runs_elsewhere() {
     for (turn, at) in places[..2].iter().enumerate() {
         let mut held = world.state.take(0).unwrap();
         assert!(world.state.confirm_stop(0));
-        held.rig.flights[0].1.as_mut().unwrap().makes_way = true;
+        held.rig.flights[0].1.as_mut().unwrap().tries.makes_way = true;
         world.drivers.push(Driver { held, me: None, rounds: 2 });
         world.go_on(world.drivers.len() - 1, 1, 2);
-        let stage = &world.state.places[*at as usize].stage;
-        assert!(matches!(stage, Stage::Told(Answer::Elsewhere)), "{stage:?}");
+        let place = &world.state.places[*at as usize];
+        let ending = &place.call.as_ref().unwrap().ending;
+        assert!(matches!((place.stage, ending), (Stage::Told, Ending::Elsewhere)), "{place:?}");
         assert!(world.state.lines[0].is_barred());
         // Those that are left have waited long enough, but the last one holds up nobody.
         assert_eq!(looks_until_stop(&mut world, 100), (turn == 0).then_some(4));
@@ -788,8 +805,11 @@ fn a_call_that_neighbours_keep_from_running_gets_a_segment_and_then_goes_elsewhe
         let driver = &mut world.drivers[0];
         driver.held.rig.drive(0, 0);
         let (at, call) = driver.held.rig.flights.pop_back().unwrap();
-        assert_eq!(call.as_ref().unwrap().alone, call.as_ref().unwrap().unrun >= UNRUN_ALONE);
-        driver.held.rig.landed.push_back(Landed { at, call, how: Landing::Unrun });
+        assert_eq!(
+            call.as_ref().unwrap().tries.alone,
+            call.as_ref().unwrap().tries.unrun >= UNRUN_ALONE
+        );
+        driver.held.rig.land(at, call, Ending::Unrun);
         driver.rounds = 0;
         world.go_on(0, 0, 0);
         if world.drivers.is_empty() {
@@ -846,11 +866,12 @@ fn a_write_whose_runtime_goes_away_is_not_run_again() {
     world.open();
     let places: Vec<u32> = world.state.lines[0].order.iter().copied().collect();
     assert_eq!(places.len(), 2);
-    world.state.places[places[1] as usize].writes = true;
+    world.state.places[places[1] as usize].marks.writes = true;
     let mut wakers = Vec::new();
     places.iter().for_each(|&at| world.state.send_off(at, &mut wakers));
-    let answer = |at: u32| &world.state.places[at as usize].stage;
-    assert!(matches!(answer(places[0]), Stage::Told(Answer::Elsewhere)));
-    let Stage::Told(Answer::Over(Err(error))) = answer(places[1]) else { panic!("not told") };
+    let mut told = |at: u32| world.state.turn(at, Waker::noop(), &mut None);
+    assert!(matches!(told(places[0]), Turn::Gone { ran: false }));
+    assert!(matches!(told(places[1]), Turn::Gone { ran: true }));
+    let error = orphaned();
     assert_eq!((error.kind(), error.retry()), (ErrorKind::ConnectionLost, Retry::Unknown));
 }

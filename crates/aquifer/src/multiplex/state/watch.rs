@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::super::call::Ending;
 use super::line::{Line, Phase, Stop};
-use super::{
-    Answer, NOBODY, PLACES_KEPT, Place, Rig, Stage, State, Turn, closed, orphaned, queued_too_long,
-};
+use super::{NOBODY, PLACES_KEPT, Place, Rig, Stage, State, Turn, closed, queued_too_long};
 
 /// When to look again for ends of time, if none is known.
 const FAR: Duration = Duration::from_secs(1);
@@ -59,7 +58,7 @@ impl<R: Rig> State<R> {
     /// Nothing new is taken; what is queued is told so.
     pub(in super::super) fn close(&mut self, wakers: &mut Vec<Waker>) -> Vec<R> {
         self.closed = true;
-        self.tell_queued(|_| true, &mut || Answer::Over(Err(closed())), wakers);
+        self.tell_queued(|_| true, &mut || Ending::Failed(closed()), wakers);
         (0..self.lines.len()).filter_map(|index| self.release(index)).collect()
     }
 
@@ -91,7 +90,7 @@ impl<R: Rig> State<R> {
                     rigs.push(rig);
                     let order = std::mem::take(&mut line.order);
                     line.vacate();
-                    for at in order {
+                    for &at in &*order {
                         self.send_off(at, wakers);
                     }
                 }
@@ -102,7 +101,7 @@ impl<R: Rig> State<R> {
                 Phase::Opening | Phase::Vacant => {}
             }
         }
-        self.tell_queued(|_| true, &mut || Answer::Elsewhere, wakers);
+        self.tell_queued(|_| true, &mut || Ending::Elsewhere, wakers);
         self.led = false;
         rigs
     }
@@ -116,14 +115,9 @@ impl<R: Rig> State<R> {
         if let Stage::Gone = place.stage {
             return self.vacant(at);
         }
-        place.stage = Stage::Told(match place.writes {
-            // It may have been run.
-            true => Answer::Over(Err(orphaned())),
-            false => {
-                self.counted.elsewhere += 1;
-                Answer::Elsewhere
-            }
-        });
+        // What may write may have been run.
+        place.stage = Stage::Lost { ran: place.marks.writes };
+        self.counted.elsewhere += u64::from(!place.marks.writes);
         wakers.extend(place.waker.take());
     }
 
@@ -146,7 +140,7 @@ impl<R: Rig> State<R> {
                 continue;
             }
             busy = true;
-            let Some(&head) = line.order.front() else {
+            let Some(&head) = line.order.first() else {
                 let idle = tick - line.used >= bounds.idle && self.queue.is_empty();
                 if line.retiring || self.closed || idle {
                     jobs.push(Job::Release(index));
@@ -205,16 +199,16 @@ impl<R: Rig> State<R> {
             busy = true;
             let (bound, jammed) = (bounds.queue, self.is_jammed());
             if jammed {
-                self.tell_queued(|_| true, &mut || Answer::Elsewhere, wakers);
+                self.tell_queued(|_| true, &mut || Ending::Elsewhere, wakers);
             } else {
                 let due = self.queue_due.is_none_or(|due| due <= now);
                 if due || self.queue_gone > self.queue.len() / 2 {
                     self.tell_queued(
                         |since| now.saturating_duration_since(since) >= bound,
-                        &mut || Answer::Over(Err(queued_too_long())),
+                        &mut || Ending::Failed(queued_too_long()),
                         wakers,
                     );
-                    let since = |at: &u32| self.places[*at as usize].since;
+                    let since = |at: &u32| self.places[*at as usize].call.as_ref()?.since;
                     let oldest = self.queue.iter().filter_map(since).min();
                     // Whoever comes later has more time.
                     let due = oldest.and_then(|oldest| oldest.checked_add(bound));
@@ -224,7 +218,7 @@ impl<R: Rig> State<R> {
                     if std::mem::take(&mut self.led)
                         && let Some(place) = self.places.get_mut(self.leader as usize)
                     {
-                        place.leads = false;
+                        place.marks.leads = false;
                     }
                     self.lead_since = tick;
                     jobs.push(Job::Lead);
@@ -289,9 +283,9 @@ impl<R: Rig> State<R> {
         if age < bound {
             return false;
         }
-        let Some(&head) = line.order.front() else { return false };
+        let Some(&head) = line.order.first() else { return false };
         matches!(&line.phase, Phase::Here(rig) if rig.makes_way())
-            && self.places[head as usize].writes
+            && self.places[head as usize].marks.writes
             // A result whose reader does not come does not end by being stopped.
             && line.full != Some(head)
             && self.others_wait(index)
@@ -312,7 +306,7 @@ impl<R: Rig> State<R> {
     /// are those that have not taken effect. A write that waits for a standby when it is hit has.
     fn may_stop(&self, index: usize) -> bool {
         matches!(&self.lines[index].phase, Phase::Here(rig) if rig.makes_way())
-            || self.waiting_behind(index).all(|place| !place.writes)
+            || self.waiting_behind(index).all(|place| !place.marks.writes)
     }
 
     /// Tells those whose time is up.
@@ -322,7 +316,7 @@ impl<R: Rig> State<R> {
             let Some(until) = place.until else { continue };
             match place.stage {
                 Stage::Queued | Stage::Flying(_) if until <= now => {
-                    place.late = true;
+                    place.marks.late = true;
                     wakers.extend(place.waker.take());
                 }
                 Stage::Queued | Stage::Flying(_) => {
