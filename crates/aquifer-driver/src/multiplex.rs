@@ -73,7 +73,7 @@ impl fmt::Debug for dyn Multiplex + '_ {
     }
 }
 
-/// Takes what comes for the statements under way.
+/// Takes what comes for the statements under way. If one of these panics, the connection is of no further use.
 pub trait Answers {
     /// Where the rows go that have come for this statement. Asked before the rows of each read of the socket,
     /// and for a statement that gives columns but no rows once. The driver adds to what is in the batch, whose

@@ -437,13 +437,13 @@ impl ParamBuf {
         range: std::ops::Range<usize>,
         sink: &mut dyn ParamSink,
     ) -> Result<()> {
-        if range.end > self.slots.len() {
+        let Some(slots) = self.slots.get(range) else {
             return Err(Error::new(
                 ErrorKind::ArgumentMismatch,
                 "fewer arguments were stored than are asked for",
             ));
-        }
-        self.slots[range].iter().try_for_each(|slot| self.give(slot, sink))
+        };
+        slots.iter().try_for_each(|slot| self.give(slot, sink))
     }
 
     #[inline(always)]

@@ -1,7 +1,8 @@
 //! [`Tally`]: calls counted with the connection that served them.
 //!
 //! A lock for the sums of all calls costs as much as a tenth of what a `Db` adds to a select by key. Whoever
-//! has a connection has its tally to himself, so counting there needs none; reading adds up all tallies.
+//! has a connection has its tally to himself, so counting there needs none; calls that share one have a tally under the lock
+//! that they take anyway. Reading adds up all tallies.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

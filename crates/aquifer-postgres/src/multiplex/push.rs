@@ -57,7 +57,7 @@ impl Pipeline {
                 .flight()
                 .is_some_and(|flight| flight.append_integers(&mut self.out, params))
         {
-            // A select by key, as most are.
+            // Known, with integers for arguments, as most are.
             self.counters.cache_hits += 1;
             let (start, what) = (self.lane.written + at as u64, What::Kept(statement));
             let owed = Owed { ticket, want, ends_segment: false, closes: 0, start, what };

@@ -111,19 +111,19 @@ impl Call {
         self.tries = Tries::default();
         (self.since, self.since_tick) = (None, 0);
         (self.ended, self.outcome) = (None, None);
-        if !matches!(self.ending, Ending::Open) {
-            self.ending = Ending::Open;
-        }
-        if self.part.is_some() {
-            self.part = None;
-        }
     }
 
-    /// Forgets its arguments and rows, and gives back what one large statement took.
+    /// Forgets its arguments, its rows and what came of it, and gives back what one large statement took.
     #[inline]
     pub(super) fn rest(&mut self) {
         self.params.shrink(KEEP);
         self.rows.shrink(KEEP_ROWS);
+        if self.part.is_some() {
+            self.part = None;
+        }
+        if !matches!(self.ending, Ending::Open) {
+            self.ending = Ending::Open;
+        }
     }
 }
 
@@ -153,6 +153,8 @@ mod tests {
         };
         assert_ne!(format!("{call:?}"), fresh);
         call.rest();
+        // Nothing that takes memory is kept until then.
+        assert!(call.part.is_none() && matches!(call.ending, Ending::Open));
         call.renew(Want::All, false);
         assert_eq!(format!("{call:?}"), fresh);
     }

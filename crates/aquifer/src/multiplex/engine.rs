@@ -258,13 +258,20 @@ impl Mux {
         }
     }
 
-    pub(super) fn keep(&self, call: Box<Call>) {
+    pub(super) fn keep(&self, mut call: Box<Call>) {
+        call.rest();
         self.lock().state.keep(call);
     }
 
-    /// As [`keep`](Self::keep), for a call that went well: it is counted under the same lock.
+    /// Counts a call that went well.
+    pub(super) fn count(&self, count: impl FnOnce(&mut Tally)) {
+        count(&mut self.lock().tally);
+    }
+
+    /// [Counts](Self::count) and [keeps](Self::keep) a call under one lock.
     #[inline]
-    pub(super) fn keep_counted(&self, call: Box<Call>, count: impl FnOnce(&mut Tally)) {
+    pub(super) fn keep_counted(&self, mut call: Box<Call>, count: impl FnOnce(&mut Tally)) {
+        call.rest();
         let mut inner = self.lock();
         count(&mut inner.tally);
         inner.state.keep(call);

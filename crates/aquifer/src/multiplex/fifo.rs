@@ -2,9 +2,9 @@
 
 use std::ops::{Deref, DerefMut};
 
-/// First in, first out. What was taken leaves a gap in front, which is closed when the queue is empty or would grow: so
-/// putting and taking are a few instructions each, where a ring has to wrap around at both, and the rest is a slice. What
-/// was taken is left as its default.
+/// First in, first out. What was taken leaves a gap in front, which is closed when the queue is empty, or would grow and half
+/// of it is gap: so putting and taking are a few instructions each, where a ring has to wrap around at both, and the rest is
+/// a slice. What was taken is left as its default.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Fifo<T> {
     items: Vec<T>,

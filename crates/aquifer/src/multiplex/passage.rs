@@ -31,12 +31,14 @@ pub(crate) struct Passage<'d, 's> {
     _here: Caller<'d>,
     /// As the user wrote it.
     sql: &'s str,
-    /// Once it is over.
+    /// Once it is over, or refused.
     call: Option<Box<Call>>,
     /// Where it waits.
     at: Option<u32>,
     started: Instant,
     reads: bool,
+    /// Rows that were taken while it was under way.
+    rows: u64,
     /// What it failed with.
     error: Option<Error>,
     /// The first rows of a result that is larger than what is kept.
@@ -136,7 +138,7 @@ impl Passage<'_, '_> {
             },
             _ => return Way::Elsewhere,
         };
-        self.error = Some(self.fail(error, 0));
+        self.error = Some(self.fail(error, self.rows));
         Way::Failed
     }
 
@@ -159,10 +161,13 @@ impl Passage<'_, '_> {
         }
         let book = self.db.book();
         let label = self.db.scope().label.as_deref();
-        if label.is_some() || book.is_watched() {
-            book.record_counted(label, &self.told(Some(&call), waited, elapsed, rows, None));
+        if label.is_none() && !book.is_watched() {
+            return self.mux.keep_counted(call, |tally| book.count(tally, elapsed, rows));
         }
-        self.mux.keep_counted(call, |tally| book.count(tally, elapsed, rows));
+        // Whoever hears of it finds it counted.
+        self.mux.count(|tally| book.count(tally, elapsed, rows));
+        book.record_counted(label, &self.told(Some(&call), waited, elapsed, rows, None));
+        self.mux.keep(call);
     }
 
     /// The call, for those who watch.
@@ -338,10 +343,13 @@ impl Passage<'_, '_> {
             let read = match poll_fn(|cx| self.poll(text, params, Want::All, cx)).await {
                 Event::Rows(batch) => {
                     large = true;
-                    self.read(&batch, &mut all)
+                    let read = self.read(&batch, &mut all);
+                    self.rows = all.len() as u64;
+                    read
                 }
                 Event::Restart => {
                     all.clear();
+                    self.rows = 0;
                     Ok(())
                 }
                 event => match self.judge(event) {
@@ -517,7 +525,7 @@ impl Drop for Passage<'_, '_> {
     fn drop(&mut self) {
         if self.at.is_some() {
             let error = self.db.named(went_away());
-            self.give_up(&error, 0);
+            self.give_up(&error, self.rows);
         }
         if let Some(call) = self.call.take() {
             self.mux.keep(call);
@@ -550,6 +558,7 @@ impl Db {
             at: None,
             started: Instant::now(),
             reads: true,
+            rows: 0,
             error: None,
             early: None,
         })

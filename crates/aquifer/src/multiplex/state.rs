@@ -249,10 +249,9 @@ impl<R: Rig> State<R> {
         self.spare.pop()
     }
 
-    /// Keeps a call to be used again.
-    pub(super) fn keep(&mut self, mut call: Box<Call>) {
+    /// Keeps a call that [rests](Call::rest), to be used again.
+    pub(super) fn keep(&mut self, call: Box<Call>) {
         if self.spare.len() < SPARE_MAX {
-            call.rest();
             self.spare.push(call);
         }
     }
@@ -291,6 +290,7 @@ impl<R: Rig> State<R> {
         now: Instant,
         until: Option<Instant>,
     ) -> std::result::Result<(u32, Enter), Refused> {
+        // Who finds somebody leading waits for him: if there is a jam, the leader has come before it, and the keeper sees it.
         if self.queue.len() >= QUEUE_MAX || (!self.led && self.is_jammed()) {
             self.counted.elsewhere += 1;
             return Err(Refused(call));
@@ -449,7 +449,8 @@ impl<R: Rig> State<R> {
 
     /// A call whose caller has left is over.
     fn bury(&mut self, at: u32) {
-        if let Some(call) = self.places[at as usize].call.take() {
+        if let Some(mut call) = self.places[at as usize].call.take() {
+            call.rest();
             self.keep(call);
         }
         self.vacant(at);
@@ -638,6 +639,7 @@ impl<R: Rig> State<R> {
         if let Stage::Gone = self.places[at as usize].stage {
             // The place's next caller must not be taken for the one who left.
             self.lines[index].left.retain(|left| *left != at);
+            call.rest();
             self.keep(call);
             self.vacant(at);
             return;

@@ -214,7 +214,8 @@ impl World {
                     return;
                 }
                 Turn::Open(line) => self.opening.push(line),
-                Turn::Done(call) => {
+                Turn::Done(mut call) => {
+                    call.rest();
                     self.state.keep(call);
                     self.told += 1;
                     self.callers.remove(&at);
