@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aquifer_driver::{Error, ErrorKind};
+use aquifer_driver::{Error, ErrorKind, Retry};
 use aquifer_pool::{AcquireError, DialError, OPTIONS, OptionsError, TimeoutCause};
 
 /// Why a connection could not be had.
@@ -35,7 +35,11 @@ pub(crate) fn acquire(error: AcquireError<Error>) -> Error {
             if let Some(hint) = dial.hint() {
                 out = out.with_hint(hint.to_owned());
             }
-            out.with_retry(dial.retry())
+            out.with_retry(match dial.retry() {
+                // What became of the log-in does not matter to the call, of which nothing was sent.
+                Retry::Unknown => Retry::Safe,
+                retry => retry,
+            })
         }
         (_, Some(dial)) => Error::new(kind, format!("{message}: {}", dial.message())),
         _ => Error::new(kind, message),
