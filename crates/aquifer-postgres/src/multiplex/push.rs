@@ -49,21 +49,6 @@ impl Pipeline {
             return Err(useless());
         }
         let at = self.out.len();
-        if self.closing.is_empty()
-            && let Some(statement) = self.cache.find(sql)
-            && !statement.copies
-            && statement.parameters.len() == params.count()
-            && statement
-                .flight()
-                .is_some_and(|flight| flight.append_integers(&mut self.out, params))
-        {
-            // Known, with integers for arguments, as most are.
-            self.counters.cache_hits += 1;
-            let (start, what) = (self.lane.written + at as u64, What::Kept(statement));
-            let owed = Owed { ticket, want, ends_segment: false, closes: 0, start, what };
-            self.lane.owed.push_back(owed);
-            return Ok(());
-        }
         let what = match self.encode_push(sql, params) {
             Ok(what) => what,
             Err(error) => {
@@ -131,7 +116,7 @@ impl Pipeline {
             if sink.index == count { Ok(()) } else { Err(unequal(sink.index, count)) }
         };
         let written = match statement.flight() {
-            Some(flight) => flight.append(&mut self.out, values),
+            Some(flight) => flight.append(&mut self.out, params, values),
             None => {
                 let (name, formats) = (&statement.name, &statement.formats);
                 frontend::bind(&mut self.out, "", name, count, formats, values)

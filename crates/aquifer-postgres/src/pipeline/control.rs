@@ -137,7 +137,7 @@ impl Pipeline {
         match statement.flight() {
             Some(flight) => {
                 // No arguments: this cannot fail.
-                let _ = flight.append(&mut self.out, |_, _| Ok(()));
+                let _ = flight.append(&mut self.out, &(), |_, _| Ok(()));
                 self.expected.extend([Expect::Bind, Expect::Execute]);
             }
             None => self.run(&statement.name),

@@ -126,14 +126,13 @@ impl Pipeline {
         };
         let mut len = 0;
         let written = match begin {
-            None if flight.write_integers(&mut self.out, params) => Ok(()),
-            None => flight.write(&mut self.out, values),
+            None => flight.write(&mut self.out, params, values),
             Some(begin) => {
                 let Some(begin) = begin.flight() else { return Ok(None) };
                 // No arguments: this cannot fail.
-                let _ = begin.append(&mut self.out, |_, _| Ok(()));
+                let _ = begin.append(&mut self.out, &(), |_, _| Ok(()));
                 len = self.out.len();
-                flight.append(&mut self.out, values).map(|()| frontend::sync(&mut self.out))
+                flight.append(&mut self.out, params, values).map(|()| frontend::sync(&mut self.out))
             }
         };
         // Of other types than it was learnt with: that is another statement.

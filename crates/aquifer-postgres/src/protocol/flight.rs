@@ -56,7 +56,7 @@ impl Integers {
             }
             Ok(())
         };
-        flight.write(&mut bytes, values).ok()?;
+        flight.write_each(&mut bytes, values).ok()?;
         (places.len() == parameters.len())
             .then(|| Self { bytes: bytes.into(), places: places.into() })
     }
@@ -134,27 +134,27 @@ impl Flight {
         flight
     }
 
-    /// As [`write`](Self::write), if the arguments are integers of the sizes that the statement takes. False, and nothing was
-    /// written, if not: then they are written one by one.
-    #[inline]
-    pub(crate) fn write_integers(&self, out: &mut Vec<u8>, params: &dyn Params) -> bool {
-        self.integers.as_ref().is_some_and(|integers| integers.append(out, 0, params))
-    }
-
-    /// As [`append`](Self::append), as [`write_integers`](Self::write_integers).
-    #[inline]
-    pub(crate) fn append_integers(&self, out: &mut Vec<u8>, params: &dyn Params) -> bool {
-        let sync = frontend::SYNC.len();
-        self.integers.as_ref().is_some_and(|integers| integers.append(out, sync, params))
-    }
-
-    /// Writes the flight into `out`, which must be empty; `values` as in [`frontend::bind`].
+    /// Writes the flight into `out`, which must be empty. Arguments that are integers of the sizes that the statement takes
+    /// go to their places; others are written by `values`, as in [`frontend::bind`].
     ///
     /// # Errors
     ///
     /// What `values` gives, or if the arguments are too long for a message; `out` is of no use then.
     #[inline]
     pub(crate) fn write(
+        &self,
+        out: &mut Vec<u8>,
+        params: &dyn Params,
+        values: impl FnOnce(&mut Vec<u8>, Formats) -> Result<()>,
+    ) -> Result<()> {
+        match &self.integers {
+            Some(integers) if integers.append(out, 0, params) => Ok(()),
+            _ => self.write_each(out, values),
+        }
+    }
+
+    #[inline]
+    fn write_each(
         &self,
         out: &mut Vec<u8>,
         values: impl FnOnce(&mut Vec<u8>, Formats) -> Result<()>,
@@ -166,13 +166,26 @@ impl Flight {
         frontend::set_bind_len(out, len)
     }
 
-    /// Adds Bind and Execute, without a Sync, to what is in `out`; `values` as in [`frontend::bind`].
+    /// Adds Bind and Execute, without a Sync, to what is in `out`; otherwise as [`write`](Self::write).
     ///
     /// # Errors
     ///
     /// As [`write`](Self::write); what was added is of no use then.
     #[inline]
     pub(crate) fn append(
+        &self,
+        out: &mut Vec<u8>,
+        params: &dyn Params,
+        values: impl FnOnce(&mut Vec<u8>, Formats) -> Result<()>,
+    ) -> Result<()> {
+        match &self.integers {
+            Some(integers) if integers.append(out, frontend::SYNC.len(), params) => Ok(()),
+            _ => self.append_each(out, values),
+        }
+    }
+
+    #[inline]
+    fn append_each(
         &self,
         out: &mut Vec<u8>,
         values: impl FnOnce(&mut Vec<u8>, Formats) -> Result<()>,
@@ -217,12 +230,12 @@ mod tests {
             // Used again and again.
             for _ in 0..2 {
                 let mut out = Vec::new();
-                flight.write(&mut out, values).unwrap();
+                flight.write(&mut out, &(), values).unwrap();
                 assert_eq!(out, expected);
                 assert_eq!(flight.arguments(out.len()), arguments);
             }
             let mut out = b"before".to_vec();
-            flight.append(&mut out, values).unwrap();
+            flight.append(&mut out, &(), values).unwrap();
             frontend::sync(&mut out);
             assert_eq!(out, [b"before", &expected[..]].concat());
         }
@@ -241,42 +254,50 @@ mod tests {
                 out.extend_from_slice(&narrow.to_be_bytes());
                 Ok(())
             };
+            let unasked = |_: &mut Vec<u8>, _: Formats| panic!("they have places");
             let (mut expected, mut out) = (b"before".to_vec(), b"before".to_vec());
-            flight.append(&mut expected, values).unwrap();
-            assert!(flight.append_integers(&mut out, &(wide, narrow)));
+            flight.append_each(&mut expected, values).unwrap();
+            flight.append(&mut out, &(wide, narrow), unasked).unwrap();
             assert_eq!(out, expected);
             let (mut expected, mut out) = (Vec::new(), Vec::new());
-            flight.write(&mut expected, values).unwrap();
-            assert!(flight.write_integers(&mut out, &(wide, narrow)));
+            flight.write_each(&mut expected, values).unwrap();
+            flight.write(&mut out, &(wide, narrow), unasked).unwrap();
             assert_eq!(out, expected);
         }
     }
 
     #[test]
-    fn what_is_no_integer_of_the_size_is_left_to_be_written_otherwise() {
+    fn what_is_no_integer_of_the_size_is_written_otherwise() {
+        fn is_asked(flight: &Flight, params: &dyn Params) {
+            let mut asked = false;
+            let values = |out: &mut Vec<u8>, _: Formats| {
+                asked = true;
+                assert!(out.starts_with(b"beforeB") && out.ends_with(&flight.head));
+                Ok(())
+            };
+            flight.append(&mut b"before".to_vec(), params, values).unwrap();
+            assert!(asked);
+        }
         let both = Flight::new("s_7", &[INT8, INT4], &[], true);
-        let mut out = b"before".to_vec();
-        assert!(!both.append_integers(&mut out, &(1_i64, i64::from(i32::MAX) + 1)));
-        assert!(!both.append_integers(&mut out, &(1_i64, None::<i32>)));
-        assert!(!both.append_integers(&mut out, &(1_i64, "2")));
-        assert!(!both.append_integers(&mut out, &(1_i64,)));
-        assert!(!both.append_integers(&mut out, &(1_i64, 2, 3)));
-        assert_eq!(out, b"before");
+        is_asked(&both, &(1_i64, i64::from(i32::MAX) + 1));
+        is_asked(&both, &(1_i64, None::<i32>));
+        is_asked(&both, &(1_i64, "2"));
+        is_asked(&both, &(1_i64,));
+        is_asked(&both, &(1_i64, 2, 3));
         let many = [INT4; INTEGERS_MAX + 1];
         for (parameters, plain) in
             [(&[][..], true), (&[INT8, 25], true), (&many, true), (&[INT8], false)]
         {
             let flight = Flight::new("s", parameters, &[], plain);
-            assert!(!flight.write_integers(&mut out, &vec![1_i64; parameters.len()]));
+            is_asked(&flight, &vec![1_i64; parameters.len()]);
         }
-        assert_eq!(out, b"before");
     }
 
     #[test]
     fn what_the_values_say_is_handed_on() {
         let flight = Flight::new("s", &[20], &[], false);
         let error = flight
-            .write(&mut Vec::new(), |_, _| Err(Error::new(ErrorKind::Argument, "no")))
+            .write(&mut Vec::new(), &(), |_, _| Err(Error::new(ErrorKind::Argument, "no")))
             .unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Argument);
     }

@@ -238,8 +238,7 @@ impl Passage<'_, '_> {
         match self.mux.back(at) {
             // As nearly always when it is polled again.
             Some(call) => {
-                self.at = None;
-                self.call.get_or_insert(call);
+                (self.at, self.call) = (None, Some(call));
                 Poll::Ready(Event::Over)
             }
             None => self.poll_turn(cx),

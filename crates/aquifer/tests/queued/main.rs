@@ -41,41 +41,44 @@ async fn all(db: &Db) -> Result<Vec<(i64, i64)>> {
 macro_rules! on_every_engine {
     ($($name:ident)+) => {
         mod on_sqlite {
-            $(#[tokio::test]
-            async fn $name() -> aquifer::Result<()> {
-                let file = crate::File::new();
-                let tanks = crate::tanks(&format!("sqlite://{}", file.0.display()), file).await?;
-                super::$name(&tanks.0).await
-            })+
+            on_engine! { crate::on_sqlite(), $($name)+ }
         }
         mod on_postgres {
-            $(#[tokio::test]
-            async fn $name() -> aquifer::Result<()> {
-                let database = crate::POSTGRES.fresh_database().unwrap();
-                let url = database.url().to_owned();
-                let tanks = crate::tanks(&url, database).await?;
-                super::$name(&tanks.0).await
-            })+
+            on_engine! { crate::on_postgres(""), $($name)+ }
         }
         mod on_postgres_simple {
-            $(#[tokio::test]
-            async fn $name() -> aquifer::Result<()> {
-                let database = crate::POSTGRES.fresh_database().unwrap();
-                let url = format!("{}?default_query_exec_mode=simple_protocol", database.url());
-                let tanks = crate::tanks(&url, database).await?;
-                super::$name(&tanks.0).await
-            })+
+            on_engine! { crate::on_postgres("?default_query_exec_mode=simple_protocol"), $($name)+ }
         }
         mod on_mysql {
-            $(#[tokio::test]
-            async fn $name() -> aquifer::Result<()> {
-                let database = crate::MYSQL.fresh_database().unwrap();
-                let url = database.url().to_owned();
-                let tanks = crate::tanks(&url, database).await?;
-                super::$name(&tanks.0).await
-            })+
+            on_engine! { crate::on_mysql(), $($name)+ }
         }
     };
+}
+
+macro_rules! on_engine {
+    ($tanks:expr, $($name:ident)+) => {
+        $(#[tokio::test]
+        async fn $name() -> aquifer::Result<()> {
+            let tanks = $tanks.await?;
+            super::$name(&tanks.0).await
+        })+
+    };
+}
+
+async fn on_sqlite() -> Result<Tanks<File>> {
+    let file = File::new();
+    tanks(&format!("sqlite://{}", file.0.display()), file).await
+}
+
+async fn on_postgres(options: &str) -> Result<Tanks<Database>> {
+    let database = POSTGRES.fresh_database().unwrap();
+    tanks(&format!("{}{options}", database.url()), database).await
+}
+
+async fn on_mysql() -> Result<Tanks<mysql::Database>> {
+    let database = MYSQL.fresh_database().unwrap();
+    let url = database.url().to_owned();
+    tanks(&url, database).await
 }
 
 /// A database file, gone with this.
