@@ -472,6 +472,14 @@ impl<R: Rig> State<R> {
                     }
                 }
                 Phase::Opening => opening = true,
+                // Whoever drives it takes them with him: they are more together than over two.
+                Phase::Out
+                    if !self.bounds.even
+                        && line.has_room()
+                        && line.order.len() + self.queue.len() <= line.depth =>
+                {
+                    return None;
+                }
                 Phase::Out => busy |= line.has_room(),
                 Phase::Here(_) | Phase::Vacant => {}
             }

@@ -484,6 +484,35 @@ fn the_first_connection_is_filled_before_the_next_is_opened() {
 }
 
 #[test]
+fn who_comes_while_the_first_connection_is_driven_goes_with_it_as_far_as_it_has_room() {
+    let mut world = World::new();
+    (0..100).for_each(|_| world.enter());
+    world.poll_all();
+    world.open();
+    world.go_on(0, 0, 0);
+    world.poll_all();
+    world.open();
+    world.calm_down();
+    assert!(world.state.lines.iter().all(Line::is_here), "{:?}", world.state);
+    let told = world.told;
+    let come = |world: &mut World, callers: usize| {
+        (0..callers).for_each(|_| world.enter());
+        let all: Vec<u32> = world.callers.keys().copied().collect();
+        all.into_iter().for_each(|at| world.turn(at));
+    };
+    come(&mut world, 1);
+    assert_eq!(world.drivers.len(), 1, "{:?}", world.state);
+    // Somebody drives the first one, and the second one is idle.
+    come(&mut world, 62);
+    assert_eq!((world.drivers.len(), world.state.queue.len()), (1, 62));
+    // More than the first one takes.
+    come(&mut world, 10);
+    assert_eq!(world.drivers.len(), 2, "{:?}", world.state);
+    world.calm_down();
+    assert_eq!(world.told, told + 73);
+}
+
+#[test]
 fn where_each_is_confirmed_by_itself_all_connections_have_as_much_under_way() {
     let mut world = World::with(true);
     (0..100).for_each(|_| world.enter());
