@@ -246,10 +246,11 @@ impl CellSlots<'_> {
     #[inline(always)]
     pub fn push_row(&mut self, columns: usize, mut next: impl FnMut() -> (u32, u32)) {
         // Room is made once for all of them.
-        self.slots.extend((0..columns).map(|_| {
+        self.slots.reserve(columns);
+        for _ in 0..columns {
             let (start, len) = next();
-            Slot { start, len }
-        }));
+            self.slots.push(Slot { start, len });
+        }
         *self.rows += 1;
     }
 

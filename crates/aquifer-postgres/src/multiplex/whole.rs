@@ -4,7 +4,9 @@ use aquifer_driver::multiplex::{Answers, Room};
 use aquifer_driver::{Outcome, Want};
 
 use super::{Stage, Taken, What};
-use crate::pipeline::{BOUND, ONE_SELECTED, Pipeline, counted, malformed, take_plain};
+use crate::pipeline::{
+    BOUND, ONE_SELECTED, Pipeline, counted, malformed, take_plain, take_plain_row,
+};
 use crate::protocol::frame::{self, Found};
 
 /// Rows of longer answers are enough to make up for the rest.
@@ -15,7 +17,9 @@ const READY: &[u8] = b"Z\0\0\0\x05I";
 
 /// An answer that is there as a whole.
 struct Whole {
-    /// Where its rows end; they begin behind BindComplete.
+    /// How many rows it has.
+    rows: usize,
+    /// Where they end; they begin behind BindComplete.
     rows_end: usize,
     /// Where it ends, with the ReadyForQuery that it waited for.
     end: usize,
@@ -71,16 +75,23 @@ impl Pipeline {
                     Room::Skip => {}
                     Room::Into(batch) => {
                         batch.set_columns(&shape.columns);
-                        if !rows.is_empty() {
-                            let first = owed.want == Want::First;
-                            let rows_max = if first { 1 } else { usize::MAX };
-                            let width = shape.cells.len();
-                            let end = take_plain(rows, width, rows_max, 0, batch.slots())?;
-                            batch.bytes_mut().extend_from_slice(&rows[..end]);
-                            // Whatever a row's length claims, it does not go on behind the last.
-                            if !first && batch.byte_len() != rows.len() {
-                                return Err(malformed());
-                            }
+                        let (width, slots) = (shape.cells.len(), batch.slots());
+                        let first = owed.want == Want::First;
+                        let end = match whole.rows {
+                            0 => 0,
+                            1 => take_plain_row(rows, width, slots).map(|()| rows.len())?,
+                            _ => take_plain(
+                                rows,
+                                width,
+                                if first { 1 } else { usize::MAX },
+                                0,
+                                slots,
+                            )?,
+                        };
+                        batch.bytes_mut().extend_from_slice(&rows[..end]);
+                        // Whatever a row's length claims, it does not go on behind the last.
+                        if !first && end != rows.len() {
+                            return Err(malformed());
                         }
                     }
                 }
@@ -98,10 +109,10 @@ fn find_whole(bytes: &[u8], ends_segment: bool) -> Option<Whole> {
     if !bytes.starts_with(BOUND) {
         return None;
     }
-    let mut rows_end = BOUND.len();
+    let (mut rows, mut rows_end) = (0, BOUND.len());
     while bytes.get(rows_end) == Some(&b'D') {
         let Ok(Found::Whole(frame)) = frame::find(bytes, rows_end) else { return None };
-        rows_end = frame.end;
+        (rows, rows_end) = (rows + 1, frame.end);
         if rows_end > BYTES_MAX {
             return None;
         }
@@ -121,5 +132,5 @@ fn find_whole(bytes: &[u8], ends_segment: bool) -> Option<Whole> {
     } else {
         rows_end + len
     };
-    Some(Whole { rows_end, end, outcome })
+    Some(Whole { rows, rows_end, end, outcome })
 }

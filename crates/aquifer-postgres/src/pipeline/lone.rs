@@ -12,7 +12,7 @@ use std::sync::Arc;
 use aquifer_driver::{Outcome, Params, Result, RowBatch, Step, Want};
 
 use super::command::{Arguments, unequal};
-use super::rows::{malformed, take_plain};
+use super::rows::{malformed, take_plain, take_plain_row};
 use super::work::{Expect, Role, Work};
 use super::{Pipeline, Ready};
 use crate::protocol::frame::{self, Found};
@@ -43,8 +43,9 @@ struct KeptBegin {
 
 /// What an answer that has come whole says, besides its rows.
 struct Whole {
-    /// Where the rows are, behind BindComplete.
+    /// Where the rows are, behind BindComplete, and how many.
     rows: Range<usize>,
+    count: usize,
     outcome: Outcome,
     ready: Ready,
 }
@@ -155,12 +156,16 @@ impl Pipeline {
         let shape = lone.statement.shape();
         batch.set_columns(&shape.columns);
         let rows = &answer[whole.rows];
-        if !rows.is_empty() {
-            match take_plain(rows, shape.cells.len(), usize::MAX, 0, batch.slots()) {
-                Ok(end) if end == rows.len() => batch.bytes_mut().extend_from_slice(rows),
-                Ok(_) => return Err(self.broke(malformed())),
-                Err(error) => return Err(self.broke(error)),
-            }
+        let (width, slots) = (shape.cells.len(), batch.slots());
+        let taken = match whole.count {
+            0 => Ok(0),
+            1 => take_plain_row(rows, width, slots).map(|()| rows.len()),
+            _ => take_plain(rows, width, usize::MAX, 0, slots),
+        };
+        match taken {
+            Ok(end) if end == rows.len() => batch.bytes_mut().extend_from_slice(rows),
+            Ok(_) => return Err(self.broke(malformed())),
+            Err(error) => return Err(self.broke(error)),
         }
         if let Some(lone) = self.lone.take() {
             self.cache.give_back(lone.statement);
@@ -202,15 +207,15 @@ fn find_whole(bytes: &[u8], want: Want, begins: bool) -> Option<Whole> {
     }
     let rows_from = bytes.len() - before.len() + BOUND.len();
     let mut rows_end = rows_from;
-    let mut rows = 0_u64;
+    let mut count = 0;
     while bytes.get(rows_end) == Some(&b'D') {
         let Ok(Found::Whole(frame)) = frame::find(bytes, rows_end) else { return None };
         rows_end = frame.end;
-        rows += 1;
+        count += 1;
     }
     match want {
-        Want::First if rows > 1 => return None,
-        Want::Outcome if rows > 0 => return None,
+        Want::First if count > 1 => return None,
+        Want::Outcome if count > 0 => return None,
         _ => {}
     }
     let (done, ready) = bytes.get(rows_end..)?.split_last_chunk()?;
@@ -221,13 +226,15 @@ fn find_whole(bytes: &[u8], want: Want, begins: bool) -> Option<Whole> {
     };
     // What a point select says, at once.
     if done == ONE_SELECTED {
-        return Some(Whole { rows: rows_from..rows_end, outcome: Outcome::new(1, None), ready });
+        let outcome = Outcome::new(1, None);
+        return Some(Whole { rows: rows_from..rows_end, count, outcome, ready });
     }
     let ([b'C', a, b, c, d], tag) = done.split_first_chunk()? else { return None };
     if u32::from_be_bytes([*a, *b, *c, *d]) as usize != done.len() - 1 {
         return None;
     }
-    Some(Whole { rows: rows_from..rows_end, outcome: Outcome::new(counted(tag)?, None), ready })
+    let outcome = Outcome::new(counted(tag)?, None);
+    Some(Whole { rows: rows_from..rows_end, count, outcome, ready })
 }
 
 /// The number in the tag of a command that reads or writes rows.

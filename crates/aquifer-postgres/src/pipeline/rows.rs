@@ -121,33 +121,59 @@ pub(crate) fn take_plain(
             // Not whole yet.
             break;
         };
-        if usize::from(u16::from_be_bytes([*x, *y])) != width {
-            return Err(malformed());
-        }
-        let (mut cell, mut sound) = (at + ROW_HEADER, true);
-        slots.push_row(width, || {
-            let Some(word) = row.get(cell..).and_then(<[u8]>::first_chunk::<4>) else {
-                sound = false;
-                return (0, 0);
-            };
-            let len = u32::from_be_bytes(*word);
-            cell += 4;
-            let start = base + cell as u32;
-            if len as i32 >= 0 {
-                // One that goes on behind the row leaves it somewhere else than at its end.
-                cell += len as usize;
-            } else {
-                sound &= len == CellSlots::NULL;
-            }
-            (start, len)
-        });
-        if !sound || cell != end {
+        if usize::from(u16::from_be_bytes([*x, *y])) != width
+            || !take_cells(row, at + ROW_HEADER, width, base, &mut slots)
+        {
             return Err(malformed());
         }
         rows += 1;
         at = end;
     }
     if rows == 0 { Err(malformed()) } else { Ok(at) }
+}
+
+/// As [`take_plain`], of a row that is there as a whole and is all that there is, for an empty batch.
+#[inline]
+pub(crate) fn take_plain_row(row: &[u8], width: usize, mut slots: CellSlots<'_>) -> Result<()> {
+    match row.first_chunk::<ROW_HEADER>() {
+        Some([_, _, _, _, _, x, y])
+            if usize::from(u16::from_be_bytes([*x, *y])) == width
+                && take_cells(row, ROW_HEADER, width, 0, &mut slots) =>
+        {
+            Ok(())
+        }
+        _ => Err(malformed()),
+    }
+}
+
+/// Adds the cells of a row that begin at `cell` and end where `row` does. False if they do not; what was added is of no
+/// use then.
+#[inline(always)]
+fn take_cells(
+    row: &[u8],
+    mut cell: usize,
+    width: usize,
+    base: u32,
+    slots: &mut CellSlots<'_>,
+) -> bool {
+    let mut sound = true;
+    slots.push_row(width, || {
+        let Some(word) = row.get(cell..).and_then(<[u8]>::first_chunk::<4>) else {
+            sound = false;
+            return (0, 0);
+        };
+        let len = u32::from_be_bytes(*word);
+        cell += 4;
+        let start = base + cell as u32;
+        if len as i32 >= 0 {
+            // One that goes on behind the row leaves it somewhere else than at its end.
+            cell += len as usize;
+        } else {
+            sound &= len == CellSlots::NULL;
+        }
+        (start, len)
+    });
+    sound && cell == row.len()
 }
 
 /// The end of the run of rows that begins with `first`.

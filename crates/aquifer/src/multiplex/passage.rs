@@ -428,7 +428,7 @@ impl Passage<'_, '_> {
     }
 
     /// A call of its text, and the runtime, if the handle's calls share there.
-    #[inline]
+    #[inline(always)]
     fn find_call(&mut self, text: Option<&Arc<Text>>) -> Option<(Box<Call>, runtime::Id)> {
         let scope = self.db.scope();
         if scope.access == Some(Access::ReadWrite)

@@ -314,10 +314,9 @@ impl Rig for Box<Line> {
             return Some(landed);
         }
         loop {
-            if !flights.first()?.over {
-                return None;
-            }
-            let Flight { at, call, empty, .. } = flights.pop_front()?;
+            let head = flights.first_mut().filter(|head| head.over)?;
+            let (at, call, empty) = (head.at, head.call.take(), head.empty);
+            flights.pass();
             (*base, *sent) = (base.wrapping_add(1), sent.saturating_sub(1));
             if !empty {
                 return Some(Landed { at, call });

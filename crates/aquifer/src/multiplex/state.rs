@@ -580,12 +580,20 @@ impl<R: Rig> State<R> {
         let index = *index;
         let passed = self.lines[index].passed;
         while let Some(Landed { at, call }) = rig.landed() {
-            let moved = call.as_ref().is_some_and(|call| matches!(call.ending, Ending::Moved));
-            self.leave_line(index, at, moved);
-            if let Some(call) = call
-                && at != NOBODY
-            {
-                self.land_one(index, at, call, me, rig.wakers());
+            match call {
+                // As nearly all: it was answered, in its turn, and its caller waits.
+                Some(call)
+                    if call.outcome.is_some()
+                        && self.lines[index].order.first() == Some(&at)
+                        && self
+                            .places
+                            .get(at as usize)
+                            .is_some_and(|place| place.stage != Stage::Gone) =>
+                {
+                    self.lines[index].pass();
+                    self.tell(at, call, me, rig.wakers());
+                }
+                call => self.land_one(index, at, call, me, rig.wakers()),
             }
         }
         // In their old order, before all others.
@@ -617,33 +625,18 @@ impl<R: Rig> State<R> {
         }
     }
 
-    #[inline]
-    fn leave_line(&mut self, index: usize, at: u32, stays: bool) {
-        let line = &mut self.lines[index];
-        if line.full == Some(at) {
-            line.full = None;
-        }
-        if line.order.first() == Some(&at) && !stays {
-            line.order.pop_front();
-            line.passed += 1;
-            return;
-        }
-        let Some(position) = line.order.iter().position(|there| *there == at) else { return };
-        match stays {
-            true => line.order[position] = NOBODY,
-            false => line.order.remove(position),
-        }
-    }
-
-    #[inline]
+    #[cold]
     fn land_one(
         &mut self,
         index: usize,
         at: u32,
-        mut call: Box<Call>,
+        call: Option<Box<Call>>,
         me: Option<u32>,
         wakers: &mut Vec<Waker>,
     ) {
+        let moved = call.as_ref().is_some_and(|call| matches!(call.ending, Ending::Moved));
+        self.lines[index].leave(at, moved);
+        let Some(mut call) = call.filter(|_| at != NOBODY) else { return };
         if let Stage::Gone = self.places[at as usize].stage {
             // The place's next caller must not be taken for the one who left.
             self.lines[index].left.retain(|left| *left != at);

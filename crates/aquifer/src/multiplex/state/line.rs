@@ -1,6 +1,7 @@
 //! [`Line`]: one connection, and who has what under way on it.
 
 use super::super::fifo::Fifo;
+use super::NOBODY;
 
 /// Statements under way on one connection: at first, at least, and at most.
 const DEPTH: usize = 64;
@@ -121,6 +122,31 @@ impl<R> Line<R> {
     /// One has held up the others.
     pub(super) fn went_badly(&mut self) {
         (self.depth, self.smooth) = ((self.depth / 2).max(DEPTH_MIN), 0);
+    }
+
+    /// The statement at the head is over.
+    #[inline(always)]
+    pub(super) fn pass(&mut self) {
+        if self.full.is_some() && self.full == self.order.first().copied() {
+            self.full = None;
+        }
+        self.order.pop_front();
+        self.passed += 1;
+    }
+
+    /// The statement of this place is over, or `stays` as one that nobody waits for here.
+    pub(super) fn leave(&mut self, at: u32, stays: bool) {
+        if !stays && self.order.first() == Some(&at) {
+            return self.pass();
+        }
+        if self.full == Some(at) {
+            self.full = None;
+        }
+        let Some(position) = self.order.iter().position(|there| *there == at) else { return };
+        match stays {
+            true => self.order[position] = NOBODY,
+            false => self.order.remove(position),
+        }
     }
 
     /// The line has no connection any more.
