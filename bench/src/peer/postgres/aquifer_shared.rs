@@ -54,16 +54,28 @@ impl<L> Clone for Ours<L> {
     }
 }
 
+/// The database, with the pool that all of ours have.
+///
+/// # Errors
+///
+/// If there is no server.
+pub async fn open<L: Lane>(setting: &Setting) -> Result<Db> {
+    let url = format!("{}{}", url(setting)?, L::PARAMETERS);
+    let db = Db::builder(&url)?.max_open(CONNECTIONS as u32).open()?;
+    db.ping().await?;
+    Ok(db)
+}
+
 impl<L: Lane> Caller for Ours<L> {
+    type Error = ::aquifer::Error;
+
     async fn open(setting: &Setting) -> Result<Self> {
-        let url = format!("{}{}", url(setting)?, L::PARAMETERS);
-        let db = Db::builder(&url)?.max_open(CONNECTIONS as u32).open()?;
-        db.ping().await?;
-        Ok(Self { db, lane: PhantomData })
+        Ok(Self { db: open::<L>(setting).await?, lane: PhantomData })
     }
 
-    async fn select(&self, key: i64) -> Result<Station> {
-        Ok(self.db.get(POINT, (key,)).await?)
+    // No async function around it: it would be all that it is.
+    fn select(&self, key: i64) -> impl Future<Output = ::aquifer::Result<Station>> + Send {
+        self.db.get(POINT, (key,))
     }
 
     async fn raise(&self, key: i64) -> Result<u64> {

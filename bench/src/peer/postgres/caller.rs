@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::runtime::Runtime;
 
 use crate::drive::{Client, Request, Sequential, Subject, Tasks};
-use crate::failure::{Result, ensure};
+use crate::failure::{Failure, Result, ensure};
 use crate::pace::{Gate, Paced};
 use crate::registry::Setting;
 use crate::workload::shared::{PAUSE_MS, PER_SECOND, ROWS_BETWEEN_PAUSES, divisor, is_write};
@@ -13,10 +13,13 @@ use crate::workload::sqlite::{Station, key};
 
 /// A peer, as each task has it.
 pub trait Caller: Clone + Send + Sync + 'static {
+    /// Its own: what turns it into ours is not to be counted as its work.
+    type Error: Into<Failure> + Send;
+
     fn open(setting: &Setting) -> impl Future<Output = Result<Self>> + Send;
 
     /// One row by its key.
-    fn select(&self, key: i64) -> impl Future<Output = Result<Station>> + Send;
+    fn select(&self, key: i64) -> impl Future<Output = Result<Station, Self::Error>> + Send;
 
     /// Changes one row by its key; how many were changed.
     fn raise(&self, key: i64) -> impl Future<Output = Result<u64>> + Send;
@@ -44,7 +47,10 @@ struct Reads<C>(C);
 impl<C: Caller> Client for Reads<C> {
     async fn call(&mut self, request: Request) -> Result<()> {
         let key = key(request.first);
-        self.0.select(key).await?.check(key)
+        match self.0.select(key).await {
+            Ok(station) => station.check(key),
+            Err(error) => Err(error.into()),
+        }
     }
 }
 
@@ -69,7 +75,7 @@ impl<C: Caller> Client for Writes<C> {
         if is_write(request.first) {
             ensure(self.0.raise(key).await? == 1, "an update changed another number of rows")
         } else {
-            self.0.select(key).await?.check(key)
+            self.0.select(key).await.map_err(Into::into)?.check(key)
         }
     }
 }

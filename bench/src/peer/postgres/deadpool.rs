@@ -11,7 +11,7 @@ use futures_util::TryStreamExt;
 use super::caller::{Caller, SlowReader, Streams};
 use super::tokio_postgres::{divided, station};
 use crate::drive::{Client, Request, Sequential, Subject, Tasks};
-use crate::failure::{Result, ensure};
+use crate::failure::{Failure, Result, ensure};
 use crate::registry::Setting;
 use crate::server::url;
 use crate::workload::postgres::{CONNECTIONS, POINT, SCAN, TASKS};
@@ -31,6 +31,8 @@ fn pool(setting: &Setting) -> Result<Pool> {
 pub struct Pooled(Pool);
 
 impl Caller for Pooled {
+    type Error = Failure;
+
     async fn open(setting: &Setting) -> Result<Self> {
         Ok(Self(pool(setting)?))
     }

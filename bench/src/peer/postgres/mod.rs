@@ -3,6 +3,7 @@
 pub mod aquifer;
 pub mod aquifer_copy;
 pub mod aquifer_driver;
+pub mod aquifer_plain;
 pub mod aquifer_shared;
 pub mod aquifer_tx;
 pub mod caller;

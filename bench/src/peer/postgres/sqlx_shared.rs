@@ -14,13 +14,15 @@ use crate::workload::sqlite::Station;
 pub struct Sqlx(PgPool);
 
 impl Caller for Sqlx {
+    type Error = ::sqlx::Error;
+
     async fn open(setting: &Setting) -> Result<Self> {
         let options = PgPoolOptions::new().max_connections(CONNECTIONS as u32);
         Ok(Self(options.connect(url(setting)?).await?))
     }
 
-    async fn select(&self, key: i64) -> Result<Station> {
-        Ok(::sqlx::query_as(POINT).bind(key).fetch_one(&self.0).await?)
+    fn select(&self, key: i64) -> impl Future<Output = ::sqlx::Result<Station>> + Send {
+        ::sqlx::query_as(POINT).bind(key).fetch_one(&self.0)
     }
 
     async fn raise(&self, key: i64) -> Result<u64> {

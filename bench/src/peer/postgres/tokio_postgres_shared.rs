@@ -7,7 +7,7 @@ use ::tokio_postgres::{Client as Session, Config, Statement};
 
 use super::caller::Caller;
 use super::tokio_postgres::{divided, open, station};
-use crate::failure::Result;
+use crate::failure::{Failure, Result};
 use crate::registry::Setting;
 use crate::server::url;
 use crate::workload::postgres::POINT;
@@ -23,6 +23,8 @@ pub struct OneSession {
 }
 
 impl Caller for OneSession {
+    type Error = Failure;
+
     async fn open(setting: &Setting) -> Result<Self> {
         let session = open(&Config::from_str(url(setting)?)?).await?;
         let point = session.prepare(POINT).await?;
