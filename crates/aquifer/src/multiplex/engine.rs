@@ -515,7 +515,7 @@ impl Mux {
             }
             let why = || match without_timers {
                 true => Ending::Elsewhere,
-                false => Ending::Failed(super::rig::copy(&error)),
+                false => Ending::Failed(super::aloft::copy(&error)),
             };
             inner.state.not_opened(line, Instant::now(), waited, why, &mut wakers)
         };

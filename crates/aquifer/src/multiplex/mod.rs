@@ -8,6 +8,7 @@
 //! What it never does: it runs no transaction, no text of several statements, nothing that keeps something in its
 //! session, and nothing whose reader decides how long it lasts.
 
+mod aloft;
 mod call;
 mod engine;
 mod fifo;
