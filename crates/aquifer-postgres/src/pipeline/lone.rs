@@ -43,8 +43,9 @@ struct KeptBegin {
 
 /// What an answer that has come whole says, besides its rows.
 struct Whole {
-    /// Where the rows are, behind BindComplete, and how many.
+    /// Where the rows are, behind BindComplete.
     rows: Range<usize>,
+    /// How many rows there are.
     count: usize,
     outcome: Outcome,
     ready: Ready,

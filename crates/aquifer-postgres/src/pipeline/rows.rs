@@ -132,7 +132,8 @@ pub(crate) fn take_plain(
     if rows == 0 { Err(malformed()) } else { Ok(at) }
 }
 
-/// As [`take_plain`], of a row that is there as a whole and is all that there is, for an empty batch.
+/// As [`take_plain`], of a row that is all that there is, for an empty batch. That it is a row, and as long as it says, was
+/// seen as it was found.
 #[inline]
 pub(crate) fn take_plain_row(row: &[u8], width: usize, mut slots: CellSlots<'_>) -> Result<()> {
     match row.first_chunk::<ROW_HEADER>() {

@@ -45,7 +45,7 @@ impl<T: Default> Fifo<T> {
         Some(item)
     }
 
-    /// Leaves the first one in the gap as it is: for those that keep nothing.
+    /// Takes the first one, for nothing. It is dropped some time later: for those that own nothing by now.
     #[inline(always)]
     pub(super) fn pass(&mut self) {
         self.gap += 1;

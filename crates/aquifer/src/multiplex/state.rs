@@ -24,7 +24,7 @@ use super::fifo::Fifo;
 /// Calls that wait for room; further ones have a connection to themselves.
 const QUEUE_MAX: usize = 65_536;
 
-/// Calls that wait while another task drives the connection that has room, before the next one is opened.
+/// Calls that wait while another task drives a connection that has room for a part of them, before the next one is opened.
 const SPREAD: usize = 8;
 
 /// Of those that wait for room, so many are looked at to find one who is not awake yet: those before him are.
@@ -472,11 +472,13 @@ impl<R: Rig> State<R> {
                     }
                 }
                 Phase::Opening => opening = true,
-                // Whoever drives it takes them with him: they are more together than over two.
+                // Whoever drives it takes them with him: they are more together than over two. Unless he has been at it
+                // for long: he may stand still.
                 Phase::Out
                     if !self.bounds.even
                         && line.has_room()
-                        && line.order.len() + self.queue.len() <= line.depth =>
+                        && line.order.len() + self.queue.len() <= line.depth
+                        && self.tick.saturating_sub(line.taken) <= 1 =>
                 {
                     return None;
                 }
@@ -527,6 +529,7 @@ impl<R: Rig> State<R> {
             }
         };
         (line.signalled, line.seen, line.delegate) = (false, false, None);
+        line.taken = self.tick;
         for at in line.left.drain(..) {
             rig.forget(at);
         }
@@ -855,7 +858,7 @@ impl<R: Rig> State<R> {
         let line = &mut self.lines[index];
         *line = Line::new();
         line.phase = Phase::Out;
-        (line.used, line.head_since) = (self.tick, self.tick);
+        (line.used, line.head_since, line.taken) = (self.tick, self.tick, self.tick);
         if !self.led {
             self.fill(index, &mut rig, true);
         }

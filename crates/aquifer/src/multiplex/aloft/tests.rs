@@ -48,9 +48,10 @@ struct Session {
     breaks_at: Option<u32>,
     replies: Vec<Reply>,
     breaks: bool,
-    /// Statements since a segment was ended, and how many were ended.
+    /// Statements since a segment was ended, how many were ended, and how long one may be.
     open: usize,
     ended: u64,
+    longest: usize,
 }
 
 /// Reads the number of a statement.
@@ -83,6 +84,7 @@ impl Multiplex for Session {
 
     fn end_segment(&mut self) {
         assert!(self.open > 0, "an empty segment");
+        assert!(self.open <= self.longest, "a segment of {}", self.open);
         (self.open, self.ended) = (0, self.ended + 1);
     }
 
@@ -158,6 +160,7 @@ struct World {
     landed: usize,
     /// Segments that were said to be sent.
     segments: u64,
+    one_each: bool,
 }
 
 impl World {
@@ -174,6 +177,7 @@ impl World {
             lost: false,
             landed: 0,
             segments: 0,
+            one_each: false,
         }
     }
 
@@ -199,7 +203,13 @@ impl World {
         if self.lost {
             return;
         }
-        let pushed = self.aloft.push(&mut self.session, false);
+        let fresh = self.aloft.fresh();
+        self.session.longest = match fresh {
+            _ if self.one_each => 1,
+            0..ONE_SEGMENT => fresh.div_ceil(2),
+            _ => fresh,
+        };
+        let pushed = self.aloft.push(&mut self.session, self.one_each);
         for known in self.line.iter_mut().filter(|known| !known.sent) {
             if self.session.breaks_at == Some(known.number) {
                 break;
@@ -377,9 +387,11 @@ proptest! {
     #[test]
     fn each_call_lands_once_in_its_turn_with_what_became_of_it(
         steps in steps(),
-        first in any::<u32>(),
+        first in prop_oneof![any::<u32>(), u32::MAX - 40..=u32::MAX],
+        one_each in any::<bool>(),
     ) {
         let mut world = World::new();
+        world.one_each = one_each;
         // Tickets begin anew after the last.
         world.aloft.base = first;
         for step in steps {

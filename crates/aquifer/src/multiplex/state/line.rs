@@ -40,6 +40,8 @@ pub(super) struct Line<R> {
     pub(super) passed: u64,
     /// When something was last added.
     pub(super) used: u64,
+    /// When its rig was last taken out.
+    pub(super) taken: u64,
     /// Statements that were added since the depth was last changed.
     pub(super) smooth: usize,
 }
@@ -89,6 +91,7 @@ impl<R> Line<R> {
             head_since: 0,
             passed: 0,
             used: 0,
+            taken: 0,
             smooth: 0,
         }
     }

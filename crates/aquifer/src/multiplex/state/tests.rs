@@ -144,6 +144,8 @@ struct World {
     entered: u32,
     told: u32,
     left: u32,
+    /// How many statements a connection takes.
+    depth: usize,
 }
 
 const LINES: usize = 2;
@@ -176,6 +178,7 @@ impl World {
             entered: 0,
             told: 0,
             left: 0,
+            depth: 64,
         }
     }
 
@@ -263,6 +266,7 @@ impl World {
         if let Some(line) = self.opening.pop()
             && let Some(held) = self.state.opened(line, Fake::default())
         {
+            self.state.lines[line].depth = self.depth;
             self.drivers.push(Driver { held, me: None, rounds: 0 });
         }
     }
@@ -349,6 +353,8 @@ impl World {
 #[derive(Debug, Clone)]
 enum Step {
     Enter,
+    /// More than a connection takes, if that is little.
+    Crowd,
     Poll(u8),
     GoOn(u8, u8, u8),
     Open,
@@ -360,6 +366,7 @@ enum Step {
 fn step(with_time: bool) -> impl Strategy<Value = Step> {
     prop_oneof![
         6 => Just(Step::Enter),
+        1 => Just(Step::Crowd),
         8 => any::<u8>().prop_map(Step::Poll),
         8 => (any::<u8>(), 0..4u8, 0..=if with_time { 3u8 } else { 2 })
             .prop_map(|(which, answers, how)| Step::GoOn(which, answers, how)),
@@ -384,6 +391,7 @@ impl World {
     fn step(&mut self, step: Step) {
         match step {
             Step::Enter => self.enter(),
+            Step::Crowd => (0..12).for_each(|_| self.enter()),
             Step::Poll(which) => self.some(which).into_iter().for_each(|at| self.poll(at)),
             Step::GoOn(which, answers, how) => {
                 // A lost connection is rare.
@@ -418,8 +426,10 @@ proptest! {
     fn whoever_comes_when_woken_is_answered_without_a_keeper(
         steps in prop::collection::vec(step(false), 1..150),
         even in any::<bool>(),
+        depth in prop::sample::select(&[4, 8, 64][..]),
     ) {
         let mut world = World::with(even);
+        world.depth = depth;
         steps.into_iter().for_each(|step| world.step(step));
         world.calm_down();
         // A caller who leaves last leaves what is under way behind; that is the keeper's.
@@ -437,8 +447,10 @@ proptest! {
     fn with_a_keeper_all_ends_well(
         steps in prop::collection::vec(step(true), 1..200),
         even in any::<bool>(),
+        depth in prop::sample::select(&[4, 8, 64][..]),
     ) {
         let mut world = World::with(even);
+        world.depth = depth;
         steps.into_iter().for_each(|step| world.step(step));
         for _ in 0..20 {
             world.calm_down();
@@ -510,6 +522,14 @@ fn who_comes_while_the_first_connection_is_driven_goes_with_it_as_far_as_it_has_
     assert_eq!(world.drivers.len(), 2, "{:?}", world.state);
     world.calm_down();
     assert_eq!(world.told, told + 73);
+    // Its driver stands still: nobody waits for that.
+    come(&mut world, 1);
+    come(&mut world, 5);
+    assert_eq!(world.drivers.len(), 1);
+    (0..2).for_each(|_| world.look());
+    assert_eq!((world.drivers.len(), world.state.queue.len()), (2, 0), "{:?}", world.state);
+    world.calm_down();
+    assert_eq!(world.told, told + 79);
 }
 
 #[test]
