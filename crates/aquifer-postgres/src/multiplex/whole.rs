@@ -4,9 +4,7 @@ use aquifer_driver::multiplex::{Answers, Room};
 use aquifer_driver::{Outcome, Want};
 
 use super::{Stage, Taken, What};
-use crate::pipeline::{
-    BOUND, ONE_SELECTED, Pipeline, counted, malformed, take_plain, take_plain_row,
-};
+use crate::pipeline::{BOUND, ONE_SELECTED, Pipeline, counted, malformed, take_found};
 use crate::protocol::frame::{self, Found};
 
 /// Rows of longer answers are enough to make up for the rest.
@@ -75,19 +73,10 @@ impl Pipeline {
                     Room::Skip => {}
                     Room::Into(batch) => {
                         batch.set_columns(&shape.columns);
-                        let (width, slots) = (shape.cells.len(), batch.slots());
                         let first = owed.want == Want::First;
-                        let end = match whole.rows {
-                            0 => 0,
-                            1 => take_plain_row(rows, width, slots).map(|()| rows.len())?,
-                            _ => take_plain(
-                                rows,
-                                width,
-                                if first { 1 } else { usize::MAX },
-                                0,
-                                slots,
-                            )?,
-                        };
+                        let (width, rows_max) =
+                            (shape.cells.len(), if first { 1 } else { usize::MAX });
+                        let end = take_found(rows, whole.rows, width, rows_max, batch.slots())?;
                         batch.bytes_mut().extend_from_slice(&rows[..end]);
                         // Whatever a row's length claims, it does not go on behind the last.
                         if !first && end != rows.len() {

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use aquifer_driver::{Outcome, Params, Result, RowBatch, Step, Want};
 
 use super::command::{Arguments, unequal};
-use super::rows::{malformed, take_plain, take_plain_row};
+use super::rows::{malformed, take_found};
 use super::work::{Expect, Role, Work};
 use super::{Pipeline, Ready};
 use crate::protocol::frame::{self, Found};
@@ -157,13 +157,7 @@ impl Pipeline {
         let shape = lone.statement.shape();
         batch.set_columns(&shape.columns);
         let rows = &answer[whole.rows];
-        let (width, slots) = (shape.cells.len(), batch.slots());
-        let taken = match whole.count {
-            0 => Ok(0),
-            1 => take_plain_row(rows, width, slots).map(|()| rows.len()),
-            _ => take_plain(rows, width, usize::MAX, 0, slots),
-        };
-        match taken {
+        match take_found(rows, whole.count, shape.cells.len(), usize::MAX, batch.slots()) {
             Ok(end) if end == rows.len() => batch.bytes_mut().extend_from_slice(rows),
             Ok(_) => return Err(self.broke(malformed())),
             Err(error) => return Err(self.broke(error)),

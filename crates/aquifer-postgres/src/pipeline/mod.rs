@@ -52,7 +52,7 @@ pub(crate) use receive::{
     FEATURE_NOT_SUPPORTED, INVALID_STATEMENT_NAME, PROTOCOL_VIOLATION, QUERY_CANCELED,
     is_of_the_schema, is_state, not_replicated, unexpected,
 };
-pub(crate) use rows::{append_rows, malformed, take_plain, take_plain_row};
+pub(crate) use rows::{append_rows, malformed, take_found};
 
 /// How statements reach the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -132,16 +132,25 @@ pub(crate) fn take_plain(
     if rows == 0 { Err(malformed()) } else { Ok(at) }
 }
 
-/// As [`take_plain`], of a row that is all that there is, for an empty batch. That it is a row, and as long as it says, was
-/// seen as it was found.
+/// As [`take_plain`], for an empty batch, of `count` rows that were found before and are all that there is: that they are
+/// rows, and as long as they say, was seen then.
 #[inline]
-pub(crate) fn take_plain_row(row: &[u8], width: usize, mut slots: CellSlots<'_>) -> Result<()> {
-    match row.first_chunk::<ROW_HEADER>() {
+pub(crate) fn take_found(
+    bytes: &[u8],
+    count: usize,
+    width: usize,
+    rows_max: usize,
+    mut slots: CellSlots<'_>,
+) -> Result<usize> {
+    if count != 1 {
+        return if count == 0 { Ok(0) } else { take_plain(bytes, width, rows_max, 0, slots) };
+    }
+    match bytes.first_chunk::<ROW_HEADER>() {
         Some([_, _, _, _, _, x, y])
             if usize::from(u16::from_be_bytes([*x, *y])) == width
-                && take_cells(row, ROW_HEADER, width, 0, &mut slots) =>
+                && take_cells(bytes, ROW_HEADER, width, 0, &mut slots) =>
         {
-            Ok(())
+            Ok(bytes.len())
         }
         _ => Err(malformed()),
     }
