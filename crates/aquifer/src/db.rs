@@ -45,7 +45,8 @@ const BAD_CONNECTION_RETRIES: u32 = 2;
 #[derive(Clone)]
 pub struct Db {
     shared: Arc<Shared>,
-    scope: Scope,
+    /// None if there is nothing to it: so most handles are small, and what they lack is seen at one look.
+    scope: Option<Arc<Scope>>,
 }
 
 pub(crate) struct Shared {
@@ -62,14 +63,15 @@ pub(crate) struct Shared {
     pub(crate) options: DbOptions,
 }
 
+/// What a handle's calls have in common.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Scope {
-    pub(crate) timeout: Option<Duration>,
-    pub(crate) label: Option<Arc<Label>>,
+struct Scope {
+    timeout: Option<Duration>,
+    label: Option<Arc<Label>>,
     mapping: Mapping,
-    pub(crate) access: Option<Access>,
+    access: Option<Access>,
     /// Of one call that has begun elsewhere: when.
-    pub(crate) since: Option<Instant>,
+    since: Option<Instant>,
 }
 
 impl fmt::Debug for Db {
@@ -129,8 +131,9 @@ impl Db {
     }
 
     fn over(shared: Arc<Shared>) -> Self {
-        let scope = Scope { timeout: shared.options.calls.query_timeout, ..Scope::default() };
-        Self { shared, scope }
+        let timeout = shared.options.calls.query_timeout;
+        let db = Self { shared, scope: None };
+        if timeout.is_some() { db.scoped(|scope| scope.timeout = timeout) } else { db }
     }
 
     pub(crate) fn downgrade(&self) -> Weak<Shared> {
@@ -154,7 +157,7 @@ impl Db {
     /// No connection in time, or no answer.
     pub async fn ping(&self) -> Result<()> {
         let deadline = self.deadline();
-        let access = self.scope.access.unwrap_or(Access::ReadWrite);
+        let access = self.own_access().unwrap_or(Access::ReadWrite);
         let mut lease = self.lease(access, deadline).await?;
         lease.start(Command::Ping).map_err(|error| self.named(error))?;
         let answer = before(deadline, During::Check, lease.finish()).await;
@@ -322,19 +325,13 @@ impl Db {
     /// reading. The shorter of this and `acquire_timeout` bounds the queue.
     #[must_use]
     pub fn timeout(&self, timeout: Duration) -> Self {
-        Self {
-            shared: Arc::clone(&self.shared),
-            scope: Scope { timeout: Some(timeout), ..self.scope.clone() },
-        }
+        self.scoped(|scope| scope.timeout = Some(timeout))
     }
 
     /// Calls through the new handle have no timeout of their own, whatever the `Db`'s default.
     #[must_use]
     pub fn without_timeout(&self) -> Self {
-        Self {
-            shared: Arc::clone(&self.shared),
-            scope: Scope { timeout: None, ..self.scope.clone() },
-        }
+        self.scoped(|scope| scope.timeout = None)
     }
 
     /// Calls through the new handle are counted, and named in errors and leak reports, as `label`.
@@ -343,34 +340,27 @@ impl Db {
     /// ones are counted together as `_other`.
     #[must_use]
     pub fn label(&self, label: &str) -> Self {
-        let label = Some(self.shared.book.label(label));
-        Self { shared: Arc::clone(&self.shared), scope: Scope { label, ..self.scope.clone() } }
+        let label = self.shared.book.label(label);
+        self.scoped(|scope| scope.label = Some(label))
     }
 
     /// Calls through the new handle have no label.
     #[must_use]
     pub fn without_label(&self) -> Self {
-        Self {
-            shared: Arc::clone(&self.shared),
-            scope: Scope { label: None, ..self.scope.clone() },
-        }
+        self.scoped(|scope| scope.label = None)
     }
 
     /// Rows read through the new handle may have columns that no field takes.
     #[must_use]
     pub fn lax(&self) -> Self {
-        Self {
-            shared: Arc::clone(&self.shared),
-            scope: Scope { mapping: Mapping::Lax, ..self.scope.clone() },
-        }
+        self.scoped(|scope| scope.mapping = Mapping::Lax)
     }
 
     /// Calls through the new handle go to connections that only read, where there are such; a write
     /// there fails with [`ReadOnly`](crate::ErrorKind::ReadOnly).
     #[must_use]
     pub fn read_only(&self) -> Self {
-        let access = Some(Access::ReadOnly);
-        Self { shared: Arc::clone(&self.shared), scope: Scope { access, ..self.scope.clone() } }
+        self.scoped(|scope| scope.access = Some(Access::ReadOnly))
     }
 }
 
@@ -467,7 +457,7 @@ impl Db {
     ///
     /// No connection in time, or the engine's error, also for an option that it lacks.
     pub async fn begin_with(&self, options: TxOptions) -> Result<Tx> {
-        let read_only = options.read_only || self.scope.access == Some(Access::ReadOnly);
+        let read_only = options.read_only || self.own_access() == Some(Access::ReadOnly);
         let options = if read_only { options.read_only() } else { options };
         let access = if read_only { Access::ReadOnly } else { Access::ReadWrite };
         let deadline = self.deadline();
@@ -562,7 +552,7 @@ impl Db {
     ///
     /// No connection in time; the message names the cause.
     pub async fn acquire(&self) -> Result<Conn> {
-        let access = self.scope.access.unwrap_or(Access::ReadWrite);
+        let access = self.own_access().unwrap_or(Access::ReadWrite);
         let lease = self.lease(access, self.deadline()).await?;
         Ok(Conn::new(Session::new(lease, self.clone())))
     }
@@ -580,8 +570,36 @@ impl Db {
     }
 
     #[inline]
-    pub(crate) fn scope(&self) -> &Scope {
-        &self.scope
+    pub(crate) fn own_timeout(&self) -> Option<Duration> {
+        self.scope.as_ref().and_then(|scope| scope.timeout)
+    }
+
+    #[inline]
+    pub(crate) fn own_label(&self) -> Option<&Label> {
+        self.scope.as_ref().and_then(|scope| scope.label.as_deref())
+    }
+
+    #[inline]
+    pub(crate) fn own_access(&self) -> Option<Access> {
+        self.scope.as_ref().and_then(|scope| scope.access)
+    }
+
+    /// When the call began, where it began elsewhere.
+    #[inline]
+    pub(crate) fn begun(&self) -> Option<Instant> {
+        self.scope.as_ref().and_then(|scope| scope.since)
+    }
+
+    #[inline]
+    pub(crate) fn mapping(&self) -> Mapping {
+        self.scope.as_ref().map_or(Mapping::Strict, |scope| scope.mapping)
+    }
+
+    /// Another handle over the same pool, with a scope of its own.
+    fn scoped(&self, change: impl FnOnce(&mut Scope)) -> Self {
+        let mut scope = self.scope.as_deref().cloned().unwrap_or_default();
+        change(&mut scope);
+        Self { shared: Arc::clone(&self.shared), scope: Some(Arc::new(scope)) }
     }
 
     #[inline]
@@ -590,23 +608,18 @@ impl Db {
     }
 
     pub(crate) fn label_entry(&self) -> Option<Arc<Label>> {
-        self.scope.label.clone()
+        self.scope.as_ref().and_then(|scope| scope.label.clone())
     }
 
     /// For the rest of a call that has begun then.
     #[cold]
     pub(crate) fn since(&self, since: Instant) -> Self {
-        let since = Some(since);
-        Self { shared: Arc::clone(&self.shared), scope: Scope { since, ..self.scope.clone() } }
-    }
-
-    pub(crate) fn mapping(&self) -> Mapping {
-        self.scope.mapping
+        self.scoped(|scope| scope.since = Some(since))
     }
 
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        let begun = || self.scope.since.unwrap_or_else(Instant::now);
-        self.scope.timeout.and_then(|timeout| begun().checked_add(timeout))
+        let begun = || self.begun().unwrap_or_else(Instant::now);
+        self.own_timeout().and_then(|timeout| begun().checked_add(timeout))
     }
 
     /// True if all connections are equal: one can stand in for another that is out.
@@ -646,7 +659,7 @@ impl Db {
     #[cold]
     pub(crate) fn refused(&self, sql: &str, error: Error) -> Error {
         let error = self.named(error);
-        let label = self.scope.label.as_deref();
+        let label = self.own_label();
         let call = Call {
             label: label.map(|label| &*label.name),
             sql,
@@ -664,7 +677,7 @@ impl Db {
     /// The error with the scope's label.
     #[cold]
     pub(crate) fn named(&self, error: Error) -> Error {
-        match &self.scope.label {
+        match self.own_label() {
             Some(label) => error.with_label(&label.name),
             None => error,
         }
@@ -698,7 +711,7 @@ impl Db {
 
     #[inline]
     pub(crate) fn request(&self, deadline: Option<Instant>) -> AcquireRequest {
-        let holder = self.scope.label.as_ref().map(|label| Arc::clone(&label.name));
+        let holder = self.own_label().map(|label| Arc::clone(&label.name));
         AcquireRequest { timeout: None, deadline, holder }
     }
 
@@ -735,13 +748,13 @@ impl Db {
 
     /// True if a write that was refused on a connection that only reads can be served by another one.
     pub(crate) fn may_write_elsewhere(&self) -> bool {
-        self.scope.access.is_none() && self.shared.source.splits()
+        self.own_access().is_none() && self.shared.source.splits()
     }
 
     /// For a transaction around statements that need `access`. Where only the texts say that they read,
     /// and any connection may write, they are not held to it.
     pub(crate) fn atomic_options(&self, access: Access) -> TxOptions {
-        let held = self.scope.access.is_some() || self.shared.source.splits();
+        let held = self.own_access().is_some() || self.shared.source.splits();
         match access {
             Access::ReadOnly if held => TxOptions::new().read_only(),
             _ => TxOptions::new(),
@@ -750,7 +763,7 @@ impl Db {
 
     /// What a call that needs `access` is to ask for.
     pub(crate) fn access(&self, access: Access) -> Access {
-        self.scope.access.unwrap_or(access)
+        self.own_access().unwrap_or(access)
     }
 
     pub(crate) async fn lease_for(
@@ -763,7 +776,7 @@ impl Db {
 
     /// Has the engine check a text.
     pub(crate) async fn describe(&self, text: &Text) -> Result<Description> {
-        let access = self.scope.access.unwrap_or_else(|| text.access());
+        let access = self.own_access().unwrap_or_else(|| text.access());
         let deadline = self.deadline();
         let mut attempt = 0;
         loop {
@@ -798,7 +811,7 @@ impl Db {
             Begun::Not(text) => text.access(),
             Begun::Answered(_) => Rows::opened(held)?.text().access(),
         };
-        let mut access = self.scope.access.unwrap_or(access);
+        let mut access = self.own_access().unwrap_or(access);
         let mut attempt = 0;
         let mut next = match begun {
             Begun::Not(text) => Next::Connect(Watch::new(self, text)),
@@ -829,7 +842,7 @@ impl Db {
                     watch.waited += lease.waited();
                     watch.started = Some(lease.acquired_at());
                     let owner = Owner::Lease(lease);
-                    let rows = held.insert(Rows::new(owner, self.scope.mapping, deadline, watch));
+                    let rows = held.insert(Rows::new(owner, self.mapping(), deadline, watch));
                     match rows.start(&params, want) {
                         Ok(()) => rows.first_answer().await,
                         Err(error) => Err(error),

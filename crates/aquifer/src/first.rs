@@ -236,7 +236,7 @@ impl<'d> ThroughPool<'d, '_> {
         let db = self.db;
         // A task that is always served at once must let others run, too.
         let Poll::Ready(budget) = coop::poll_proceed(cx) else { return Err(Reached::Queue) };
-        if db.scope().timeout.is_some_and(|timeout| timeout.is_zero()) {
+        if db.own_timeout().is_some_and(|timeout| timeout.is_zero()) {
             return Err(Reached::Queue);
         }
         let source = &db.shared().source;
@@ -244,7 +244,7 @@ impl<'d> ThroughPool<'d, '_> {
         // lock for it.
         let text = if source.splits() { Some(self.known()?) } else { None };
         let access = text.as_ref().map(|text| text.access());
-        let access = db.scope().access.or(access).unwrap_or_default();
+        let access = db.own_access().or(access).unwrap_or_default();
         let pool = source.route(Intent { access });
         if pool.is_crowded() {
             return Err(Reached::Queue);
@@ -281,7 +281,7 @@ impl<'d> ThroughPool<'d, '_> {
 
     fn access(&self) -> Access {
         let access = self.text.as_ref().map(|text| text.access());
-        self.db.scope().access.or(access).unwrap_or_default()
+        self.db.own_access().or(access).unwrap_or_default()
     }
 
     /// It has the connection that it waited for.
@@ -310,7 +310,7 @@ impl<'d> ThroughPool<'d, '_> {
         if let Poll::Ready(step) = lease.poll_step(cx) {
             return Poll::Ready(Reached::Answer(step));
         }
-        if self.db.scope().timeout.is_none() {
+        if self.db.own_timeout().is_none() {
             return Poll::Pending;
         }
         self.poll_deadline(cx)
@@ -326,7 +326,7 @@ impl<'d> ThroughPool<'d, '_> {
     }
 
     fn ends_at(&self) -> Option<Instant> {
-        let timeout = self.db.scope().timeout?;
+        let timeout = self.db.own_timeout()?;
         self.deadline.or_else(|| self.lease.as_ref()?.acquired_at().checked_add(timeout))
     }
 
@@ -502,14 +502,14 @@ impl Db {
     /// Tells whoever wants to know, after the call was counted with its connection.
     #[inline]
     pub(crate) fn tell_first(&self, sql: &str, waited: Duration, elapsed: Duration, rows: u64) {
-        if self.scope().label.is_some() || self.book().is_watched() {
+        if self.own_label().is_some() || self.book().is_watched() {
             self.tell_of_first(sql, waited, elapsed, rows);
         }
     }
 
     #[inline(never)]
     fn tell_of_first(&self, sql: &str, waited: Duration, elapsed: Duration, rows: u64) {
-        let label = self.scope().label.as_deref();
+        let label = self.own_label();
         let call = Call {
             label: label.map(|label| &*label.name),
             sql,

@@ -542,7 +542,7 @@ impl Passage<'_> {
     }
 
     fn record(&self, sql: &str, rows: u64, error: Option<&Error>) {
-        let label = self.db.scope().label.as_deref();
+        let label = self.db.own_label();
         let elapsed = self.started.elapsed();
         let call = observe::Call {
             label: label.map(|label| &*label.name),
@@ -620,7 +620,7 @@ impl Db {
         params: &impl Params,
         want: Want,
     ) -> Option<Passage<'a>> {
-        if params.has_lists() || self.scope().access == Some(Access::ReadWrite) {
+        if params.has_lists() || self.own_access() == Some(Access::ReadWrite) {
             return None;
         }
         let known = |sql| match text {
@@ -676,7 +676,7 @@ impl Db {
             return Err(error);
         };
         match answer {
-            Err(error) if error.kind() == ErrorKind::ReadOnly && self.scope().access.is_none() => {
+            Err(error) if error.kind() == ErrorKind::ReadOnly && self.own_access().is_none() => {
                 call.text.is_a_write();
                 passage.lane.lock().counted.elsewhere += 1;
                 Ok(None)

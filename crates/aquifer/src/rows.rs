@@ -121,7 +121,7 @@ impl Watch {
             book: Arc::clone(db.book()),
             label: db.label_entry(),
             text,
-            waited: db.scope().since.map_or(Duration::ZERO, |since| since.elapsed()),
+            waited: db.begun().map_or(Duration::ZERO, |since| since.elapsed()),
             started: None,
             first_row: None,
             rows: 0,

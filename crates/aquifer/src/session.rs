@@ -271,12 +271,12 @@ impl Session {
     /// True if a call that began now would have a [`deadline`](Self::deadline).
     #[inline]
     pub(crate) fn has_deadline(&self) -> bool {
-        self.db.scope().timeout.is_some() || self.transaction.is_some()
+        self.db.own_timeout().is_some() || self.transaction.is_some()
     }
 
     /// As [`deadline`](Self::deadline), for a call that began then.
     pub(crate) fn deadline_of(&self, started: Instant) -> Option<Instant> {
-        let call = self.db.scope().timeout.and_then(|timeout| started.checked_add(timeout));
+        let call = self.db.own_timeout().and_then(|timeout| started.checked_add(timeout));
         self.sooner(call)
     }
 

@@ -160,7 +160,7 @@ impl Passage<'_, '_> {
             self.mux.measured(&call.text, elapsed);
         }
         let book = self.db.book();
-        let label = self.db.scope().label.as_deref();
+        let label = self.db.own_label();
         if label.is_none() && !book.is_watched() {
             return self.mux.keep_counted(call, |tally| book.count(tally, elapsed, rows));
         }
@@ -179,7 +179,7 @@ impl Passage<'_, '_> {
         rows: u64,
         error: Option<&'a Error>,
     ) -> observe::Call<'a> {
-        let label = self.db.scope().label.as_deref();
+        let label = self.db.own_label();
         observe::Call {
             label: label.map(|label| &*label.name),
             sql: self.sql,
@@ -208,7 +208,7 @@ impl Passage<'_, '_> {
             false => call.map_or(Duration::ZERO, |call| call.waited),
         };
         let elapsed = total.saturating_sub(waited);
-        let label = self.db.scope().label.as_deref();
+        let label = self.db.own_label();
         self.db.book().record(label, &self.told(call, waited, elapsed, rows, Some(error)));
     }
 
@@ -430,9 +430,8 @@ impl Passage<'_, '_> {
     /// A call of its text, and the runtime, if the handle's calls share there.
     #[inline(always)]
     fn find_call(&mut self, text: Option<&Arc<Text>>) -> Option<(Box<Call>, runtime::Id)> {
-        let scope = self.db.scope();
-        if scope.access == Some(Access::ReadWrite)
-            || scope.timeout.is_some_and(|timeout| timeout.is_zero())
+        if self.db.own_access() == Some(Access::ReadWrite)
+            || self.db.own_timeout().is_some_and(|timeout| timeout.is_zero())
         {
             return None;
         }
@@ -472,7 +471,7 @@ impl Passage<'_, '_> {
         let mux = self.mux;
         self.reads = match shares(self.db, &call.text, self.started) {
             Verdict::Reads => true,
-            Verdict::Writes if mux.takes_writes() && self.db.scope().access.is_none() => false,
+            Verdict::Writes if mux.takes_writes() && self.db.own_access().is_none() => false,
             Verdict::Writes | Verdict::Alone => return false,
         };
         if call.text.check(params.count()).is_err() || mux.goes_alone(&call.text) {
@@ -491,7 +490,7 @@ impl Passage<'_, '_> {
         here: runtime::Id,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Event>> {
-        let timeout = self.db.scope().timeout;
+        let timeout = self.db.own_timeout();
         let until = timeout.and_then(|timeout| self.started.checked_add(timeout));
         match self.mux.enter(call, cx.waker().clone(), here, self.started, until) {
             Ok((at, enter)) => {
