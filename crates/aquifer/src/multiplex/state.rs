@@ -462,10 +462,14 @@ impl<R: Rig> State<R> {
         let mut least = None;
         for (index, line) in self.lines.iter().enumerate() {
             match line.phase {
-                Phase::Here(_) if !self.bounds.even && line.has_room() => {
+                Phase::Here(_) if !self.bounds.even && line.takes(self.queue.len()) => {
                     return Some(Choice::Take(index));
                 }
-                Phase::Here(_) if line.has_room() && line.order.len() < self.quota(index) => {
+                Phase::Here(_)
+                    if self.bounds.even
+                        && line.has_room()
+                        && line.order.len() < self.quota(index) =>
+                {
                     let under_way = line.order.len();
                     if least.is_none_or(|(_, others)| under_way < others) {
                         least = Some((index, under_way));
@@ -540,10 +544,14 @@ impl<R: Rig> State<R> {
     }
 
     fn fill(&mut self, index: usize, rig: &mut R, new: bool) {
-        let quota = self.quota(index);
+        let (quota, queued, even) = (self.quota(index), self.queue.len(), self.bounds.even);
         let line = &mut self.lines[index];
         let before = line.order.len();
-        let room = if line.has_room() { quota.saturating_sub(before) } else { 0 };
+        let takes = match even {
+            true => line.has_room(),
+            false => line.takes(queued),
+        };
+        let room = if takes { quota.saturating_sub(before) } else { 0 };
         let mut boarded = 0;
         while boarded < room
             && let Some(at) = self.queue.pop_front()
@@ -573,7 +581,9 @@ impl<R: Rig> State<R> {
             if before == 0 {
                 line.head_since = self.tick;
             }
-            line.went_well(boarded);
+            if !self.queue.is_empty() {
+                line.went_well(boarded);
+            }
         }
     }
 
@@ -743,7 +753,11 @@ impl<R: Rig> State<R> {
             line.vacate();
             return Settled::Back { waker: self.hand_on(index), gone: Some(rig) };
         }
-        let (signalled, room) = (line.signalled, line.has_room());
+        let signalled = line.signalled;
+        let room = match self.bounds.even {
+            true => line.has_room(),
+            false => line.takes(self.queue.len()),
+        };
         line.phase = Phase::Here(rig);
         let takes = || room && self.lines[index].order.len() < self.quota(index);
         let more = signalled || (!self.led && !self.queue.is_empty() && takes());

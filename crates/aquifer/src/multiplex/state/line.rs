@@ -6,7 +6,10 @@ use super::NOBODY;
 /// Statements under way on one connection: at first, at least, and at most.
 const DEPTH: usize = 64;
 const DEPTH_MIN: usize = 4;
-const DEPTH_MAX: usize = 128;
+const DEPTH_MAX: usize = 256;
+
+/// So many times its depth, and it grows by one.
+const SMOOTH: usize = 4;
 
 #[derive(Debug)]
 pub(super) struct Line<R> {
@@ -113,10 +116,17 @@ impl<R> Line<R> {
         !self.is_barred() && self.order.len() < self.depth
     }
 
-    /// So many more were added.
+    /// Whether some of so many that wait are to be sent now: where there is not room for all, half of the depth at once. The
+    /// server answers what has come together in few pieces; sending one for each as it comes makes all of them small.
+    pub(super) fn takes(&self, queued: usize) -> bool {
+        let under_way = self.order.len();
+        !self.is_barred() && (under_way + queued <= self.depth || under_way <= self.depth / 2)
+    }
+
+    /// So many more were added, and there was no room for others.
     pub(super) fn went_well(&mut self, added: usize) {
         self.smooth += added;
-        if self.smooth > 64 * self.depth {
+        if self.smooth > SMOOTH * self.depth {
             self.smooth = 0;
             self.depth = (self.depth + 1).min(DEPTH_MAX);
         }

@@ -533,6 +533,61 @@ fn who_comes_while_the_first_connection_is_driven_goes_with_it_as_far_as_it_has_
 }
 
 #[test]
+fn where_there_is_not_room_for_all_half_of_the_depth_is_sent_at_once() {
+    let mut world = World::new();
+    world.depth = 8;
+    (0..8).for_each(|_| world.enter());
+    world.poll_all();
+    world.open();
+    world.go_on(0, 0, 0);
+    (0..12).for_each(|_| world.enter());
+    world.poll_all();
+    assert_eq!(world.opening, [1], "the second connection is still to come");
+    let answer = |world: &mut World, answers: usize| {
+        world.signal(0);
+        world.poll_all();
+        assert_eq!(world.drivers.len(), 1, "{:?}", world.state);
+        world.go_on(0, answers, 0);
+        let sent = world.drivers.pop().map(|driver| driver.held.rig.fresh.len());
+        (sent, world.state.lines[0].order.len(), world.state.queue.len())
+    };
+    // Three places are free, and nothing goes: another answer, and four go together.
+    assert_eq!(answer(&mut world, 3), (None, 5, 12));
+    assert_eq!(answer(&mut world, 1), (Some(4), 8, 8));
+    // What there is room for does not wait.
+    let mut world = World::new();
+    world.depth = 8;
+    (0..6).for_each(|_| world.enter());
+    world.poll_all();
+    world.open();
+    world.go_on(0, 0, 0);
+    (0..2).for_each(|_| world.enter());
+    world.poll_all();
+    assert_eq!((world.state.lines[0].order.len(), world.state.queue.len()), (8, 0));
+    world.calm_down();
+    assert_eq!(world.told, 8);
+}
+
+#[test]
+fn a_connection_takes_more_and_more_while_others_wait_and_nothing_holds_it_up() {
+    let mut world = World::new();
+    (0..400).for_each(|_| world.enter());
+    world.poll_all();
+    world.open();
+    let before = world.state.lines[0].depth;
+    world.calm_down();
+    assert_eq!(world.told, 400);
+    let after = world.state.lines[0].depth;
+    assert!(after > before, "{before}, {after}");
+    // Those that all have room say nothing of how many it takes.
+    for _ in 0..400 {
+        world.enter();
+        world.calm_down();
+    }
+    assert_eq!(world.state.lines[0].depth, after);
+}
+
+#[test]
 fn where_each_is_confirmed_by_itself_all_connections_have_as_much_under_way() {
     let mut world = World::with(true);
     (0..100).for_each(|_| world.enter());
