@@ -72,7 +72,9 @@ impl Tally {
     pub(crate) fn count(&mut self, elapsed: Duration, rows: u64, slow: bool) {
         let Some(sheet) = &mut self.sheet else { return };
         sheet.add(ROWS, rows);
-        sheet.add(SLOW, u64::from(slow));
+        if slow {
+            sheet.add(SLOW, 1);
+        }
         sheet.record(elapsed);
     }
 }

@@ -1,5 +1,6 @@
 //! [`Target`]: where a call runs, a `Db` or a connection in hand; and every call, written once.
 
+use std::future::poll_fn;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -185,45 +186,56 @@ impl<'e> Target<'e> {
         self.first::<T, P, Optional>(sql, params, Optional)
     }
 
+    // A block, not an async function: that would keep all arguments twice. Each task that waits has this future.
     #[inline]
-    async fn first<T, P, S>(mut self, sql: &str, mut params: P, shape: S) -> Result<S::Output>
+    fn first<T, P, S>(
+        mut self,
+        sql: &str,
+        mut params: P,
+        shape: S,
+    ) -> impl Future<Output = Result<S::Output>>
     where
         T: for<'r> FromRow<'r>,
         P: Params,
         S: Shape<T>,
     {
-        if params.has_lists() {
-            let (text, buf) = self.expanded(sql, &params)?;
-            return Box::pin(self.first_of_text(text, buf, shape)).await;
-        }
-        // Until the call is over.
-        let alone = self.alone(false);
-        if let Place::Db(db) = self.0 {
-            if let Some(passage) = db.passage(sql, &params, Want::First)
-                && let Some(first) = db.first_in_lane(passage).await?
-            {
-                return shape.shape(first).ok_or_else(|| db.named(no_rows()));
+        async move {
+            if params.has_lists() {
+                let (text, buf) = self.expanded(sql, &params)?;
+                return Box::pin(self.first_of_text(text, buf, shape)).await;
             }
-            // Where it stands, because it is large.
-            let mut sharing = if alone.is_none() { db.sharing(sql) } else { None };
-            if let Some(passage) = &mut sharing {
-                match passage.run(None, &mut params, Want::First).await {
-                    Way::Over => return passage.first(shape),
-                    Way::Elsewhere => self = self.since(passage.elsewhere()),
-                    Way::Failed => return Err(passage.error()),
-                    Way::Alone => {}
+            // Until the call is over.
+            let alone = self.alone(false);
+            if let Place::Db(db) = self.0 {
+                if let Some(passage) = db.passage(sql, &params, Want::First)
+                    && let Some(first) = db.first_in_lane(passage).await?
+                {
+                    return shape.shape(first).ok_or_else(|| db.named(no_rows()));
+                }
+                // Where it stands, because it is large.
+                let mut sharing = if alone.is_none() { db.sharing(sql) } else { None };
+                if let Some(passage) = &mut sharing {
+                    let run = poll_fn(|cx| passage.poll_run(None, &mut params, Want::First, cx));
+                    match run.await {
+                        Way::Over => return passage.first(shape),
+                        Way::Elsewhere => self = self.since(passage.elsewhere()),
+                        Way::Failed(error) => return Err(error),
+                        Way::Alone => {}
+                    }
                 }
             }
-        }
-        match self.0 {
-            Place::Db(db) => first::through_pool::<T, P, S>(db, sql, params, shape).await,
-            Place::Session(session) => first::in_hand::<T, P, S>(session, sql, params, shape).await,
-            place => {
-                Box::pin(async {
-                    let held = &mut None;
-                    Self(place).open(sql, params, Want::First, held).await?.shaped(shape).await
-                })
-                .await
+            match self.0 {
+                Place::Db(db) => first::through_pool::<T, P, S>(db, sql, params, shape).await,
+                Place::Session(session) => {
+                    first::in_hand::<T, P, S>(session, sql, params, shape).await
+                }
+                place => {
+                    Box::pin(async {
+                        let held = &mut None;
+                        Self(place).open(sql, params, Want::First, held).await?.shaped(shape).await
+                    })
+                    .await
+                }
             }
         }
     }
@@ -330,10 +342,11 @@ impl<'e> Target<'e> {
             && let Some(db) = self.sharer()
             && let Some(mut passage) = db.sharing(text.source())
         {
-            match passage.run(Some(&text), &mut params, Want::First).await {
+            let run = poll_fn(|cx| passage.poll_run(Some(&text), &mut params, Want::First, cx));
+            match run.await {
                 Way::Over => return passage.first(shape),
                 Way::Elsewhere => elsewhere = Some(passage.elsewhere()),
-                Way::Failed => return Err(passage.error()),
+                Way::Failed(error) => return Err(error),
                 Way::Alone => {}
             }
         }

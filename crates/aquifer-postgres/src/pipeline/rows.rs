@@ -169,7 +169,7 @@ fn take_cells(
 ) -> bool {
     let mut sound = true;
     slots.push_row(width, || {
-        let Some(word) = row.get(cell..).and_then(<[u8]>::first_chunk::<4>) else {
+        let Some(Ok(word)) = row.get(cell..cell + 4).map(<&[u8; 4]>::try_from) else {
             sound = false;
             return (0, 0);
         };

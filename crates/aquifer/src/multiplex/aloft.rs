@@ -42,23 +42,37 @@ pub(super) struct Aloft {
 
 #[derive(Default)]
 struct Flight {
-    at: u32,
     call: Option<Box<Call>>,
+    at: u32,
+    stage: Stage,
     /// Nobody reads the rows.
     forgotten: bool,
-    /// The server has run it, or not; it waits for those ahead of it.
-    over: bool,
-    /// It is no more than a place in the order: its caller was told already.
-    empty: bool,
-    full: bool,
     /// Its result may grow: its caller does not come, and others wait.
     unbounded: bool,
 }
 
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+enum Stage {
+    /// To be sent, or under way.
+    #[default]
+    Open,
+    /// Its rows have no room.
+    Full,
+    /// The server has run it, or not; it waits for those ahead of it.
+    Over,
+    /// It is no more than a place in the order: its caller was told already.
+    Empty,
+}
+
 impl Flight {
     #[inline]
+    fn is_over(&self) -> bool {
+        matches!(self.stage, Stage::Over | Stage::Empty)
+    }
+
+    #[inline]
     fn end(&mut self, ending: Ending) {
-        self.over = true;
+        self.stage = Stage::Over;
         if let Some(call) = &mut self.call {
             call.ending = ending;
         }
@@ -108,15 +122,16 @@ impl Aloft {
         while let Some(flight) = flights.get_mut(*sent) {
             let ticket = Ticket(base.wrapping_add(*sent as u32));
             let Some(call) = &flight.call else { break };
-            if segment > 0 && (call.tries.alone || segment == length) {
+            let alone = call.tries.alone;
+            if segment > 0 && (alone || segment == length) {
                 multiplex.end_segment();
                 (segment, segments) = (0, segments + 1);
             }
             match multiplex.push(ticket, call.text.shared_sql(), &call.params, call.want) {
-                Ok(()) => segment = if call.tries.alone { length } else { segment + 1 },
+                Ok(()) => segment = if alone { length } else { segment + 1 },
                 Err(error) if error.is_connection_lost() => {
                     // That nothing was sent is said of this one.
-                    let others = flights.iter().take(*sent).any(|flight| !flight.over);
+                    let others = flights.iter().take(*sent).any(|flight| !flight.is_over());
                     return Err(match others {
                         true => error.with_nothing_sent(false).with_retry(Retry::Unknown),
                         false => error,
@@ -124,7 +139,7 @@ impl Aloft {
                 }
                 Err(error) => {
                     flight.end(Ending::Failed(error));
-                    flight.empty = true;
+                    flight.stage = Stage::Empty;
                     early.extend(flight.leave());
                 }
             }
@@ -162,7 +177,7 @@ impl Aloft {
         for (place, flight) in self.flights.iter_mut().enumerate() {
             if place >= self.sent {
                 flight.end(Ending::Unsent);
-            } else if !flight.over {
+            } else if !flight.is_over() {
                 flight.end(Ending::Lost(copy(error)));
             }
         }
@@ -173,7 +188,7 @@ impl Aloft {
     /// stays.
     pub(super) fn move_behind(&mut self) {
         let sent = self.flights.iter_mut().take(self.sent);
-        for flight in sent.filter(|flight| !flight.over).skip(1) {
+        for flight in sent.filter(|flight| !flight.is_over()).skip(1) {
             if flight.forgotten || flight.call.as_ref().is_none_or(|call| call.writes) {
                 continue;
             }
@@ -187,13 +202,16 @@ impl Aloft {
     /// Takes all of the result that is under way, whether its caller comes or not: it collects all in the end.
     pub(super) fn lift_credit(&mut self) {
         if let Some(head) = self.flights.first_mut() {
-            (head.unbounded, head.full) = (true, false);
+            head.unbounded = true;
+            if head.stage == Stage::Full {
+                head.stage = Stage::Open;
+            }
         }
     }
 
     /// The statement that has been under way longest, and its place.
     pub(super) fn head(&self) -> Option<(u32, Option<&Call>)> {
-        let head = self.flights.iter().find(|flight| !flight.over)?;
+        let head = self.flights.iter().find(|flight| !flight.is_over())?;
         Some((head.at, head.call.as_deref()))
     }
 
@@ -224,8 +242,8 @@ impl Aloft {
             return Some(landed);
         }
         loop {
-            let head = self.flights.first_mut().filter(|head| head.over)?;
-            let (at, call, empty) = (head.at, head.call.take(), head.empty);
+            let head = self.flights.first_mut().filter(|head| head.is_over())?;
+            let (at, call, empty) = (head.at, head.call.take(), head.stage == Stage::Empty);
             self.flights.pass();
             (self.base, self.sent) = (self.base.wrapping_add(1), self.sent.saturating_sub(1));
             if !empty {
@@ -237,8 +255,8 @@ impl Aloft {
     /// Rows for which there is no room, and whose they are.
     pub(super) fn overflow(&mut self) -> Option<(u32, &mut RowBatch)> {
         let flight = self.flights.first_mut()?;
-        match (&mut flight.call, flight.full) {
-            (Some(call), true) => Some((flight.at, &mut call.rows)),
+        match (&mut flight.call, flight.stage) {
+            (Some(call), Stage::Full) => Some((flight.at, &mut call.rows)),
             _ => None,
         }
     }
@@ -251,8 +269,8 @@ impl Aloft {
     #[inline]
     fn land(&mut self, ticket: Ticket, tell: impl FnOnce(&mut Call)) {
         let now = *self.now.get_or_insert_with(Instant::now);
-        let Some(flight) = self.flight(ticket).filter(|flight| !flight.over) else { return };
-        flight.over = true;
+        let Some(flight) = self.flight(ticket).filter(|flight| !flight.is_over()) else { return };
+        flight.stage = Stage::Over;
         if let Some(call) = &mut flight.call {
             call.ended = Some(now);
             tell(call);
@@ -277,19 +295,17 @@ impl Aloft {
 impl Answers for Aloft {
     fn room(&mut self, ticket: Ticket) -> Room<'_> {
         let Some(flight) = self.flight(ticket) else { return Room::Skip };
-        flight.full = false;
-        if flight.forgotten {
-            return Room::Skip;
+        if flight.stage == Stage::Full {
+            flight.stage = Stage::Open;
         }
         let unbounded = flight.unbounded;
-        match &mut flight.call {
-            Some(call) if unbounded || call.rows.byte_len() < CREDIT => Room::Into(&mut call.rows),
-            Some(_) => {
-                flight.full = true;
-                Room::Full
-            }
-            None => Room::Skip,
+        let (Some(call), false) = (&mut flight.call, flight.forgotten) else { return Room::Skip };
+        let rows = &mut call.rows;
+        if unbounded || rows.byte_len() < CREDIT {
+            return Room::Into(rows);
         }
+        flight.stage = Stage::Full;
+        Room::Full
     }
 
     fn answered(&mut self, ticket: Ticket, answer: Result<Outcome>) {

@@ -104,12 +104,11 @@ impl Call {
         !self.made && self.text.source() == sql
     }
 
-    /// Makes it ready for another statement, after it has [rested](Self::rest).
+    /// Makes it ready for another statement, after it has [rested](Self::rest). When it is queued is told then.
     #[inline]
     pub(super) fn renew(&mut self, want: Want, writes: bool) {
         (self.want, self.writes, self.waited) = (want, writes, Duration::ZERO);
         self.tries = Tries::default();
-        (self.since, self.since_tick) = (None, 0);
         (self.ended, self.outcome) = (None, None);
     }
 
@@ -156,6 +155,7 @@ mod tests {
         // Nothing that takes memory is kept until then.
         assert!(call.part.is_none() && matches!(call.ending, Ending::Open));
         call.renew(Want::All, false);
+        (call.since, call.since_tick) = (None, 0);
         assert_eq!(format!("{call:?}"), fresh);
     }
 }

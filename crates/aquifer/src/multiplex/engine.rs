@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use aquifer_driver::Error;
 use aquifer_pool::{AcquireError, AcquireRequest, CloseReason, Pool};
+use crossbeam_utils::atomic::AtomicCell;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::runtime::{self, Handle};
 use tokio::sync::Notify;
@@ -41,6 +42,8 @@ const LONELY: u32 = 16;
 /// What many callers share. One for each `Db`.
 pub(crate) struct Mux {
     inner: Mutex<Inner>,
+    /// The call that was given back last, for whoever comes next: most find it without a lock.
+    last: AtomicCell<Option<Box<Call>>>,
     pool: Pool<Manager>,
     pub(super) mode: Multiplexing,
     options: Timing,
@@ -64,12 +67,33 @@ impl<'m> Caller<'m> {
         mux.callers.fetch_add(1, Ordering::Relaxed);
         Self(mux)
     }
+
+    /// With whom it shares.
+    #[inline(always)]
+    pub(super) fn mux(&self) -> &'m Mux {
+        self.0
+    }
 }
 
 impl Drop for Caller<'_> {
     fn drop(&mut self) {
         self.0.callers.fetch_sub(1, Ordering::Relaxed);
     }
+}
+
+/// Why a call is not queued.
+#[derive(Debug)]
+pub(super) enum Rejected {
+    /// Calls of its runtime do not share.
+    Alone(Box<Call>),
+    /// There is no room for it.
+    Elsewhere(Box<Call>),
+}
+
+/// The runtime that a call is made in.
+#[inline(always)]
+pub(super) fn here() -> Option<runtime::Id> {
+    Handle::try_current().ok().map(|here| here.id())
 }
 
 /// The times that bound what is done.
@@ -102,10 +126,13 @@ impl Inner {
     /// Whether calls of this runtime share: the connections are its, or there are none.
     #[inline]
     fn is_free_for(&mut self, here: runtime::Id) -> bool {
-        match self.runtime {
-            Some(runtime) if runtime != here => self.is_deserted(),
-            _ => true,
-        }
+        (self.runtime == Some(here) && !self.unable) || self.becomes_free_for(here)
+    }
+
+    #[cold]
+    fn becomes_free_for(&mut self, here: runtime::Id) -> bool {
+        let mine = self.runtime.is_none_or(|runtime| runtime == here);
+        !self.unable && self.timeless != Some(here) && (mine || self.is_deserted())
     }
 
     /// There is work.
@@ -205,6 +232,7 @@ impl Mux {
                 segments: 0,
                 tally,
             }),
+            last: AtomicCell::new(None),
             pool,
             mode,
             options,
@@ -224,8 +252,8 @@ impl Mux {
 
     /// There has been nobody to share with for a while, and is nobody now: the call takes the short way, over a
     /// connection of its own that is idle in the pool `own`. If there is none, one may be opened meanwhile.
-    #[inline]
-    pub(super) fn alone(&self, own: &Pool<Manager>) -> Option<Caller<'_>> {
+    #[inline(always)]
+    pub(super) fn alone<'p>(&self, own: impl FnOnce() -> &'p Pool<Manager>) -> Option<Caller<'_>> {
         let lonely = self.lonely.load(Ordering::Relaxed);
         if self.callers.load(Ordering::Relaxed) > 0 {
             if lonely != 0 {
@@ -233,6 +261,13 @@ impl Mux {
             }
             return None;
         }
+        self.alone_again(own(), lonely)
+    }
+
+    /// After so many that were.
+    // Few are: the others' calls are to stay small.
+    #[inline(never)]
+    fn alone_again(&self, own: &Pool<Manager>, lonely: u32) -> Option<Caller<'_>> {
         if lonely <= LONELY {
             self.lonely.store(lonely + 1, Ordering::Relaxed);
         }
@@ -246,21 +281,22 @@ impl Mux {
         free.then(|| Caller::new(self))
     }
 
-    /// A call to be used again, and the runtime that it is made in, if calls of that share: else `Err`.
+    /// A call to be used again.
     #[inline(always)]
-    pub(super) fn spare(&self) -> Result<(Option<Box<Call>>, runtime::Id), ()> {
-        let Ok(here) = Handle::try_current() else { return Err(()) };
-        let here = here.id();
-        let mut inner = self.lock();
-        match inner.unable || inner.timeless == Some(here) || !inner.is_free_for(here) {
-            true => Err(()),
-            false => Ok((inner.state.spare(), here)),
-        }
+    pub(super) fn spare(&self) -> Option<Box<Call>> {
+        self.last.take().or_else(|| self.another_spare())
+    }
+
+    #[cold]
+    fn another_spare(&self) -> Option<Box<Call>> {
+        self.lock().state.spare()
     }
 
     pub(super) fn keep(&self, mut call: Box<Call>) {
         call.rest();
-        self.lock().state.keep(call);
+        if let Some(other) = self.last.swap(Some(call)) {
+            self.lock().state.keep(other);
+        }
     }
 
     /// Counts a call that went well.
@@ -272,9 +308,12 @@ impl Mux {
     #[inline]
     pub(super) fn keep_counted(&self, mut call: Box<Call>, count: impl FnOnce(&mut Tally)) {
         call.rest();
+        let other = self.last.swap(Some(call));
         let mut inner = self.lock();
         count(&mut inner.tally);
-        inner.state.keep(call);
+        if let Some(other) = other {
+            inner.state.keep(other);
+        }
     }
 
     #[inline(always)]
@@ -285,14 +324,13 @@ impl Mux {
         here: runtime::Id,
         now: Instant,
         until: Option<Instant>,
-    ) -> Result<(u32, Enter), Refused> {
+    ) -> Result<(u32, Enter), Rejected> {
         let mut inner = self.lock();
         if !inner.is_free_for(here) {
-            // Another one's call has come since.
-            inner.state.counted.elsewhere += 1;
-            return Err(Refused(call));
+            return Err(Rejected::Alone(call));
         }
-        let entered = inner.state.enter(call, waker, now, until)?;
+        let entered = inner.state.enter(call, waker, now, until);
+        let entered = entered.map_err(|Refused(call)| Rejected::Elsewhere(call))?;
         if inner.runtime != Some(here) {
             inner.hand_over(here);
         }

@@ -55,6 +55,22 @@ impl<T: Default> Fifo<T> {
         }
     }
 
+    // These three are the slice's, at fewer steps: no slice is made first.
+    #[inline(always)]
+    pub(super) fn first(&self) -> Option<&T> {
+        self.items.get(self.gap)
+    }
+
+    #[inline(always)]
+    pub(super) fn first_mut(&mut self) -> Option<&mut T> {
+        self.items.get_mut(self.gap)
+    }
+
+    #[inline(always)]
+    pub(super) fn get_mut(&mut self, index: usize) -> Option<&mut T> {
+        self.items.get_mut(self.gap.checked_add(index)?)
+    }
+
     pub(super) fn push_front(&mut self, item: T) {
         match self.gap.checked_sub(1) {
             Some(gap) => (self.items[gap], self.gap) = (item, gap),
@@ -163,6 +179,11 @@ mod tests {
                     Step::Shrink => fifo.shrink_to(4),
                 }
                 prop_assert_eq!(&*fifo, &*known.make_contiguous());
+                prop_assert_eq!((fifo.first(), fifo.len()), (known.front(), known.len()));
+                prop_assert_eq!(fifo.first_mut(), known.front_mut());
+                for index in [known.len().saturating_sub(1), known.len(), usize::MAX] {
+                    prop_assert_eq!(fifo.get_mut(index), known.get_mut(index));
+                }
             }
         }
     }

@@ -13,22 +13,20 @@ use tokio::task::coop;
 use tokio::time::Instant;
 
 use super::call::{Call, Ending};
-use super::engine::{Caller, Mux};
-use super::state::{Enter, Refused, Turn, orphaned, queued_too_long};
+use super::engine::{Caller, Mux, Rejected, here};
+use super::state::{Enter, Turn, orphaned, queued_too_long};
 use super::{Verdict, shares};
 use crate::db::Db;
 use crate::deadline::During;
 use crate::first::Shape;
 use crate::link::no_rows;
 use crate::observe::{self, went_away};
-use crate::rows::closed;
 use crate::text::Text;
 
 /// A call that shares. Nothing is sent before it is polled; it may be dropped at any time.
 pub(crate) struct Passage<'d, 's> {
     db: &'d Db,
-    mux: &'d Mux,
-    _here: Caller<'d>,
+    here: Caller<'d>,
     /// As the user wrote it.
     sql: &'s str,
     /// Once it is over, or refused.
@@ -39,8 +37,6 @@ pub(crate) struct Passage<'d, 's> {
     reads: bool,
     /// Rows that were taken while it was under way.
     rows: u64,
-    /// What it failed with.
-    error: Option<Error>,
     /// The first rows of a result that is larger than what is kept.
     early: Option<Box<RowBatch>>,
 }
@@ -53,7 +49,7 @@ pub(crate) struct Elsewhere {
 }
 
 /// How a call ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) enum Way {
     /// It has not begun: it does not share.
     Alone,
@@ -62,7 +58,7 @@ pub(crate) enum Way {
     /// It has to run on a connection of its own.
     Elsewhere,
     /// With an error.
-    Failed,
+    Failed(Error),
 }
 
 /// What came of a call that may share.
@@ -94,11 +90,16 @@ enum Event {
     Elsewhere,
 }
 
-impl Passage<'_, '_> {
+impl<'d> Passage<'d, '_> {
+    #[inline(always)]
+    fn mux(&self) -> &'d Mux {
+        self.here.mux()
+    }
+
     #[inline(never)]
     fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
         let Some(at) = self.at else { return Poll::Pending };
-        Poll::Ready(match self.mux.turn(at, cx.waker()) {
+        Poll::Ready(match self.mux().turn(at, cx.waker()) {
             Turn::Wait | Turn::Introduce | Turn::Drive(_) | Turn::Open(_) => return Poll::Pending,
             Turn::Rows(rows) => Event::Rows(rows),
             Turn::Restart => Event::Restart,
@@ -130,7 +131,7 @@ impl Passage<'_, '_> {
                     if let Some(call) = &self.call {
                         call.text.is_a_write();
                     }
-                    self.mux.goes_elsewhere();
+                    self.mux().goes_elsewhere();
                     return Way::Elsewhere;
                 }
                 Some(Ending::Failed(error)) => self.db.texts().explain(error),
@@ -138,8 +139,7 @@ impl Passage<'_, '_> {
             },
             _ => return Way::Elsewhere,
         };
-        self.error = Some(self.fail(error, self.rows));
-        Way::Failed
+        Way::Failed(self.fail(error, self.rows))
     }
 
     /// When its answer was read: when its task is polled is another matter.
@@ -157,17 +157,17 @@ impl Passage<'_, '_> {
         let waited = call.waited;
         let elapsed = if waited.is_zero() { total } else { total.saturating_sub(waited) };
         if call.tries.solo {
-            self.mux.measured(&call.text, elapsed);
+            self.mux().measured(&call.text, elapsed);
         }
         let book = self.db.book();
         let label = self.db.own_label();
         if label.is_none() && !book.is_watched() {
-            return self.mux.keep_counted(call, |tally| book.count(tally, elapsed, rows));
+            return self.mux().keep_counted(call, |tally| book.count(tally, elapsed, rows));
         }
         // Whoever hears of it finds it counted.
-        self.mux.count(|tally| book.count(tally, elapsed, rows));
+        self.mux().count(|tally| book.count(tally, elapsed, rows));
         book.record_counted(label, &self.told(Some(&call), waited, elapsed, rows, None));
-        self.mux.keep(call);
+        self.mux().keep(call);
     }
 
     /// The call, for those who watch.
@@ -201,7 +201,7 @@ impl Passage<'_, '_> {
 
     #[cold]
     fn give_up(&mut self, error: &Error, rows: u64) {
-        let queued = self.at.take().is_some_and(|at| self.mux.leave(at));
+        let queued = self.at.take().is_some_and(|at| self.mux().leave(at));
         let (total, call) = (self.total(), self.call.as_deref());
         let waited = match queued {
             true => total,
@@ -226,7 +226,7 @@ impl Passage<'_, '_> {
         }
     }
 
-    #[inline]
+    /// What has happened to it, for those that want all rows.
     fn poll(
         &mut self,
         text: Option<&Arc<Text>>,
@@ -234,32 +234,60 @@ impl Passage<'_, '_> {
         want: Want,
         cx: &mut Context<'_>,
     ) -> Poll<Event> {
-        let Some(at) = self.at else { return self.poll_begin(text, params, want, cx) };
-        match self.mux.back(at) {
-            // As nearly always when it is polled again.
-            Some(call) => {
-                (self.at, self.call) = (None, Some(call));
-                Poll::Ready(Event::Over)
-            }
-            None => self.poll_turn(cx),
+        match { self.at } {
+            None => self.poll_begin(text, params, want, cx),
+            Some(at) if self.is_back(at) => Poll::Ready(Event::Over),
+            Some(_) => self.poll_turn(cx),
         }
+    }
+
+    /// Takes the call back if it is over, as nearly always when it is polled again.
+    #[inline(always)]
+    fn is_back(&mut self, at: u32) -> bool {
+        let Some(call) = self.mux().back(at) else { return false };
+        (self.at, self.call) = (None, Some(call));
+        true
     }
 
     /// Runs the call, if it shares: for its [first row](Self::first). The text is given where it is worked out. What is
     /// wrong with it or with its arguments is said on the ordinary way.
     ///
-    /// The arguments are lent mutably, though nobody changes them: so the future is `Send` where they are.
+    /// The arguments are lent mutably, though nobody changes them: so a future that holds them is `Send` where they are.
     #[inline]
-    pub(crate) fn run<P: Params>(
+    pub(crate) fn poll_run(
         &mut self,
         text: Option<&Arc<Text>>,
-        params: &mut P,
+        params: &mut impl Params,
         want: Want,
-    ) -> impl Future<Output = Way> {
-        poll_fn(move |cx| match ready!(self.poll(text, params, want, cx)) {
-            Event::Over if self.went_well() => Poll::Ready(Way::Over),
-            event => self.poll_over(event, cx),
-        })
+        cx: &mut Context<'_>,
+    ) -> Poll<Way> {
+        match { self.at } {
+            None => self.poll_first(text, params, want, cx),
+            Some(at) if self.is_back(at) && self.went_well() => Poll::Ready(Way::Over),
+            Some(_) => self.poll_again(cx),
+        }
+    }
+
+    // A function of its own, as the next one: what is done when the answer is here is little.
+    #[inline(never)]
+    fn poll_first(
+        &mut self,
+        text: Option<&Arc<Text>>,
+        params: &mut impl Params,
+        want: Want,
+        cx: &mut Context<'_>,
+    ) -> Poll<Way> {
+        let event = ready!(self.poll_begin(text, params, want, cx));
+        self.poll_over(event, cx)
+    }
+
+    #[inline(never)]
+    fn poll_again(&mut self, cx: &mut Context<'_>) -> Poll<Way> {
+        let event = match self.at {
+            Some(_) => ready!(self.poll_turn(cx)),
+            None => Event::Over,
+        };
+        self.poll_over(event, cx)
     }
 
     #[inline]
@@ -267,13 +295,13 @@ impl Passage<'_, '_> {
         self.call.as_ref().is_some_and(|call| call.outcome.is_some())
     }
 
-    /// Runs the call, if it shares, for what it does; as [`run`](Self::run).
+    /// Runs the call, if it shares, for what it does; as [`poll_run`](Self::poll_run).
     pub(crate) async fn outcome<P: Params>(
         mut self,
         text: Option<&Arc<Text>>,
         params: &mut P,
     ) -> Result<Shared<Outcome>> {
-        Ok(match self.run(text, params, Want::Outcome).await {
+        Ok(match poll_fn(|cx| self.poll_run(text, params, Want::Outcome, cx)).await {
             Way::Over => {
                 let outcome = self.call.as_ref().and_then(|call| call.outcome);
                 self.succeed(0);
@@ -281,19 +309,13 @@ impl Passage<'_, '_> {
             }
             Way::Elsewhere => Shared::Elsewhere(self.elsewhere()),
             Way::Alone => Shared::Not,
-            Way::Failed => return Err(self.error()),
+            Way::Failed(error) => return Err(error),
         })
     }
 
     /// Where it goes on that has to run elsewhere.
     pub(crate) fn elsewhere(&self) -> Elsewhere {
         Elsewhere { since: self.started }
-    }
-
-    /// What it failed with.
-    #[cold]
-    pub(crate) fn error(&mut self) -> Error {
-        self.error.take().unwrap_or_else(closed)
     }
 
     /// The first row of a call that went well, in the shape that the caller wants.
@@ -309,11 +331,17 @@ impl Passage<'_, '_> {
         };
         let plan = row.columns().plan::<T>(self.db.mapping());
         let read = shape.found(plan.and_then(|plan| plan.read(row)));
-        match read {
-            Ok(_) => self.succeed(1),
-            Err(error) => return Err(self.fail(error, 0)),
+        // Looked at, not taken apart: it would be moved twice more.
+        if read.is_ok() {
+            self.succeed(1);
+            return read;
         }
-        read
+        self.unreadable(read)
+    }
+
+    #[cold]
+    fn unreadable<T>(&mut self, read: Result<T>) -> Result<T> {
+        read.map_err(|error| self.fail(error, 0))
     }
 
     #[inline]
@@ -326,7 +354,7 @@ impl Passage<'_, '_> {
         batches.into_iter().flatten().find_map(|batch| batch.row(0))
     }
 
-    /// Runs the call, if it shares, for all rows; as [`run`](Self::run).
+    /// Runs the call, if it shares, for all rows; as [`poll_run`](Self::poll_run).
     pub(crate) async fn all<T, P>(
         mut self,
         text: Option<&Arc<Text>>,
@@ -354,7 +382,7 @@ impl Passage<'_, '_> {
                 event => match self.judge(event) {
                     Way::Elsewhere => return Ok(Shared::Elsewhere(self.elsewhere())),
                     Way::Alone => return Ok(Shared::Not),
-                    Way::Failed => return Err(self.error()),
+                    Way::Failed(error) => return Err(error),
                     Way::Over => match self.read_rest(large, &mut all) {
                         Ok(()) => {
                             self.succeed(all.len() as u64);
@@ -404,8 +432,7 @@ impl Passage<'_, '_> {
 /// Its beginning.
 impl Passage<'_, '_> {
     /// Begins, if the call shares.
-    // Few share, and the others' calls are to stay small.
-    #[inline(never)]
+    #[inline(always)]
     fn poll_begin(
         &mut self,
         text: Option<&Arc<Text>>,
@@ -416,9 +443,10 @@ impl Passage<'_, '_> {
         if params.has_lists() {
             return Poll::Ready(Event::Alone);
         }
-        let Some((mut call, here)) = self.find_call(text) else { return Poll::Ready(Event::Alone) };
+        let Some(here) = here() else { return Poll::Ready(Event::Alone) };
+        let Some(mut call) = self.find_call(text) else { return Poll::Ready(Event::Alone) };
         if !self.fill_call(&mut call, params, want) {
-            self.mux.keep(call);
+            self.mux().keep(call);
             return Poll::Ready(Event::Alone);
         }
         match ready!(self.poll_enter(call, here, cx)) {
@@ -427,21 +455,19 @@ impl Passage<'_, '_> {
         }
     }
 
-    /// A call of its text, and the runtime, if the handle's calls share there.
+    /// A call of its text, if the handle's calls share.
     #[inline(always)]
-    fn find_call(&mut self, text: Option<&Arc<Text>>) -> Option<(Box<Call>, runtime::Id)> {
+    fn find_call(&mut self, text: Option<&Arc<Text>>) -> Option<Box<Call>> {
         if self.db.own_access() == Some(Access::ReadWrite)
             || self.db.own_timeout().is_some_and(|timeout| timeout.is_zero())
         {
             return None;
         }
-        let (spare, here) = self.mux.spare().ok()?;
-        let call = match spare {
+        match self.mux().spare() {
             // Most calls are of a text that has just been called.
-            Some(call) if text.is_none() && call.is_of(self.sql) => call,
-            spare => self.another_text(spare, text)?,
-        };
-        Some((call, here))
+            Some(call) if text.is_none() && call.is_of(self.sql) => Some(call),
+            spare => self.another_text(spare, text),
+        }
     }
 
     #[inline(never)]
@@ -468,7 +494,7 @@ impl Passage<'_, '_> {
     /// Puts the arguments in. False if it does not share, or something is wrong with them.
     #[inline]
     fn fill_call(&mut self, call: &mut Call, params: &impl Params, want: Want) -> bool {
-        let mux = self.mux;
+        let mux = self.mux();
         self.reads = match shares(self.db, &call.text, self.started) {
             Verdict::Reads => true,
             Verdict::Writes if mux.takes_writes() && self.db.own_access().is_none() => false,
@@ -492,7 +518,7 @@ impl Passage<'_, '_> {
     ) -> Poll<Option<Event>> {
         let timeout = self.db.own_timeout();
         let until = timeout.and_then(|timeout| self.started.checked_add(timeout));
-        match self.mux.enter(call, cx.waker().clone(), here, self.started, until) {
+        match self.mux().enter(call, cx.waker().clone(), here, self.started, until) {
             Ok((at, enter)) => {
                 self.at = Some(at);
                 match enter {
@@ -510,7 +536,11 @@ impl Passage<'_, '_> {
                 }
                 Poll::Ready(None)
             }
-            Err(Refused(call)) => {
+            Err(Rejected::Alone(call)) => {
+                self.mux().keep(call);
+                Poll::Ready(Some(Event::Alone))
+            }
+            Err(Rejected::Elsewhere(call)) => {
                 self.call = Some(call);
                 Poll::Ready(Some(Event::Elsewhere))
             }
@@ -526,7 +556,7 @@ impl Drop for Passage<'_, '_> {
             self.give_up(&error, self.rows);
         }
         if let Some(call) = self.call.take() {
-            self.mux.keep(call);
+            self.mux().keep(call);
         }
     }
 }
@@ -540,7 +570,7 @@ impl Db {
         if writes && !mux.takes_writes() {
             return None;
         }
-        mux.alone(self.pool(Access::default()))
+        mux.alone(|| self.pool(Access::default()))
     }
 
     /// A call that may share connections with others.
@@ -549,15 +579,13 @@ impl Db {
         let mux = self.shared().mux.as_deref()?;
         Some(Passage {
             db: self,
-            mux,
-            _here: Caller::new(mux),
+            here: Caller::new(mux),
             sql,
             call: None,
             at: None,
             started: Instant::now(),
             reads: true,
             rows: 0,
-            error: None,
             early: None,
         })
     }

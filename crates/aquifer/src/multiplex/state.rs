@@ -118,6 +118,8 @@ pub(super) struct Held<R> {
 pub(super) struct Refused(pub(super) Box<Call>);
 
 #[derive(Debug, Default)]
+// One line of a cache.
+#[repr(align(64))]
 struct Place {
     stage: Stage,
     waker: Option<Waker>,
@@ -296,10 +298,7 @@ impl<R: Rig> State<R> {
             return Err(Refused(call));
         }
         self.counted.shared += 1;
-        let at = self.free.pop().unwrap_or_else(|| {
-            self.places.push(Place::default());
-            (self.places.len() - 1) as u32
-        });
+        let at = self.free.pop().unwrap_or_else(|| self.another_place());
         self.now = Some(now);
         if let Some(until) = until {
             self.timed += 1;
@@ -330,6 +329,13 @@ impl<R: Rig> State<R> {
         (self.led, self.leader) = (true, at);
         self.places[at as usize].marks.leads = true;
         Ok((at, Enter::Yield))
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn another_place(&mut self) -> u32 {
+        self.places.push(Place::default());
+        (self.places.len() - 1) as u32
     }
 
     /// What the caller of this place does next. `waker` is who is to be woken, once it has been asked for; what
@@ -448,6 +454,7 @@ impl<R: Rig> State<R> {
     }
 
     /// A call whose caller has left is over.
+    #[cold]
     fn bury(&mut self, at: u32) {
         if let Some(mut call) = self.places[at as usize].call.take() {
             call.rest();
@@ -593,20 +600,23 @@ impl<R: Rig> State<R> {
         let index = *index;
         let passed = self.lines[index].passed;
         while let Some(Landed { at, call }) = rig.landed() {
-            match call {
-                // As nearly all: it was answered, in its turn, and its caller waits.
-                Some(call)
-                    if call.outcome.is_some()
-                        && self.lines[index].order.first() == Some(&at)
-                        && self
-                            .places
-                            .get(at as usize)
-                            .is_some_and(|place| place.stage != Stage::Gone) =>
+            let line = &mut self.lines[index];
+            // As nearly all: it was answered, in its turn, and its caller waits.
+            if let Some(answered) = &call
+                && answered.outcome.is_some()
+                && line.order.first() == Some(&at)
+                && let Some(place) = self.places.get_mut(at as usize)
+                && place.stage != Stage::Gone
+            {
+                line.pass();
+                (place.stage, place.call) = (Stage::Told, call);
+                if me != Some(at)
+                    && let Some(waker) = place.waker.take()
                 {
-                    self.lines[index].pass();
-                    self.tell(at, call, me, rig.wakers());
+                    rig.wakers().push(waker);
                 }
-                call => self.land_one(index, at, call, me, rig.wakers()),
+            } else {
+                self.land_one(index, at, call, me, rig.wakers());
             }
         }
         // In their old order, before all others.
@@ -722,7 +732,6 @@ impl<R: Rig> State<R> {
     }
 
     /// Gives a call back to its caller.
-    #[inline(always)]
     fn tell(&mut self, at: u32, call: Box<Call>, me: Option<u32>, wakers: &mut Vec<Waker>) {
         let place = &mut self.places[at as usize];
         (place.stage, place.call) = (Stage::Told, Some(call));
