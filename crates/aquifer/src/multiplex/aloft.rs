@@ -19,6 +19,9 @@ mod tests;
 /// smaller ones wake callers, who send little, who get small ones. Of fewer, half are answered while the rest runs.
 const ONE_SEGMENT: usize = 16;
 
+/// Statements that have one segment at most: what stands behind one that fails runs again.
+const SEGMENT_MAX: usize = 128;
+
 /// What a result may take before its caller has to take rows.
 const CREDIT: usize = 256 * 1024;
 
@@ -115,7 +118,7 @@ impl Aloft {
         let Self { flights, base, sent, early, .. } = self;
         let length = match one_each {
             true => 1,
-            false if fresh >= ONE_SEGMENT => fresh,
+            false if fresh >= ONE_SEGMENT => fresh.div_ceil(fresh.div_ceil(SEGMENT_MAX)),
             false => fresh.div_ceil(2),
         };
         let (mut segments, mut segment) = (0, 0);

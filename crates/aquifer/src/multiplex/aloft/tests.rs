@@ -207,7 +207,7 @@ impl World {
         self.session.longest = match fresh {
             _ if self.one_each => 1,
             0..ONE_SEGMENT => fresh.div_ceil(2),
-            _ => fresh,
+            _ => fresh.min(SEGMENT_MAX),
         };
         let pushed = self.aloft.push(&mut self.session, self.one_each);
         for known in self.line.iter_mut().filter(|known| !known.sent) {
@@ -350,6 +350,19 @@ impl World {
             Step::Stop => self.stop(),
             Step::Land => self.land(),
         }
+    }
+}
+
+#[test]
+fn what_is_more_than_a_segment_takes_is_sent_in_even_ones() {
+    for (calls, segments, longest) in
+        [(16, 1, 16), (128, 1, 128), (129, 2, 65), (256, 2, 128), (300, 3, 100)]
+    {
+        let mut world = World::new();
+        (0..calls).for_each(|_| world.board(false));
+        world.session.longest = longest;
+        assert_eq!(world.aloft.push(&mut world.session, false).unwrap(), segments, "{calls}");
+        assert_eq!((world.session.ended, world.session.owed.len()), (segments, calls));
     }
 }
 
