@@ -45,8 +45,8 @@ const BAD_CONNECTION_RETRIES: u32 = 2;
 #[derive(Clone)]
 pub struct Db {
     shared: Arc<Shared>,
-    /// None if there is nothing to it: so most handles are small, and what they lack is seen at one look.
-    scope: Option<Arc<Scope>>,
+    /// None if there is nothing to it: what most handles lack is seen at one look.
+    scope: Option<Scope>,
 }
 
 pub(crate) struct Shared {
@@ -597,9 +597,9 @@ impl Db {
 
     /// Another handle over the same pool, with a scope of its own.
     fn scoped(&self, change: impl FnOnce(&mut Scope)) -> Self {
-        let mut scope = self.scope.as_deref().cloned().unwrap_or_default();
+        let mut scope = self.scope.clone().unwrap_or_default();
         change(&mut scope);
-        Self { shared: Arc::clone(&self.shared), scope: Some(Arc::new(scope)) }
+        Self { shared: Arc::clone(&self.shared), scope: Some(scope) }
     }
 
     #[inline]
