@@ -186,7 +186,8 @@ impl<'e> Target<'e> {
         self.first::<T, P, Optional>(sql, params, Optional)
     }
 
-    // A block, not an async function: that would keep all arguments twice. Each task that waits has this future.
+    // Each task that waits has this future.
+    #[expect(clippy::manual_async_fn, reason = "an async function keeps its arguments twice")]
     #[inline]
     fn first<T, P, S>(
         mut self,

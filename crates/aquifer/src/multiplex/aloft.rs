@@ -15,7 +15,7 @@ use super::state::{Landed, NOBODY};
 #[cfg(test)]
 mod tests;
 
-/// From so many on, statements that are sent together have one segment. The server answers those of a segment together:
+/// From so many on, statements that are sent together have one segment, or as few as can be. The server answers those of a segment together:
 /// smaller ones wake callers, who send little, who get small ones. Of fewer, half are answered while the rest runs.
 const ONE_SEGMENT: usize = 16;
 
@@ -298,9 +298,10 @@ impl Aloft {
 impl Answers for Aloft {
     fn room(&mut self, ticket: Ticket) -> Room<'_> {
         let Some(flight) = self.flight(ticket) else { return Room::Skip };
-        if flight.stage == Stage::Full {
-            flight.stage = Stage::Open;
+        if flight.is_over() {
+            return Room::Skip;
         }
+        flight.stage = Stage::Open;
         let unbounded = flight.unbounded;
         let (Some(call), false) = (&mut flight.call, flight.forgotten) else { return Room::Skip };
         let rows = &mut call.rows;

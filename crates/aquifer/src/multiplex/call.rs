@@ -104,7 +104,7 @@ impl Call {
         !self.made && self.text.source() == sql
     }
 
-    /// Makes it ready for another statement, after it has [rested](Self::rest). When it is queued is told then.
+    /// Makes it ready for another statement, after it has [rested](Self::rest). `since` is the queue's to set.
     #[inline]
     pub(super) fn renew(&mut self, want: Want, writes: bool) {
         (self.want, self.writes, self.waited) = (want, writes, Duration::ZERO);

@@ -44,6 +44,8 @@ pub(crate) struct Mux {
     inner: Mutex<Inner>,
     /// The call that was given back last, for whoever comes next: most find it without a lock.
     last: AtomicCell<Option<Box<Call>>>,
+    /// The runtime whose calls shared last, if they still may: they need not ask before they are queued.
+    home: AtomicCell<Option<runtime::Id>>,
     pool: Pool<Manager>,
     pub(super) mode: Multiplexing,
     options: Timing,
@@ -123,7 +125,8 @@ struct Inner {
 }
 
 impl Inner {
-    /// Whether calls of this runtime share: the connections are its, or there are none.
+    /// Whether calls of this runtime share: the sessions can, and the connections are its, or there are none. One that has
+    /// connections has timers.
     #[inline]
     fn is_free_for(&mut self, here: runtime::Id) -> bool {
         (self.runtime == Some(here) && !self.unable) || self.becomes_free_for(here)
@@ -153,8 +156,7 @@ impl Inner {
     /// From now on calls of this runtime share. If another one's keeper is parked, it sees that as it wakes, and ends.
     #[cold]
     fn hand_over(&mut self, here: runtime::Id) {
-        self.runtime = Some(here);
-        if self.keeper == Keeper::Parked {
+        if self.runtime.replace(here) != Some(here) && self.keeper == Keeper::Parked {
             self.keeper = Keeper::None;
             std::mem::take(&mut self.unpark).notify_one();
         }
@@ -233,6 +235,7 @@ impl Mux {
                 tally,
             }),
             last: AtomicCell::new(None),
+            home: AtomicCell::new(None),
             pool,
             mode,
             options,
@@ -281,6 +284,17 @@ impl Mux {
         free.then(|| Caller::new(self))
     }
 
+    /// Whether calls of this runtime share, as far as can be seen: [`enter`](Self::enter) has the last word.
+    #[inline(always)]
+    pub(super) fn is_for(&self, here: runtime::Id) -> bool {
+        self.home.load() == Some(here) || self.becomes_for(here)
+    }
+
+    #[cold]
+    fn becomes_for(&self, here: runtime::Id) -> bool {
+        self.lock().is_free_for(here)
+    }
+
     /// A call to be used again.
     #[inline(always)]
     pub(super) fn spare(&self) -> Option<Box<Call>> {
@@ -304,7 +318,7 @@ impl Mux {
         count(&mut self.lock().tally);
     }
 
-    /// [Counts](Self::count) and [keeps](Self::keep) a call under one lock.
+    /// [Counts](Self::count) and [keeps](Self::keep) a call, with one lock.
     #[inline]
     pub(super) fn keep_counted(&self, mut call: Box<Call>, count: impl FnOnce(&mut Tally)) {
         call.rest();
@@ -331,8 +345,9 @@ impl Mux {
         }
         let entered = inner.state.enter(call, waker, now, until);
         let entered = entered.map_err(|Refused(call)| Rejected::Elsewhere(call))?;
-        if inner.runtime != Some(here) {
+        if self.home.load() != Some(here) {
             inner.hand_over(here);
+            self.home.store(Some(here));
         }
         inner.rouse();
         Ok(entered)
@@ -523,6 +538,7 @@ impl Mux {
     #[cold]
     fn disable(&self, line: usize) {
         self.lock().unable = true;
+        self.home.store(None);
         self.without(line);
     }
 
@@ -547,6 +563,7 @@ impl Mux {
             let mut inner = self.lock();
             if without_timers {
                 inner.timeless = Handle::try_current().ok().map(|here| here.id());
+                self.home.store(None);
                 if inner.keeper == Keeper::None {
                     inner.runtime = None;
                 }
@@ -739,6 +756,7 @@ impl Mux {
             }
             inner.keeper = Keeper::None;
             inner.runtime = None;
+            self.home.store(None);
             inner.state.orphan(&mut wakers)
         };
         drop(rigs);

@@ -91,7 +91,6 @@ pub struct MultiplexStats {
     pub moved: u64,
     /// Calls that were to share, and had a connection to themselves in the end: what the engine refused as a write
     /// after it was taken for a read (25006), what made way for those behind it, what its neighbours have kept from running too
-    /// often, and what found no place, in the queue or on a connection, or came from another runtime as the first
-    /// one's.
+    /// often, and what found no place, in the queue or on a connection, or no timers in its runtime.
     pub elsewhere: u64,
 }

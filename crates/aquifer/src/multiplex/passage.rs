@@ -234,11 +234,8 @@ impl<'d> Passage<'d, '_> {
         want: Want,
         cx: &mut Context<'_>,
     ) -> Poll<Event> {
-        match { self.at } {
-            None => self.poll_begin(text, params, want, cx),
-            Some(at) if self.is_back(at) => Poll::Ready(Event::Over),
-            Some(_) => self.poll_turn(cx),
-        }
+        let Some(at) = self.at else { return self.poll_begin(text, params, want, cx) };
+        if self.is_back(at) { Poll::Ready(Event::Over) } else { self.poll_turn(cx) }
     }
 
     /// Takes the call back if it is over, as nearly always when it is polled again.
@@ -261,11 +258,11 @@ impl<'d> Passage<'d, '_> {
         want: Want,
         cx: &mut Context<'_>,
     ) -> Poll<Way> {
-        match { self.at } {
-            None => self.poll_first(text, params, want, cx),
-            Some(at) if self.is_back(at) && self.went_well() => Poll::Ready(Way::Over),
-            Some(_) => self.poll_again(cx),
+        let Some(at) = self.at else { return self.poll_first(text, params, want, cx) };
+        if self.is_back(at) && self.went_well() {
+            return Poll::Ready(Way::Over);
         }
+        self.poll_again(cx)
     }
 
     // A function of its own, as the next one: what is done when the answer is here is little.
@@ -443,7 +440,9 @@ impl Passage<'_, '_> {
         if params.has_lists() {
             return Poll::Ready(Event::Alone);
         }
-        let Some(here) = here() else { return Poll::Ready(Event::Alone) };
+        let Some(here) = here().filter(|here| self.mux().is_for(*here)) else {
+            return Poll::Ready(Event::Alone);
+        };
         let Some(mut call) = self.find_call(text) else { return Poll::Ready(Event::Alone) };
         if !self.fill_call(&mut call, params, want) {
             self.mux().keep(call);

@@ -258,6 +258,11 @@ impl<R: Rig> State<R> {
         }
     }
 
+    /// How many are queued whose callers have not left.
+    fn waiting(&self) -> usize {
+        self.queue.len() - self.queue_gone
+    }
+
     fn under_way(&self) -> usize {
         self.lines.iter().map(|line| line.order.len()).sum()
     }
@@ -469,7 +474,7 @@ impl<R: Rig> State<R> {
         let mut least = None;
         for (index, line) in self.lines.iter().enumerate() {
             match line.phase {
-                Phase::Here(_) if !self.bounds.even && line.takes(self.queue.len()) => {
+                Phase::Here(_) if !self.bounds.even && line.takes(self.waiting()) => {
                     return Some(Choice::Take(index));
                 }
                 Phase::Here(_)
@@ -503,7 +508,8 @@ impl<R: Rig> State<R> {
             return Some(Choice::Take(index));
         }
         let least = least.map(|(index, _)| Choice::Take(index));
-        // Whoever drives the one that has room will look at the queue before he leaves.
+        // Whoever drives the one that has room will look at the queue before he leaves, and takes them then or with the next
+        // answers.
         if least.is_none() && (opening || (busy && self.queue.len() < SPREAD)) {
             return None;
         }
@@ -551,12 +557,12 @@ impl<R: Rig> State<R> {
     }
 
     fn fill(&mut self, index: usize, rig: &mut R, new: bool) {
-        let (quota, queued, even) = (self.quota(index), self.queue.len(), self.bounds.even);
+        let (quota, waiting, even) = (self.quota(index), self.waiting(), self.bounds.even);
         let line = &mut self.lines[index];
         let before = line.order.len();
         let takes = match even {
             true => line.has_room(),
-            false => line.takes(queued),
+            false => line.takes(waiting),
         };
         let room = if takes { quota.saturating_sub(before) } else { 0 };
         let mut boarded = 0;
@@ -588,7 +594,7 @@ impl<R: Rig> State<R> {
             if before == 0 {
                 line.head_since = self.tick;
             }
-            if !self.queue.is_empty() {
+            if line.order.len() >= line.depth && !self.queue.is_empty() {
                 line.went_well(boarded);
             }
         }
@@ -625,6 +631,10 @@ impl<R: Rig> State<R> {
         }
         let line = &mut self.lines[index];
         if line.passed != passed {
+            if line.head_since != self.tick {
+                // It takes long enough as it is.
+                line.smooth = 0;
+            }
             line.head_since = self.tick;
             line.stalled = false;
         }
@@ -746,6 +756,7 @@ impl<R: Rig> State<R> {
     /// dropped, both without the lock.
     pub(super) fn settle(&mut self, held: Held<R>, again: bool) -> Settled<R> {
         let Held { line: index, mut rig } = held;
+        let waiting = self.waiting();
         let line = &mut self.lines[index];
         if rig.is_lost() || line.doomed {
             let order = std::mem::take(&mut line.order);
@@ -765,7 +776,7 @@ impl<R: Rig> State<R> {
         let signalled = line.signalled;
         let room = match self.bounds.even {
             true => line.has_room(),
-            false => line.takes(self.queue.len()),
+            false => line.takes(waiting),
         };
         line.phase = Phase::Here(rig);
         let takes = || room && self.lines[index].order.len() < self.quota(index);
@@ -798,8 +809,11 @@ impl<R: Rig> State<R> {
         self.pass_on()
     }
 
-    /// Gives the duty to send what is queued to someone who waits.
+    /// Gives the duty to send what is queued to someone who waits, unless somebody has it. He sees to what was signalled, too.
     fn pass_on(&mut self) -> Option<Waker> {
+        if self.led {
+            return None;
+        }
         for &at in self.queue.iter().take(PASS_MAX) {
             let place = &mut self.places[at as usize];
             if let Stage::Queued = place.stage
@@ -840,7 +854,7 @@ impl<R: Rig> State<R> {
         }
         (line.signalled, line.seen) = (true, false);
         // Whoever has the rig looks again before he puts it back.
-        if line.is_here() { self.delegate(index) } else { None }
+        if line.is_here() { self.delegate(index).or_else(|| self.pass_on()) } else { None }
     }
 
     /// A caller goes without its answer; who is to be woken, and a call that is to be dropped.
@@ -859,7 +873,7 @@ impl<R: Rig> State<R> {
                     (line.full, line.signalled, line.seen) = (None, true, false);
                 }
                 if line.signalled && line.is_here() && line.delegate.is_none_or(|to| to == at) {
-                    left.waker = self.delegate(index);
+                    left.waker = self.delegate(index).or_else(|| self.pass_on());
                 }
             }
             Stage::Told | Stage::Lost { .. } => self.bury(at),

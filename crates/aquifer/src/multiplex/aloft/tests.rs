@@ -354,6 +354,20 @@ impl World {
 }
 
 #[test]
+fn a_statement_that_is_answered_has_no_room_for_rows() {
+    let mut world = World::new();
+    world.board(false);
+    world.session.longest = 1;
+    world.aloft.push(&mut world.session, false).unwrap();
+    let (ticket, _) = world.session.owed[0];
+    assert!(matches!(world.aloft.room(ticket), Room::Into(_)));
+    world.aloft.answered(ticket, Ok(Outcome::default()));
+    assert!(matches!(world.aloft.room(ticket), Room::Skip));
+    assert!(world.aloft.overflow().is_none());
+    assert!(world.aloft.landed().is_some_and(|landed| landed.call.is_some()));
+}
+
+#[test]
 fn what_is_more_than_a_segment_takes_is_sent_in_even_ones() {
     for (calls, segments, longest) in
         [(16, 1, 16), (128, 1, 128), (129, 2, 65), (256, 2, 128), (300, 3, 100)]

@@ -45,7 +45,7 @@ pub(super) struct Line<R> {
     pub(super) used: u64,
     /// When its rig was last taken out.
     pub(super) taken: u64,
-    /// Statements that were added since the depth was last changed.
+    /// Statements that were added while others had no room, since the depth was last changed, or the head was late.
     pub(super) smooth: usize,
 }
 

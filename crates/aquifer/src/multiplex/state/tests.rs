@@ -585,6 +585,56 @@ fn a_connection_takes_more_and_more_while_others_wait_and_nothing_holds_it_up() 
         world.calm_down();
     }
     assert_eq!(world.state.lines[0].depth, after);
+    // As do those that another connection has room for.
+    let mut world = World::with(true);
+    (0..100).for_each(|_| world.enter());
+    world.poll_all();
+    world.open();
+    world.calm_down();
+    let before: Vec<usize> = world.state.lines.iter().map(|line| line.depth).collect();
+    for _ in 0..100 {
+        (0..20).for_each(|_| world.enter());
+        world.calm_down();
+    }
+    assert!(world.state.lines.iter().map(|line| line.depth).eq(before), "{:?}", world.state);
+}
+
+#[test]
+fn a_connection_that_takes_long_for_what_it_has_is_not_given_more() {
+    let mut world = World::new();
+    (0..64).for_each(|_| world.enter());
+    world.poll_all();
+    world.open();
+    world.go_on(0, 0, 0);
+    for _ in 0..100 {
+        (0..60).for_each(|_| world.enter());
+        world.signal(0);
+        world.poll_all();
+        world.look();
+        world.go_on(0, 40, 0);
+    }
+    assert_eq!(world.state.lines[0].depth, 64, "{:?}", world.state);
+}
+
+#[test]
+fn whoever_is_queued_goes_on_where_nobody_waits_for_what_is_under_way() {
+    let mut world = World::new();
+    world.depth = 8;
+    (0..6).for_each(|_| world.enter());
+    world.poll_all();
+    world.open();
+    world.go_on(0, 0, 0);
+    let gone: Vec<u32> = world.callers.keys().copied().collect();
+    gone.into_iter().for_each(|at| world.leave(at));
+    (0..6).for_each(|_| world.enter());
+    world.poll_all();
+    assert_eq!((world.state.queue.len(), world.opening.clone()), (6, vec![1]));
+    // Answers that nobody reads, and no keeper.
+    world.signal(0);
+    world.poll_all();
+    assert_eq!(world.drivers.len(), 1, "{:?}", world.state);
+    world.go_on(0, 6, 0);
+    assert_eq!(world.state.queue.len(), 0, "{:?}", world.state);
 }
 
 #[test]
