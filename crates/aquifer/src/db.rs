@@ -569,6 +569,7 @@ impl Db {
         &self.shared
     }
 
+    /// What the handle's scope says, as the next ones: none where it says nothing.
     #[inline]
     pub(crate) fn own_timeout(&self) -> Option<Duration> {
         self.scope.as_ref().and_then(|scope| scope.timeout)

@@ -15,8 +15,8 @@ use super::state::{Landed, NOBODY};
 #[cfg(test)]
 mod tests;
 
-/// From so many on, statements that are sent together have one segment, or as few as can be. The server answers those of a segment together:
-/// smaller ones wake callers, who send little, who get small ones. Of fewer, half are answered while the rest runs.
+/// From so many on, statements that are sent together have as few segments as can be. The server answers those of a segment
+/// together: small ones wake callers, who send little, who get small ones. Of fewer, half are answered while the rest runs.
 const ONE_SEGMENT: usize = 16;
 
 /// Statements that have one segment at most: what stands behind one that fails runs again.

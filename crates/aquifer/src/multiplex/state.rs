@@ -474,12 +474,12 @@ impl<R: Rig> State<R> {
         let mut least = None;
         for (index, line) in self.lines.iter().enumerate() {
             match line.phase {
-                Phase::Here(_) if !self.bounds.even && line.takes(self.waiting()) => {
+                Phase::Here(_) if !self.bounds.even && self.takes(index) => {
                     return Some(Choice::Take(index));
                 }
                 Phase::Here(_)
                     if self.bounds.even
-                        && line.has_room()
+                        && self.takes(index)
                         && line.order.len() < self.quota(index) =>
                 {
                     let under_way = line.order.len();
@@ -517,6 +517,12 @@ impl<R: Rig> State<R> {
             Some(vacant) => Some(Choice::Open(vacant)),
             None => least,
         }
+    }
+
+    /// Whether this line takes some of those that wait.
+    fn takes(&self, index: usize) -> bool {
+        let line = &self.lines[index];
+        if self.bounds.even { line.has_room() } else { line.takes(self.waiting()) }
     }
 
     /// How many this line may have under way: its depth, or what is its even part of all.
@@ -557,14 +563,8 @@ impl<R: Rig> State<R> {
     }
 
     fn fill(&mut self, index: usize, rig: &mut R, new: bool) {
-        let (quota, waiting, even) = (self.quota(index), self.waiting(), self.bounds.even);
-        let line = &mut self.lines[index];
-        let before = line.order.len();
-        let takes = match even {
-            true => line.has_room(),
-            false => line.takes(waiting),
-        };
-        let room = if takes { quota.saturating_sub(before) } else { 0 };
+        let before = self.lines[index].order.len();
+        let room = if self.takes(index) { self.quota(index).saturating_sub(before) } else { 0 };
         let mut boarded = 0;
         while boarded < room
             && let Some(at) = self.queue.pop_front()
@@ -756,7 +756,6 @@ impl<R: Rig> State<R> {
     /// dropped, both without the lock.
     pub(super) fn settle(&mut self, held: Held<R>, again: bool) -> Settled<R> {
         let Held { line: index, mut rig } = held;
-        let waiting = self.waiting();
         let line = &mut self.lines[index];
         if rig.is_lost() || line.doomed {
             let order = std::mem::take(&mut line.order);
@@ -774,12 +773,8 @@ impl<R: Rig> State<R> {
             return Settled::Back { waker: self.hand_on(index), gone: Some(rig) };
         }
         let signalled = line.signalled;
-        let room = match self.bounds.even {
-            true => line.has_room(),
-            false => line.takes(waiting),
-        };
         line.phase = Phase::Here(rig);
-        let takes = || room && self.lines[index].order.len() < self.quota(index);
+        let takes = || self.takes(index) && self.lines[index].order.len() < self.quota(index);
         let more = signalled || (!self.led && !self.queue.is_empty() && takes());
         if more
             && again
