@@ -16,8 +16,37 @@ pub trait ByText {
 pub struct Statements<S> {
     max: usize,
     kept: LruCache<Arc<str>, Arc<S>, RandomState>,
-    /// The one found last: callers often run one text again and again.
-    last: Option<Arc<S>>,
+    /// Some that were found lately, each in the place of its text: callers often run the same few texts again and
+    /// again. Those that are found here move up in `kept` before anything has to leave it.
+    recent: [Recent<S>; PLACES],
+    /// How often one was found there.
+    hits: u64,
+    /// Where something was looked for last.
+    last: usize,
+}
+
+/// Places for recent statements.
+const PLACES: usize = 16;
+
+#[derive(Debug)]
+struct Recent<S> {
+    statement: Option<Arc<S>>,
+    /// The hit that found it last; 0 if it has not been found since it moved up.
+    hit: u64,
+}
+
+impl<S> Default for Recent<S> {
+    fn default() -> Self {
+        Self { statement: None, hit: 0 }
+    }
+}
+
+/// Where a text's statement is kept while it is a recent one. Most texts differ in their lengths, or where this looks.
+#[inline]
+fn place(text: &str) -> usize {
+    let at = |index: usize| text.as_bytes().get(index).map_or(0, |byte| usize::from(*byte));
+    let len = text.len();
+    (len + 3 * at(len / 4) + 5 * at(len / 2) + 7 * at(len - len / 4)) % PLACES
 }
 
 impl<S: ByText> Statements<S> {
@@ -25,7 +54,8 @@ impl<S: ByText> Statements<S> {
     #[must_use]
     pub fn new(max: usize) -> Self {
         // The bound is kept here, so that nothing leaves unseen.
-        Self { max, kept: LruCache::with_hasher(usize::MAX, RandomState::default()), last: None }
+        let kept = LruCache::with_hasher(usize::MAX, RandomState::default());
+        Self { max, kept, recent: Default::default(), hits: 0, last: 0 }
     }
 
     /// How many it may hold.
@@ -50,25 +80,38 @@ impl<S: ByText> Statements<S> {
     /// spares two atomic steps. Without that it is as well kept, and found a little later.
     #[inline]
     pub fn lend(&mut self, sql: &str) -> Option<Arc<S>> {
-        self.last.take_if(|last| is_same(last.text(), sql)).or_else(|| self.kept.get(sql).cloned())
+        let recent = &mut self.recent[place(sql)].statement;
+        recent.take_if(|recent| is_same(recent.text(), sql)).or_else(|| self.kept.get(sql).cloned())
     }
 
     /// See [`lend`](Self::lend). Not for a statement that was removed meanwhile.
     #[inline]
     pub fn give_back(&mut self, lent: Arc<S>) {
-        self.last = Some(lent);
+        self.hits += 1;
+        let place = place(lent.text());
+        self.recent[place] = Recent { statement: Some(lent), hit: self.hits };
     }
 
     /// The statement of this text; it becomes the most recently used.
     #[inline]
     pub fn find(&mut self, sql: &str) -> Option<Arc<S>> {
-        if let Some(last) = &self.last
-            && is_same(last.text(), sql)
+        if let Some(statement) = &self.recent[self.last % PLACES].statement
+            && is_same(statement.text(), sql)
         {
-            return Some(Arc::clone(last));
+            // Nothing was found since it was.
+            return Some(Arc::clone(statement));
+        }
+        self.last = place(sql);
+        let recent = &mut self.recent[self.last];
+        if let Some(statement) = &recent.statement
+            && is_same(statement.text(), sql)
+        {
+            self.hits += 1;
+            recent.hit = self.hits;
+            return Some(Arc::clone(statement));
         }
         let found = Arc::clone(self.kept.get(sql)?);
-        self.last = Some(Arc::clone(&found));
+        *recent = Recent { statement: Some(Arc::clone(&found)), hit: 0 };
         Some(found)
     }
 
@@ -97,8 +140,9 @@ impl<S: ByText> Statements<S> {
         if self.max == 0 {
             return Some(Arc::clone(statement));
         }
-        // The newest was used last, whatever found others in between.
-        self.last = Some(Arc::clone(statement));
+        // In the place of an older one of the same text, if that was a recent one.
+        self.recent[place(statement.text())] =
+            Recent { statement: Some(Arc::clone(statement)), hit: 0 };
         match self.kept.insert(Arc::clone(statement.text()), Arc::clone(statement)) {
             Some(replaced) => (!Arc::ptr_eq(&replaced, statement)).then_some(replaced),
             None => self.make_room(0),
@@ -107,7 +151,7 @@ impl<S: ByText> Statements<S> {
 
     /// Forgets this very statement; false if it is not the one that is kept for its text.
     pub fn remove(&mut self, statement: &Arc<S>) -> bool {
-        self.forget_last(statement);
+        self.forget_recent(statement);
         let kept = self.kept.peek(&**statement.text());
         if !kept.is_some_and(|kept| Arc::ptr_eq(kept, statement)) {
             return false;
@@ -119,18 +163,32 @@ impl<S: ByText> Statements<S> {
     /// Forgets all: the server has dropped them.
     pub fn clear(&mut self) {
         self.kept.clear();
-        self.last = None;
+        self.recent = Default::default();
     }
 
     fn remove_oldest(&mut self) -> Option<Arc<S>> {
+        self.move_recent_up();
         let (_, oldest) = self.kept.remove_lru()?;
-        self.forget_last(&oldest);
+        self.forget_recent(&oldest);
         Some(oldest)
     }
 
-    fn forget_last(&mut self, statement: &Arc<S>) {
-        if self.last.as_ref().is_some_and(|last| Arc::ptr_eq(last, statement)) {
-            self.last = None;
+    #[cold]
+    fn move_recent_up(&mut self) {
+        let mut hits: Vec<_> = self.recent.iter_mut().filter(|recent| recent.hit > 0).collect();
+        hits.sort_unstable_by_key(|recent| recent.hit);
+        for recent in hits {
+            recent.hit = 0;
+            if let Some(statement) = &recent.statement {
+                self.kept.get(&**statement.text());
+            }
+        }
+    }
+
+    fn forget_recent(&mut self, statement: &Arc<S>) {
+        let recent = &mut self.recent[place(statement.text())].statement;
+        if recent.as_ref().is_some_and(|recent| Arc::ptr_eq(recent, statement)) {
+            *recent = None;
         }
     }
 }
@@ -204,6 +262,48 @@ mod tests {
         assert_eq!(statements.len(), 2);
         assert_eq!(filled(1, &["a"]).give_way().len(), 1);
         assert!(filled(1, &[]).give_way().is_empty());
+    }
+
+    #[test]
+    fn a_statement_that_is_found_again_and_again_is_not_the_least_recently_used() {
+        let texts: Vec<String> = (0..40).map(|number| format!("SELECT {number}")).collect();
+        let mut statements = filled(30, &["hot", "warm"]);
+        let mut gone = Vec::new();
+        for text in &texts {
+            assert!(statements.find("warm").is_some());
+            for _ in 0..3 {
+                let hot = statements.lend("hot").unwrap();
+                statements.give_back(hot);
+            }
+            gone.extend(statements.make_room(1).map(|out| out.text().to_string()));
+            assert!(statements.insert(&statement(text)).is_none());
+        }
+        assert_eq!(gone, texts[..12], "the oldest of those that nobody looked for");
+        assert!(statements.peek("hot").is_some() && statements.peek("warm").is_some());
+    }
+
+    #[test]
+    fn a_newer_statement_is_found_in_the_place_of_an_older_one_of_its_text() {
+        let mut statements = filled(2, &["a"]);
+        let old = statements.find("a").unwrap();
+        let new = statement("a");
+        assert!(Arc::ptr_eq(&statements.insert(&new).unwrap(), &old));
+        for _ in 0..2 {
+            assert!(Arc::ptr_eq(&statements.find("a").unwrap(), &new));
+        }
+        assert!(statements.remove(&new) && statements.find("a").is_none());
+    }
+
+    #[test]
+    fn statements_of_one_place_are_all_found() {
+        let texts: Vec<String> = (0..8).map(|letter| format!("{letter}xxx")).collect();
+        assert!(texts.iter().all(|text| place(text) == place(&texts[0])));
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        let mut statements = filled(8, &texts);
+        for text in texts.iter().chain(&texts) {
+            assert_eq!(&**statements.find(text).unwrap().text(), *text);
+        }
+        assert_eq!(&**statements.make_room(1).unwrap().text(), texts[0]);
     }
 
     #[test]
