@@ -6,7 +6,7 @@ use aquifer_driver::multiplex::Ticket;
 use aquifer_driver::{Error, ErrorKind, Params, Result, Want};
 
 use super::{First, Known, Owed, What};
-use crate::pipeline::{Arguments, Pipeline, copy_in_a_batch, declared, unequal};
+use crate::pipeline::{Pipeline, copy_in_a_batch, declared};
 use crate::protocol::backend::Ready;
 use crate::protocol::frontend::{self, Object};
 use crate::statement::{self, Statement};
@@ -103,31 +103,15 @@ impl Pipeline {
         if statement.copies {
             return Err(copy_in_a_batch());
         }
-        let count = params.count();
-        statement.check_count(count)?;
-        let at = self.out.len();
-        let codecs = &self.codecs;
-        let mut other = false;
-        let values = |out: &mut Vec<u8>, formats| {
-            let mut sink = Arguments::new(out, formats, Some(statement), codecs);
-            let given = params.bind(&mut sink);
-            other = sink.other;
-            given?;
-            if sink.index == count { Ok(()) } else { Err(unequal(sink.index, count)) }
-        };
-        let written = match statement.flight() {
-            Some(flight) => flight.append(&mut self.out, params, values),
-            None => {
-                let (name, formats) = (&statement.name, &statement.formats);
-                frontend::bind(&mut self.out, "", name, count, formats, values)
-                    .map(|_| frontend::execute(&mut self.out, "", 0))
-            }
-        };
-        if other {
-            self.out.truncate(at);
-            return Ok(false);
+        if let Some(flight) = statement.flight() {
+            return self.append_flight(statement, flight, params);
         }
-        written.map(|()| true)
+        statement.check_count(params.count())?;
+        let bound = self.bind(&statement.name, Some(statement), params)?;
+        if bound.is_some() {
+            frontend::execute(&mut self.out, "", 0);
+        }
+        Ok(bound.is_some())
     }
 
     /// A text that is not kept: by the name that one under way gives it, or prepared by this one. The types
@@ -177,13 +161,7 @@ impl Pipeline {
     }
 
     fn encode_text_bind(&mut self, name: &str, params: &dyn Params) -> Result<()> {
-        let count = params.count();
-        let codecs = &self.codecs;
-        frontend::bind(&mut self.out, "", name, count, &[], |out, formats| {
-            let mut sink = Arguments::new(out, formats, None, codecs);
-            params.bind(&mut sink)?;
-            if sink.index == count { Ok(()) } else { Err(unequal(sink.index, count)) }
-        })?;
+        self.bind(name, None, params)?;
         frontend::execute(&mut self.out, "", 0);
         Ok(())
     }

@@ -17,6 +17,7 @@ use super::{Phase, Pipeline, Sibling, StatementMode};
 use crate::interpolate::interpolate;
 use crate::pooler::{self, Drops};
 use crate::protocol::backend::Ready;
+use crate::protocol::flight::Flight;
 use crate::protocol::frontend::{self, Formats, Object};
 use crate::session_change;
 use crate::statement::{self, Statement};
@@ -322,23 +323,16 @@ impl Pipeline {
 
     /// Binds the arguments: by the types of the statement that was learnt, or as text for a first use.
     /// `None`, and nothing is written, if they declare other types than those it was learnt with.
-    fn bind(
+    pub(crate) fn bind(
         &mut self,
         name: &str,
         learnt: Option<&Statement>,
         params: &dyn Params,
     ) -> Result<Option<Range<usize>>> {
-        let count = params.count();
         let results = learnt.map_or(&[][..], |statement| &statement.formats);
         let mut other = false;
-        let bound = frontend::bind(&mut self.out, "", name, count, results, |out, formats| {
-            let codecs = &self.codecs;
-            let mut sink = Arguments::new(out, formats, learnt, codecs);
-            let given = params.bind(&mut sink);
-            other = sink.other;
-            given?;
-            if sink.index == count { Ok(()) } else { Err(unequal(sink.index, count)) }
-        });
+        let values = values(learnt, params, &self.codecs, &mut other);
+        let bound = frontend::bind(&mut self.out, "", name, params.count(), results, values);
         match bound {
             Ok(arguments) => Ok(Some(arguments)),
             Err(_) if other => Ok(None),
@@ -457,12 +451,21 @@ impl Pipeline {
         Ok(kept)
     }
 
-    fn statement(&mut self, work: Work, item: &BatchItem<'_>, kept: bool) -> Result<Drops> {
+    fn statement(&mut self, mut work: Work, item: &BatchItem<'_>, kept: bool) -> Result<Drops> {
         match if kept { self.cache.find(item.sql) } else { None } {
             Some(statement) if statement.copies => Err(copy_in_a_batch()),
             Some(statement) => {
                 self.counters.cache_hits += 1;
                 let drops = statement.drops;
+                if let Some(flight) = statement.flight()
+                    && self.append_flight(&statement, flight, item)?
+                {
+                    self.expected.extend([Expect::Bind, Expect::Execute]);
+                    work.shape = Some(Arc::clone(statement.shape()));
+                    work.statement = Some(statement);
+                    self.works.push_back(work);
+                    return Ok(drops);
+                }
                 self.known(work, statement, item)?;
                 if let Some(work) = self.works.back_mut() {
                     work.arguments = None;
@@ -474,6 +477,27 @@ impl Pipeline {
                 Ok(Drops::of(item.sql))
             }
         }
+    }
+
+    /// Encodes a statement that is kept by what its flights have in common, without a Sync. False, and nothing is
+    /// written, if the arguments are of other types than those it was learnt with.
+    #[inline(always)]
+    pub(crate) fn append_flight(
+        &mut self,
+        statement: &Statement,
+        flight: &Flight,
+        params: &dyn Params,
+    ) -> Result<bool> {
+        statement.check_count(params.count())?;
+        let start = self.out.len();
+        let mut other = false;
+        let values = values(Some(statement), params, &self.codecs, &mut other);
+        let written = flight.append(&mut self.out, params, values);
+        if other {
+            self.out.truncate(start);
+            return Ok(false);
+        }
+        written.map(|()| true)
     }
 
     /// As [`start`](Self::start), behind the statements of a batch whose results nobody wants: all of it in one
@@ -872,6 +896,25 @@ pub(crate) fn declared(params: &dyn Params) -> Result<Vec<Oid>> {
     let mut declare = Declare { oids: Vec::with_capacity(count), any: false };
     params.bind(&mut declare)?;
     Ok(if declare.any { declare.oids } else { Vec::new() })
+}
+
+/// Writes the arguments of a Bind, as those of the statement that was learnt, or as text for a first use. `other` tells
+/// that they are of other types than it was learnt with.
+#[inline]
+pub(super) fn values<'a>(
+    learnt: Option<&'a Statement>,
+    params: &'a dyn Params,
+    codecs: &'a Codecs,
+    other: &'a mut bool,
+) -> impl FnOnce(&mut Vec<u8>, Formats) -> Result<()> + 'a {
+    move |out, formats| {
+        let count = params.count();
+        let mut sink = Arguments::new(out, formats, learnt, codecs);
+        let given = params.bind(&mut sink);
+        *other = sink.other;
+        given?;
+        if sink.index == count { Ok(()) } else { Err(unequal(sink.index, count)) }
+    }
 }
 
 /// How many rows Execute asks for; 0 is all.

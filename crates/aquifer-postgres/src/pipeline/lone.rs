@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use aquifer_driver::{Outcome, Params, Result, RowBatch, Step, Want};
 
-use super::command::{Arguments, unequal};
+use super::command::values;
 use super::rows::{malformed, take_found};
 use super::work::{Expect, Role, Work};
 use super::{Pipeline, Ready};
@@ -55,7 +55,7 @@ struct Whole {
 pub(crate) const BOUND: &[u8] = b"2\0\0\0\x04";
 
 /// What a kept BEGIN answers.
-const BEGUN: &[u8] = b"2\0\0\0\x04C\0\0\0\x0aBEGIN\0";
+pub(super) const BEGUN: &[u8] = b"2\0\0\0\x04C\0\0\0\x0aBEGIN\0";
 
 /// CommandComplete of a select that gave one row.
 pub(crate) const ONE_SELECTED: &[u8] = b"C\0\0\0\x0dSELECT 1\0";
@@ -115,17 +115,9 @@ impl Pipeline {
         params: &dyn Params,
     ) -> Result<Option<usize>> {
         let Some(flight) = statement.flight() else { return Ok(None) };
-        let count = params.count();
-        statement.check_count(count)?;
-        let codecs = &self.codecs;
+        statement.check_count(params.count())?;
         let mut other = false;
-        let values = |out: &mut Vec<u8>, formats| {
-            let mut sink = Arguments::new(out, formats, Some(statement), codecs);
-            let given = params.bind(&mut sink);
-            other = sink.other;
-            given?;
-            if sink.index == count { Ok(()) } else { Err(unequal(sink.index, count)) }
-        };
+        let values = values(Some(statement), params, &self.codecs, &mut other);
         let mut len = 0;
         let written = match begin {
             None => flight.write(&mut self.out, params, values),

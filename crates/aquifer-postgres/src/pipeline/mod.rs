@@ -9,6 +9,7 @@
 //! can serve several, because nothing assumes that only one command is owed.
 
 mod command;
+mod committed;
 mod control;
 mod copy;
 mod lone;
@@ -37,9 +38,7 @@ use crate::session_observer::SessionObserver;
 use crate::statement::{Shape, Statement};
 use crate::types::{Codecs, Oid};
 
-pub(crate) use command::{
-    ARGUMENTS_MAX, Arguments, KEPT_BYTES, copy_in_a_batch, declared, unequal,
-};
+pub(crate) use command::{ARGUMENTS_MAX, KEPT_BYTES, copy_in_a_batch, declared};
 use control::Forgotten;
 use copy::Phase;
 pub(crate) use copy::{CopyStep, Direction};

@@ -39,6 +39,9 @@ impl Pipeline {
                 return Ok(Some(step));
             }
             self.unfold();
+            if let Some(step) = self.take_committed(batch) {
+                return Ok(Some(step));
+            }
         }
         loop {
             // A command is not over before it is written: only a COPY can be answered before.

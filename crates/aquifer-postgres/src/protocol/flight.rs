@@ -171,7 +171,7 @@ impl Flight {
     /// # Errors
     ///
     /// As [`write`](Self::write); what was added is of no use then.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn append(
         &self,
         out: &mut Vec<u8>,

@@ -1,5 +1,7 @@
 //! BEGIN and COMMIT by name.
 
+use aquifer_driver::{Column, Columns, Encoding};
+
 use super::*;
 
 /// What the server says: digits, `t` and `n` are its messages' tags, capitals its states when it is ready; `b`, `c`, `d`
@@ -82,6 +84,126 @@ fn begin_and_commit_are_parsed_once_and_run_by_name_from_then_on() {
     }
     let counters = session.pipeline.counters();
     assert_eq!((counters.prepared, counters.cached, counters.evicted), (3, 3, 0));
+}
+
+/// What a session says of itself once a command has ended: how, what its last columns were, where it stands, whether
+/// it was changed, what it keeps, what it was set to, and what is sent then.
+type Told = (String, usize, Status, bool, u64, Option<String>, String);
+
+impl Session {
+    /// The end of the command under way, whose answer comes in two pieces.
+    fn told(&mut self, answer: &[u8], split: usize) -> Told {
+        let mut end = None;
+        for piece in [&answer[..split], &answer[split..]] {
+            self.say(piece);
+            while end.is_none() {
+                match self.step() {
+                    Ok(None) => break,
+                    Ok(Some(Step::End(outcome))) => end = Some(format!("{outcome:?}")),
+                    Ok(Some(_)) => {}
+                    Err(error) => end = Some(format!("{:?} {:?}", error.kind(), error.statement())),
+                }
+            }
+        }
+        self.pipeline.receive_unasked().unwrap();
+        let status = self.pipeline.status();
+        let (columns, changed) = (self.batch.columns().len(), self.pipeline.session_changed());
+        let (kept, zone) =
+            (self.kept(), self.pipeline.parameters().get("TimeZone").map(String::from));
+        self.begin_again_after(status);
+        let next = self.commit_behind(SET);
+        (end.expect("an end"), columns, status, changed, kept, zone, next)
+    }
+
+    fn begin_again_after(&mut self, status: Status) {
+        if matches!(status, Status::Transaction | Status::FailedTransaction) {
+            assert_eq!(self.start(Command::Rollback), "Q");
+            self.answer(&[complete("ROLLBACK"), ready(b'I')].concat()).unwrap();
+        }
+        self.begin();
+    }
+}
+
+#[test]
+fn a_commit_is_told_the_same_whether_its_answer_comes_whole_or_in_pieces() {
+    let row = || row(&[Some(&[0, 0, 0, 9])]);
+    let (bound, noticed) =
+        (|| message(b'2', b""), message(b'N', b"SNOTICE\0VNOTICE\0C00000\0Mx\0\0"));
+    let unreplicated =
+        message(b'N', b"SWARNING\0VWARNING\0C01000\0Mcanceled\0RSyncRepWaitForLSN\0\0");
+    let setting = || message(b'S', b"TimeZone\0Europe/Prague\0");
+    let committed = || [bound(), complete("COMMIT"), ready(b'I')].concat();
+    let behind = |what: &[u8]| [what, &committed()].concat();
+    let done = |tag: &str| behind(&[bound(), complete(tag)].concat());
+    let cases: Vec<(&str, Vec<u8>)> = vec![
+        ("updated", done("UPDATE 1")),
+        ("inserted", done("INSERT 0 3")),
+        ("deleted none", done("DELETE 0")),
+        ("selected none", done("SELECT 0")),
+        ("a row that nobody wants", behind(&[bound(), row(), complete("SELECT 1")].concat())),
+        ("another command", done("DO")),
+        ("all statements dropped", done("DEALLOCATE ALL")),
+        ("the session set", done("SET")),
+        ("a notice first", [noticed.clone(), done("UPDATE 1")].concat()),
+        ("a notice between", behind(&[bound(), noticed, complete("UPDATE 1")].concat())),
+        ("a setting before the end", {
+            let updated = [bound(), complete("UPDATE 1"), bound(), complete("COMMIT")].concat();
+            [updated, setting(), ready(b'I')].concat()
+        }),
+        ("a setting behind the end", [done("UPDATE 1"), setting()].concat()),
+        ("not replicated, said first", [unreplicated.clone(), done("UPDATE 1")].concat()),
+        ("not replicated, said between", {
+            behind(&[bound(), complete("UPDATE 1"), unreplicated.clone()].concat())
+        }),
+        ("not replicated", {
+            let updated = [bound(), complete("UPDATE 1"), bound(), unreplicated].concat();
+            [updated, complete("COMMIT"), ready(b'I')].concat()
+        }),
+        ("rolled back", {
+            let updated = [bound(), complete("UPDATE 1"), bound(), complete("ROLLBACK")].concat();
+            [updated, ready(b'I')].concat()
+        }),
+        ("failed", [bound(), error("23505"), ready(b'E')].concat()),
+        ("the commit failed", {
+            [bound(), complete("UPDATE 1"), bound(), error("23505"), ready(b'I')].concat()
+        }),
+        ("the commit forgotten", {
+            [bound(), complete("UPDATE 1"), error("26000"), ready(b'E')].concat()
+        }),
+        ("still open", {
+            let updated = [bound(), complete("UPDATE 1"), bound(), complete("COMMIT")].concat();
+            [updated, ready(b'T')].concat()
+        }),
+    ];
+    let id = Arc::new(Columns::new([Column::new("id", Encoding::Text)]));
+    // Of two flights, and of one.
+    for alone in [false, true] {
+        for (case, answer) in &cases {
+            let mut told = Vec::new();
+            let len = answer.len() + if alone { said("2b").len() } else { 0 };
+            for split in 0..=len {
+                let mut session = Session::keeping(8);
+                session.transaction(["12b2uT", "2u12cI"]);
+                session.execute(SQL, 1);
+                session.answer(&first_use(&[b"7"])).unwrap();
+                session.begin();
+                let mut answer = answer.clone();
+                if alone {
+                    answer.splice(0..0, said("2b"));
+                } else {
+                    session.start(execute(SET));
+                    session.answer(&said("2b2uT")).unwrap();
+                    session.batch.set_columns(&id);
+                }
+                let flight = session.commit_behind(SET);
+                assert_eq!(flight, if alone { "BEBEBES" } else { "BEBES" });
+                told.push(session.told(&answer, split));
+            }
+            for (split, one) in told.iter().enumerate() {
+                assert_eq!(*one, told[0], "{case}, alone: {alone}, split at {split}");
+            }
+        }
+    }
 }
 
 #[test]
