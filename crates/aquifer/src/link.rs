@@ -13,7 +13,7 @@ use aquifer_driver::{
 use tokio::runtime::{self, Handle};
 use tokio::time::Instant;
 
-use crate::deadline::Alarm;
+use crate::deadline::{Alarm, During};
 use crate::queue::Queue;
 use crate::tally::Tally;
 use crate::text::Text;
@@ -48,6 +48,13 @@ struct Inner {
     home: Option<runtime::Id>,
     /// Texts that ran here lately, in front of the cache that all connections share.
     texts: [Option<Arc<Text>>; TEXTS_KEPT],
+}
+
+/// What the steps of a command that is read to its end have told so far.
+#[derive(Default)]
+struct Ending {
+    total: Outcome,
+    failed: Option<Error>,
 }
 
 /// Texts kept per connection.
@@ -199,19 +206,40 @@ impl DriverConn {
 
     /// Reads the command under way to its end, discarding rows.
     pub(crate) async fn finish(&mut self) -> Result<Outcome> {
-        let mut total = Outcome::default();
-        let mut failed = None;
+        let mut end = Ending::default();
+        poll_fn(|cx| self.poll_finish(&mut end, cx)).await
+    }
+
+    /// As [`finish`](Self::finish), until the deadline.
+    pub(crate) async fn finish_before(
+        &mut self,
+        deadline: Option<Instant>,
+        during: During,
+    ) -> Result<Outcome> {
+        let mut end = Ending::default();
+        poll_fn(|cx| match (self.poll_finish(&mut end, cx), deadline) {
+            (Poll::Pending, Some(deadline)) => {
+                self.poll_alarm(deadline, cx).map(|()| Err(during.passed()))
+            }
+            (polled, _) => polled,
+        })
+        .await
+    }
+
+    fn poll_finish(&mut self, end: &mut Ending, cx: &mut Context<'_>) -> Poll<Result<Outcome>> {
         loop {
-            match self.step().await? {
+            match ready!(self.poll_step(cx))? {
                 Step::End(outcome) => {
-                    add(&mut total, outcome);
-                    return match failed {
+                    add(&mut end.total, outcome);
+                    return Poll::Ready(match end.failed.take() {
                         Some(error) => Err(error),
-                        None => Ok(total),
-                    };
+                        None => Ok(end.total),
+                    });
                 }
-                Step::EndOfSet(outcome) => add(&mut total, outcome),
-                Step::Failed(error) => failed = failed.or(Some(error)),
+                Step::EndOfSet(outcome) => add(&mut end.total, outcome),
+                Step::Failed(error) => {
+                    end.failed.get_or_insert(error);
+                }
                 _ => {}
             }
         }

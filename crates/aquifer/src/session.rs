@@ -19,7 +19,7 @@ use crate::deadline::{During, before, fails_transaction};
 use crate::link::DriverConn;
 use crate::manage::drain;
 use crate::observe::{TransactionEnd, TransactionOutcome};
-use crate::queue::Queue;
+use crate::queue::{Queue, Way};
 use crate::rows::{Owner, Rows, Watch};
 use crate::source::Lease;
 use crate::text::Text;
@@ -310,6 +310,12 @@ impl Session {
     /// True if [`ready`](Self::ready) would have nothing to do, and nothing against the next command.
     #[inline]
     pub(crate) fn is_ready(&self) -> bool {
+        self.queue.is_none() && self.is_clear()
+    }
+
+    /// True if [`clear`](Self::clear) would have nothing to do, and nothing against the next command.
+    #[inline]
+    fn is_clear(&self) -> bool {
         let status = self.lease.status();
         let open = match &self.transaction {
             None => {
@@ -320,7 +326,8 @@ impl Session {
                     && transaction.doomed.is_none()
             }
         };
-        let paid = self.owed == Owed::Nothing && self.releasing.is_none() && self.queue.is_none();
+        let here = self.queue.as_ref().is_none_or(|queue| queue.way() == Way::Here);
+        let paid = self.owed == Owed::Nothing && self.releasing.is_none() && here;
         open && paid && !self.lost && !self.is_too_old()
     }
 
@@ -338,6 +345,14 @@ impl Session {
 
     /// As [`ready`](Self::ready), but leaves the queue as it is.
     async fn clear(&mut self, deadline: Option<Instant>) -> Result<()> {
+        match self.is_clear() {
+            true => Ok(()),
+            // It is needed after drops and failures: in a box, every call's future is small.
+            false => Box::pin(self.clear_what_is_left(deadline)).await,
+        }
+    }
+
+    async fn clear_what_is_left(&mut self, deadline: Option<Instant>) -> Result<()> {
         // A transaction that is too old has no time left, but must still be undone.
         let deadline = match self.is_too_old() {
             true => Some(Instant::now() + self.db.drain_budget().1),

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::{Doom, Session};
 use crate::atomic::of_statement;
 use crate::batch;
-use crate::deadline::{During, before};
+use crate::deadline::During;
 use crate::named::{self, NamedArgs};
 use crate::observe::went_away;
 use crate::queue::{Queue, Way};
@@ -165,7 +165,7 @@ impl Session {
         deadline: Option<Instant>,
     ) -> Result<Outcome> {
         let result = match started {
-            Ok(()) => before(deadline, during, self.lease.finish()).await,
+            Ok(()) => self.lease.finish_before(deadline, during).await,
             Err(error) => Err(error),
         };
         let committing = self.transaction.as_ref().is_some_and(|there| there.committing);

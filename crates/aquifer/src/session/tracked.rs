@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::Session;
 use crate::commit::{self, Fate, Mark, Tracked, Trail};
-use crate::deadline::{During, before, within};
+use crate::deadline::{During, within};
 use crate::link::DriverConn;
 use crate::observe::TransactionOutcome;
 
@@ -43,7 +43,7 @@ impl Session {
             _ => Command::Commit,
         });
         let answer = match started {
-            Ok(()) => before(answer_due, During::Commit, self.lease.finish()).await,
+            Ok(()) => self.lease.finish_before(answer_due, During::Commit).await,
             Err(error) => Err(error),
         };
         let lost = match answer {
