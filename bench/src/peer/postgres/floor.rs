@@ -193,6 +193,41 @@ pub fn pipeline(setting: &Setting) -> Result<Box<dyn Subject>> {
     selecting(setting, FLIGHT)
 }
 
+/// Twice as many in flight.
+pub fn pipeline_twice(setting: &Setting) -> Result<Box<dyn Subject>> {
+    selecting(setting, 2 * FLIGHT)
+}
+
+/// The same, with memory that is as large as what a thousand callers keep, of which each select takes a part in turn.
+pub fn pipeline_cold(setting: &Setting) -> Result<Box<dyn Subject>> {
+    let (runtime, socket) = Async::open(setting, POINT)?;
+    let selects = ColdSelects { selects: Selects(socket), memory: vec![0; COLD_BYTES], at: 0 };
+    Ok(Box::new(Sequential::new(runtime, selects, 2 * FLIGHT)))
+}
+
+/// What a caller of ours keeps of its call (task, future, arguments, row) is in some 20 lines of a cache.
+const COLD_LINES: usize = 20;
+const LINE_BYTES: usize = 64;
+const COLD_BYTES: usize = 1_000 * COLD_LINES * LINE_BYTES;
+
+struct ColdSelects {
+    selects: Selects,
+    memory: Vec<u8>,
+    /// Where the next select's part begins.
+    at: usize,
+}
+
+impl Client for ColdSelects {
+    async fn call(&mut self, request: Request) -> Result<()> {
+        for _ in 0..request.count {
+            let part = self.memory[self.at..].iter_mut().step_by(LINE_BYTES).take(COLD_LINES);
+            part.for_each(|byte| *byte = byte.wrapping_add(1));
+            self.at = (self.at + COLD_LINES * LINE_BYTES) % COLD_BYTES;
+        }
+        self.selects.call(request).await
+    }
+}
+
 pub fn pipeline_blocking(setting: &Setting) -> Result<Box<dyn Subject>> {
     selecting_blocking(setting, FLIGHT)
 }
