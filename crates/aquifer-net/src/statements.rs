@@ -17,10 +17,10 @@ pub struct Statements<S> {
     max: usize,
     kept: LruCache<Arc<str>, Arc<S>, RandomState>,
     /// Some that were found lately, each in the place of its text: callers often run the same few texts again and
-    /// again. Those that are found here move up in `kept` before anything has to leave it.
+    /// again. Their uses are told to `kept` before anything has to leave it.
     recent: [Recent<S>; PLACES],
-    /// How often one was found there.
-    hits: u64,
+    /// How many uses there were.
+    uses: u64,
     /// Where something was looked for last.
     last: usize,
 }
@@ -31,13 +31,23 @@ const PLACES: usize = 16;
 #[derive(Debug)]
 struct Recent<S> {
     statement: Option<Arc<S>>,
-    /// The hit that found it last; 0 if it has not been found since it moved up.
-    hit: u64,
+    /// The number of its last use, and whether `kept` has been told of that.
+    used: u64,
+    told: bool,
+}
+
+impl<S: ByText> Recent<S> {
+    /// It moves up.
+    fn tell(&self, kept: &mut LruCache<Arc<str>, Arc<S>, RandomState>) {
+        if let Some(statement) = &self.statement {
+            kept.get(&**statement.text());
+        }
+    }
 }
 
 impl<S> Default for Recent<S> {
     fn default() -> Self {
-        Self { statement: None, hit: 0 }
+        Self { statement: None, used: 0, told: true }
     }
 }
 
@@ -55,7 +65,7 @@ impl<S: ByText> Statements<S> {
     pub fn new(max: usize) -> Self {
         // The bound is kept here, so that nothing leaves unseen.
         let kept = LruCache::with_hasher(usize::MAX, RandomState::default());
-        Self { max, kept, recent: Default::default(), hits: 0, last: 0 }
+        Self { max, kept, recent: Default::default(), uses: 0, last: 0 }
     }
 
     /// How many it may hold.
@@ -77,7 +87,7 @@ impl<S: ByText> Statements<S> {
     }
 
     /// As [`find`](Self::find), of a statement that is [given back](Self::give_back) when it was used: that
-    /// spares two atomic steps. Without that it is as well kept, and found a little later.
+    /// spares two atomic steps. Without that it is as well kept, found a little later, and not counted as used.
     #[inline]
     pub fn lend(&mut self, sql: &str) -> Option<Arc<S>> {
         let recent = &mut self.recent[place(sql)].statement;
@@ -87,32 +97,53 @@ impl<S: ByText> Statements<S> {
     /// See [`lend`](Self::lend). Not for a statement that was removed meanwhile.
     #[inline]
     pub fn give_back(&mut self, lent: Arc<S>) {
-        self.hits += 1;
         let place = place(lent.text());
-        self.recent[place] = Recent { statement: Some(lent), hit: self.hits };
+        self.put(place, lent, false);
     }
 
-    /// The statement of this text; it becomes the most recently used.
+    /// The statement of this text; it becomes the most recently used, or one of those.
     #[inline]
     pub fn find(&mut self, sql: &str) -> Option<Arc<S>> {
-        if let Some(statement) = &self.recent[self.last % PLACES].statement
+        let last = &mut self.recent[self.last % PLACES];
+        if let Some(statement) = &last.statement
             && is_same(statement.text(), sql)
         {
-            // Nothing was found since it was.
+            // Nothing to count if nothing else was used since.
+            if last.used != self.uses {
+                self.uses += 1;
+                (last.used, last.told) = (self.uses, false);
+            }
             return Some(Arc::clone(statement));
         }
+        self.find_another(sql)
+    }
+
+    // On its own, so that what comes before is small where it is inlined.
+    #[inline(never)]
+    fn find_another(&mut self, sql: &str) -> Option<Arc<S>> {
         self.last = place(sql);
         let recent = &mut self.recent[self.last];
         if let Some(statement) = &recent.statement
             && is_same(statement.text(), sql)
         {
-            self.hits += 1;
-            recent.hit = self.hits;
+            self.uses += 1;
+            (recent.used, recent.told) = (self.uses, false);
             return Some(Arc::clone(statement));
         }
         let found = Arc::clone(self.kept.get(sql)?);
-        *recent = Recent { statement: Some(Arc::clone(&found)), hit: 0 };
+        self.put(self.last, Arc::clone(&found), true);
         Some(found)
+    }
+
+    /// A statement that is used now, in its place. `told`: `kept` knows of that.
+    #[inline]
+    fn put(&mut self, place: usize, statement: Arc<S>, told: bool) {
+        self.uses += 1;
+        let recent = Recent { statement: Some(statement), used: self.uses, told };
+        let before = std::mem::replace(&mut self.recent[place], recent);
+        if !before.told {
+            before.tell(&mut self.kept);
+        }
     }
 
     /// The statement of that text, which is not used by that.
@@ -141,8 +172,7 @@ impl<S: ByText> Statements<S> {
             return Some(Arc::clone(statement));
         }
         // In the place of an older one of the same text, if that was a recent one.
-        self.recent[place(statement.text())] =
-            Recent { statement: Some(Arc::clone(statement)), hit: 0 };
+        self.put(place(statement.text()), Arc::clone(statement), true);
         match self.kept.insert(Arc::clone(statement.text()), Arc::clone(statement)) {
             Some(replaced) => (!Arc::ptr_eq(&replaced, statement)).then_some(replaced),
             None => self.make_room(0),
@@ -167,21 +197,22 @@ impl<S: ByText> Statements<S> {
     }
 
     fn remove_oldest(&mut self) -> Option<Arc<S>> {
-        self.move_recent_up();
+        self.tell_uses();
         let (_, oldest) = self.kept.remove_lru()?;
         self.forget_recent(&oldest);
         Some(oldest)
     }
 
+    /// In their order. Whoever moves up passes those that were used later, so that they have to follow.
     #[cold]
-    fn move_recent_up(&mut self) {
-        let mut hits: Vec<_> = self.recent.iter_mut().filter(|recent| recent.hit > 0).collect();
-        hits.sort_unstable_by_key(|recent| recent.hit);
-        for recent in hits {
-            recent.hit = 0;
-            if let Some(statement) = &recent.statement {
-                self.kept.get(&**statement.text());
-            }
+    fn tell_uses(&mut self) {
+        let mut places: [usize; PLACES] = std::array::from_fn(|place| place);
+        places.sort_unstable_by_key(|place| self.recent[*place].used);
+        let first = places.iter().position(|place| !self.recent[*place].told);
+        for place in first.map_or(&[][..], |first| &places[first..]) {
+            let recent = &mut self.recent[*place];
+            recent.tell(&mut self.kept);
+            recent.told = true;
         }
     }
 
@@ -280,6 +311,30 @@ mod tests {
         }
         assert_eq!(gone, texts[..12], "the oldest of those that nobody looked for");
         assert!(statements.peek("hot").is_some() && statements.peek("warm").is_some());
+    }
+
+    #[test]
+    fn the_newest_statement_is_not_what_leaves_however_much_the_others_are_used() {
+        let mut statements = filled(2, &["a", "b"]);
+        for text in ["a", "b", "a"] {
+            assert!(statements.find(text).is_some());
+        }
+        assert_eq!(&**statements.insert(&statement("new")).unwrap().text(), "b");
+        assert!(statements.find("new").is_some() && statements.find("a").is_some());
+    }
+
+    #[test]
+    fn uses_are_not_forgotten_when_another_one_takes_the_place() {
+        let texts = ["0xxx", "1xxx", "a", "ab", "old", "older"];
+        assert_eq!(place(texts[0]), place(texts[1]));
+        let mut statements = filled(6, &texts);
+        for text in ["0xxx", "a", "ab", "0xxx", "1xxx"] {
+            assert!(statements.find(text).is_some());
+        }
+        let left: Vec<_> = std::iter::from_fn(|| statements.make_room(6)).collect();
+        let left: Vec<&str> = left.iter().map(|out| &**out.text()).collect();
+        assert_eq!(left[..2], ["old", "older"]);
+        assert_eq!(left[5], "1xxx");
     }
 
     #[test]

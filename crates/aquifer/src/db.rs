@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use crate::builder::Builder;
 use crate::commit::{self, Marks};
 use crate::conn::Conn;
-use crate::deadline::{During, before};
+use crate::deadline::During;
 use crate::errors;
 use crate::first::Begun;
 use crate::lane::Lane;
@@ -160,7 +160,7 @@ impl Db {
         let access = self.own_access().unwrap_or(Access::ReadWrite);
         let mut lease = self.lease(access, deadline).await?;
         lease.start(Command::Ping).map_err(|error| self.named(error))?;
-        let answer = before(deadline, During::Check, lease.finish()).await;
+        let answer = lease.finish_before(deadline, During::Check).await;
         answer.map(drop).map_err(|error| self.named(error))
     }
 
@@ -736,7 +736,7 @@ impl Db {
             let budget = Instant::now() + self.shared.options.pool.check_timeout;
             let budget = deadline.map_or(budget, |deadline| budget.min(deadline));
             let alive = match lease.start(Command::Ping) {
-                Ok(()) => before(Some(budget), During::Check, lease.finish()).await,
+                Ok(()) => lease.finish_before(Some(budget), During::Check).await,
                 Err(error) => Err(error),
             };
             if alive.is_ok() {
@@ -783,7 +783,7 @@ impl Db {
         loop {
             let mut lease = self.lease_again(access, deadline, attempt).await?;
             let described = match lease.start(Command::Prepare { sql: text.sql() }) {
-                Ok(()) => before(deadline, During::Check, lease.finish()).await,
+                Ok(()) => lease.finish_before(deadline, During::Check).await,
                 Err(error) => Err(error),
             };
             match described {

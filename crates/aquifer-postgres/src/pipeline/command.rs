@@ -798,16 +798,16 @@ impl Pipeline {
 }
 
 /// Writes arguments into a Bind.
-pub(crate) struct Arguments<'a> {
+struct Arguments<'a> {
     out: &'a mut Vec<u8>,
     formats: Formats,
     /// Whose types the arguments have; `None` at a first use, where all but bytes goes as text.
     learnt: Option<&'a Statement>,
     codecs: &'a Codecs,
     /// How many were written.
-    pub(crate) index: usize,
+    index: usize,
     /// An argument declares another type than the statement was learnt with.
-    pub(crate) other: bool,
+    other: bool,
 }
 
 impl ParamSink for Arguments<'_> {
@@ -833,7 +833,7 @@ impl ParamSink for Arguments<'_> {
 
 impl<'a> Arguments<'a> {
     #[inline]
-    pub(crate) fn new(
+    fn new(
         out: &'a mut Vec<u8>,
         formats: Formats,
         learnt: Option<&'a Statement>,
@@ -926,7 +926,7 @@ fn rows_max(want: Want) -> u32 {
 }
 
 #[cold]
-pub(crate) fn unequal(given: usize, count: usize) -> Error {
+fn unequal(given: usize, count: usize) -> Error {
     Error::new(
         ErrorKind::ArgumentMismatch,
         format!("{count} arguments were announced and {given} were given"),

@@ -1,5 +1,4 @@
-//! The hot path of a COMMIT by name, alone in its flight or behind what was queued, whose answer comes whole and says
-//! that all went well.
+//! The hot path of a COMMIT by name, behind what was queued, whose answer comes whole and says that all went well.
 //!
 //! What is owed is queued as ever; its replies are taken at once instead of one by one. Whatever turns out to be
 //! anything else is left to `receive`, which knows every case.
@@ -67,7 +66,7 @@ fn behind<'a>(work: &Work, answer: &'a [u8]) -> Option<&'a [u8]> {
     }
     let done = answer.strip_prefix(BOUND)?;
     let ([b'C', a, b, c, d], _) = done.split_first_chunk()? else { return None };
-    let end = 1 + u32::from_be_bytes([*a, *b, *c, *d]) as usize;
+    let end = (u32::from_be_bytes([*a, *b, *c, *d]) as usize).checked_add(1)?;
     // Rows, and all commands but the frequent ones, have more to them.
     counted(done.get(5..end)?)?;
     done.get(end..)

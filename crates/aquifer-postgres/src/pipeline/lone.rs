@@ -176,6 +176,7 @@ impl Pipeline {
         work.want = want;
         work.shape = Some(Arc::clone(statement.shape()));
         work.arguments = arguments;
+        self.cache.give_back(Arc::clone(&statement));
         work.statement = Some(statement);
         self.works.push_back(work);
         self.expected.extend([Expect::Bind, Expect::Execute, Expect::Ready]);

@@ -39,8 +39,14 @@ impl Session {
 
     /// The tags of a COMMIT behind a queued statement.
     fn commit_behind(&mut self, sql: &str) -> String {
+        self.commit_behind_all(&[sql])
+    }
+
+    fn commit_behind_all(&mut self, texts: &[&str]) -> String {
         let mut queued = Batch::new();
-        queued.push(&Arc::from(sql), &(), Want::Outcome).unwrap();
+        for sql in texts {
+            queued.push(&Arc::from(*sql), &(), Want::Outcome).unwrap();
+        }
         self.pipeline.start_after(&queued, Command::Commit).unwrap();
         self.flush()
     }
@@ -201,6 +207,54 @@ fn a_commit_is_told_the_same_whether_its_answer_comes_whole_or_in_pieces() {
             }
             for (split, one) in told.iter().enumerate() {
                 assert_eq!(*one, told[0], "{case}, alone: {alone}, split at {split}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_commit_behind_several_is_told_the_same_wherever_its_answer_is_split() {
+    const NEW: &str = "DELETE FROM t";
+    let cases = [
+        (&[SET, SET][..], "BEBEBES", "2u2u2cI"),
+        (&[SET, SET, SET], "BEBEBEBES", "2u2u2u2cI"),
+        (&[SET, SET], "BEBEBES", "2u2fE"),
+        (&[SET, SET], "BEBEBES", "2ufE"),
+        (&[SET, SET], "BEBEBES", "2u2u2fI"),
+        // One that is learnt, and one that follows it.
+        (&[NEW, SET], "PDBEBEBES", "1tn2u2u2cI"),
+        (&[SET, NEW, NEW], "BEPDBEBEBES", "2u1tn2u2u2cI"),
+        (&[NEW, NEW], "PDBEBEBES", "1tn2u2ueI"),
+    ];
+    for (texts, flight, answer) in cases {
+        let answer = said(answer);
+        for abandoned in [false, true] {
+            let mut told = Vec::new();
+            for split in 0..=answer.len() {
+                let mut session = Session::keeping(8);
+                session.transaction(["12b2uT", "2u12cI"]);
+                session.begin();
+                session.start(execute(SET));
+                session.answer(&said("2b2uT")).unwrap();
+                assert_eq!(session.commit_behind_all(texts), flight);
+                if abandoned {
+                    session.say(&answer[..split]);
+                    let over = !matches!(session.step(), Ok(None));
+                    session.pipeline.abandon();
+                    session.say(&answer[split..]);
+                    while session.pipeline.owes() {
+                        drop(session.step());
+                    }
+                    // What the owner has heard of it depends on when it left; where the session stands does not.
+                    let (status, kept) = (session.pipeline.status(), session.kept());
+                    assert!(over || split < answer.len());
+                    told.push((String::new(), 0, status, false, kept, None, String::new()));
+                } else {
+                    told.push(session.told(&answer, split));
+                }
+            }
+            for (split, one) in told.iter().enumerate() {
+                assert_eq!(*one, told[0], "{texts:?}, split at {split}, abandoned: {abandoned}");
             }
         }
     }
