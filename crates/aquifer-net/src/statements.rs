@@ -232,6 +232,8 @@ fn is_same(text: &str, sql: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[derive(Debug)]
@@ -372,5 +374,93 @@ mod tests {
         statements.give_back(lent);
         statements.clear();
         assert!(statements.find("b").is_none() && statements.lend("b").is_none());
+    }
+
+    #[derive(Debug, Clone)]
+    enum Step {
+        Find(usize),
+        Lend(usize),
+        Insert(usize),
+        Remove(usize),
+        MakeRoom(usize),
+        GiveWay,
+        Clear,
+    }
+
+    /// Of few texts, some of which have a place in common.
+    const TEXTS: [&str; 6] = ["0xxx", "1xxx", "2xxx", "BEGIN", "COMMIT", "SELECT 1"];
+
+    fn step() -> impl Strategy<Value = Step> {
+        let text = || 0..TEXTS.len();
+        prop_oneof![
+            8 => text().prop_map(Step::Find),
+            4 => text().prop_map(Step::Lend),
+            4 => text().prop_map(Step::Insert),
+            1 => text().prop_map(Step::Remove),
+            2 => (1..3_usize).prop_map(Step::MakeRoom),
+            1 => Just(Step::GiveWay),
+            1 => Just(Step::Clear),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_found_is_what_is_kept_and_what_leaves_is_given_back_once(
+            max in 1..6_usize,
+            steps in prop::collection::vec(step(), 0..80),
+        ) {
+            let mut statements = Statements::new(max);
+            let mut kept: Vec<Arc<Statement>> = Vec::new();
+            let leave = |kept: &mut Vec<Arc<Statement>>, gone: &Arc<Statement>| {
+                let place = kept.iter().position(|one| Arc::ptr_eq(one, gone));
+                kept.remove(place.expect("it was kept"));
+            };
+            for step in steps {
+                match step {
+                    Step::Find(text) | Step::Lend(text) => {
+                        let found = match step {
+                            Step::Find(_) => statements.find(TEXTS[text]),
+                            _ => statements.lend(TEXTS[text]),
+                        };
+                        let there = kept.iter().find(|one| &*one.0 == TEXTS[text]);
+                        prop_assert_eq!(found.as_ref().map(Arc::as_ptr), there.map(Arc::as_ptr));
+                        if let (Step::Lend(_), Some(lent)) = (step, found) {
+                            statements.give_back(lent);
+                        }
+                    }
+                    Step::Insert(text) => {
+                        let new = statement(TEXTS[text]);
+                        let gone = statements.insert(&new);
+                        kept.push(Arc::clone(&new));
+                        if let Some(gone) = gone {
+                            prop_assert!(!Arc::ptr_eq(&gone, &new), "the newest stays");
+                            leave(&mut kept, &gone);
+                        }
+                    }
+                    Step::Remove(text) => {
+                        let one = kept.iter().find(|one| &*one.0 == TEXTS[text]).cloned();
+                        if let Some(one) = one {
+                            prop_assert!(statements.remove(&one) && !statements.remove(&one));
+                            leave(&mut kept, &one);
+                        }
+                    }
+                    Step::MakeRoom(more) => {
+                        while let Some(gone) = statements.make_room(more) {
+                            leave(&mut kept, &gone);
+                        }
+                        prop_assert!(kept.is_empty() || kept.len() + more <= max);
+                    }
+                    Step::GiveWay => {
+                        statements.give_way().iter().for_each(|gone| leave(&mut kept, gone));
+                    }
+                    Step::Clear => {
+                        statements.clear();
+                        kept.clear();
+                    }
+                }
+                prop_assert_eq!(statements.len(), kept.len());
+                prop_assert!(kept.len() <= max);
+            }
+        }
     }
 }
