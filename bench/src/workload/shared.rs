@@ -78,6 +78,10 @@ pub const WORKLOADS: &[Workload] = &[
         goals: &[
             Goal::Faster { ours: "aquifer", peer: "aquifer_64", at_least: 1.0 },
             Goal::Faster { ours: "aquifer_1", peer: "aquifer_1_64", at_least: 1.0 },
+            // Those of 64 tasks.
+            Goal::Faster { ours: "aquifer", peer: "deadpool", at_least: 3.0 },
+            Goal::Faster { ours: "aquifer", peer: "sqlx", at_least: 5.5 },
+            Goal::Faster { ours: "aquifer", peer: "tokio_postgres", at_least: 2.1 },
             Goal::Fair { ours: "aquifer", at_most: 1.2 },
         ],
     },
