@@ -5,12 +5,13 @@
 //! that turns out not to be plain goes on as rows, and one that is dropped ends as they would.
 
 use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use aquifer_driver::{Access, Command, Error, FromRow, Mapping, Params, Result, Step, Want};
-use aquifer_pool::AcquireRequest;
+use aquifer_driver::{Command, Error, FromRow, Mapping, Params, Result, Step, Want};
+use aquifer_pool::Acquire;
 use tokio::task::coop;
 use tokio::time::Instant;
 
@@ -37,9 +38,17 @@ pub(crate) enum Begun {
 enum Reached {
     /// The driver has answered, or the time is up.
     Answer(Result<Step>),
-    /// Nothing has been done: a connection has to be waited for.
-    Queue,
     /// Nothing has been done, and the call is none for this way.
+    Not(Result<Arc<Text>>),
+    /// It has no connection, and gets none.
+    Refused(Error),
+}
+
+/// Why a call has no connection at once.
+enum Without {
+    /// It has to wait for one.
+    Queue,
+    /// It is none for this way.
     Not(Result<Arc<Text>>),
 }
 
@@ -106,101 +115,84 @@ impl Rows<'_> {
 /// Runs a query for its first row.
 ///
 /// The arguments are lent mutably, though nobody changes them: so their futures are `Send` where they are.
+// Whoever waits has this future: what few calls need is boxed, and no argument is in it twice, as in an async function.
 #[inline]
-pub(crate) async fn through_pool<T, P, S>(
-    db: &Db,
-    sql: &str,
+pub(crate) fn through_pool<'c, T, P, S>(
+    db: &'c Db,
+    sql: &'c str,
     mut params: P,
     shape: S,
-) -> Result<S::Output>
+) -> impl Future<Output = Result<S::Output>>
 where
     T: for<'r> FromRow<'r>,
     P: Params,
     S: Shape<T>,
 {
-    let mut call = ThroughPool { db, sql, text: None, lease: None, deadline: None };
-    let mut reached = poll_fn(|cx| call.poll(&mut params, cx)).await;
-    if let Reached::Queue = reached {
-        reached = match call.join(params.count()) {
-            Ok(request) => {
-                let acquired = db.pool(call.access()).acquire(&request).await;
-                match acquired {
-                    Ok(lease) => {
-                        call.lend(lease);
-                        let mut started = false;
-                        poll_fn(|cx| match std::mem::replace(&mut started, true) {
-                            false => call.start(&mut params, cx),
-                            true => call.poll_answer(cx),
-                        })
-                        .await
-                    }
-                    Err(error) => {
-                        let waited = errors::waited(&error);
-                        return Err(call.refuse(waited, errors::acquire(error)));
-                    }
-                }
-            }
-            Err(text) => Reached::Not(text),
-        };
-    }
-    if let Reached::Answer(Ok(Step::End(_))) = reached
-        && let Some(first) = call.end::<T>()
-    {
-        return shape.shape(first).ok_or_else(|| db.named(no_rows()));
-    }
-    let (mut held, begun) = match reached {
-        Reached::Not(text) => (None, Begun::Not(text?)),
-        Reached::Answer(step) => {
-            let mut rows = call.rows().ok_or_else(closed)?;
-            let answer = rows.answered(step);
-            (Some(rows), Begun::Answered(answer))
+    let mut call = ThroughPool { db, sql, text: None, acquire: None, lease: None, deadline: None };
+    async move {
+        let reached = poll_fn(|cx| call.poll(&mut params, cx)).await;
+        if let Reached::Answer(Ok(Step::End(_))) = reached
+            && let Some(first) = call.end::<T>()
+        {
+            return shape.shape(first).ok_or_else(|| call.db.named(no_rows()));
         }
-        Reached::Queue => return Err(closed()),
-    };
-    Box::pin(async {
-        db.open_text(begun, params, Want::First, &mut held).await?.shaped(shape).await
-    })
-    .await
+        Box::pin(async move {
+            let mut held = None;
+            let begun = match reached {
+                Reached::Not(text) => Begun::Not(text?),
+                Reached::Answer(step) => {
+                    let rows = held.insert(call.rows().ok_or_else(closed)?);
+                    Begun::Answered(rows.answered(step))
+                }
+                Reached::Refused(error) => return Err(error),
+            };
+            let rows = call.db.open_text(begun, params, Want::First, &mut held).await?;
+            rows.shaped(shape).await
+        })
+        .await
+    }
 }
 
 /// As [`through_pool`], on a connection in hand.
 #[inline]
-pub(crate) async fn in_hand<T, P, S>(
-    session: &mut Session,
-    sql: &str,
+pub(crate) fn in_hand<'c, T, P, S>(
+    session: &'c mut Session,
+    sql: &'c str,
     mut params: P,
     shape: S,
-) -> Result<S::Output>
+) -> impl Future<Output = Result<S::Output>>
 where
     T: for<'r> FromRow<'r>,
     P: Params,
     S: Shape<T>,
 {
     let mut call = InHand { session: Some(session), sql, run: None };
-    let reached = poll_fn(|cx| call.poll(&mut params, cx)).await;
-    if let Reached::Answer(Ok(Step::End(_))) = reached
-        && let Some(first) = call.end::<T>()
-    {
-        return shape.shape(first).ok_or_else(|| call.named(no_rows()));
-    }
-    match reached {
-        Reached::Answer(step) => {
-            let mut rows = call.rows().ok_or_else(closed)?;
-            if let Err(error) = rows.answered(step) {
-                return Err(rows.give_up(error));
+    async move {
+        let reached = poll_fn(|cx| call.poll(&mut params, cx)).await;
+        if let Reached::Answer(Ok(Step::End(_))) = reached
+            && let Some(first) = call.end::<T>()
+        {
+            return shape.shape(first).ok_or_else(|| call.named(no_rows()));
+        }
+        Box::pin(async move {
+            match reached {
+                Reached::Answer(step) => {
+                    let mut rows = call.rows().ok_or_else(closed)?;
+                    if let Err(error) = rows.answered(step) {
+                        return Err(rows.give_up(error));
+                    }
+                    rows.shaped(shape).await
+                }
+                Reached::Not(text) => {
+                    let text = text?;
+                    let session = call.session.take().ok_or_else(closed)?;
+                    let held = &mut None;
+                    session.open(text, params, Want::First, held).await?.shaped(shape).await
+                }
+                Reached::Refused(error) => Err(error),
             }
-            Box::pin(async move { rows.shaped(shape).await }).await
-        }
-        Reached::Not(text) => {
-            let text = text?;
-            let session = call.session.take().ok_or_else(closed)?;
-            Box::pin(async move {
-                let held = &mut None;
-                session.open(text, params, Want::First, held).await?.shaped(shape).await
-            })
-            .await
-        }
-        Reached::Queue => Err(closed()),
+        })
+        .await
     }
 }
 
@@ -209,35 +201,42 @@ struct ThroughPool<'d, 's> {
     db: &'d Db,
     sql: &'s str,
     text: Option<Arc<Text>>,
+    /// While it waits for its connection.
+    acquire: Option<Acquire<'d, Manager>>,
     lease: Option<aquifer_pool::Lease<'d, Manager>>,
     /// Where it waited for its connection. Else it had that at once, and begins then.
     deadline: Option<Instant>,
 }
 
 impl<'d> ThroughPool<'d, '_> {
-    /// Takes a connection that is idle, and goes as far as that takes no waiting but for the answer.
+    /// Goes as far as it comes, which is over in good order once its answer is here.
     #[inline]
     fn poll(&mut self, params: &mut dyn Params, cx: &mut Context<'_>) -> Poll<Reached> {
-        if self.text.is_some() {
+        if self.lease.is_some() {
             return self.poll_answer(cx);
         }
-        match self.take(&*params, cx) {
-            Ok(()) => self.start(params, cx),
-            Err(reached) => Poll::Ready(reached),
+        if self.acquire.is_none() {
+            match self.take(&*params, cx) {
+                Ok(()) => return self.start(params, cx),
+                Err(Without::Not(text)) => return Poll::Ready(Reached::Not(text)),
+                Err(Without::Queue) => {}
+            }
         }
+        self.poll_queue(params, cx)
     }
 
+    /// Takes a connection that is idle.
     #[inline]
     fn take(
         &mut self,
         params: &dyn Params,
         cx: &mut Context<'_>,
-    ) -> std::result::Result<(), Reached> {
+    ) -> std::result::Result<(), Without> {
         let db = self.db;
         // A task that is always served at once must let others run, too.
-        let Poll::Ready(budget) = coop::poll_proceed(cx) else { return Err(Reached::Queue) };
+        let Poll::Ready(budget) = coop::poll_proceed(cx) else { return Err(Without::Queue) };
         if db.own_timeout().is_some_and(|timeout| timeout.is_zero()) {
-            return Err(Reached::Queue);
+            return Err(Without::Queue);
         }
         let source = &db.shared().source;
         // Where every connection can do everything, the text is asked of the connection, which needs no
@@ -247,55 +246,74 @@ impl<'d> ThroughPool<'d, '_> {
         let access = db.own_access().or(access).unwrap_or_default();
         let pool = source.route(Intent { access });
         if pool.is_crowded() {
-            return Err(Reached::Queue);
+            return Err(Without::Queue);
         }
         let Some(mut lease) = pool.try_acquire(&db.request(None)) else {
-            return Err(Reached::Queue);
+            return Err(Without::Queue);
         };
         let text = match text.or_else(|| lease.take_text(self.sql)) {
             Some(text) => text,
             None => self.known()?,
         };
         if !is_plain(&text, params.count()) {
-            return Err(Reached::Not(Ok(text)));
+            return Err(Without::Not(Ok(text)));
         }
         budget.made_progress();
         (self.text, self.lease) = (Some(text), Some(lease));
         Ok(())
     }
 
-    fn known(&self) -> std::result::Result<Arc<Text>, Reached> {
-        self.db.text(self.sql).map_err(|error| Reached::Not(Err(error)))
+    fn known(&self) -> std::result::Result<Arc<Text>, Without> {
+        self.db.text(self.sql).map_err(|error| Without::Not(Err(error)))
+    }
+
+    /// Waits for a connection, and goes on with it.
+    #[inline(never)]
+    fn poll_queue(&mut self, params: &mut dyn Params, cx: &mut Context<'_>) -> Poll<Reached> {
+        let acquire = match &mut self.acquire {
+            Some(acquire) => acquire,
+            None => match self.join(params.count()) {
+                Ok(acquire) => self.acquire.insert(acquire),
+                Err(text) => return Poll::Ready(Reached::Not(text)),
+            },
+        };
+        let acquired = ready!(Pin::new(acquire).poll(cx));
+        self.acquire = None;
+        match acquired {
+            Ok(lease) => {
+                if let Some(text) = &self.text {
+                    self.db.texts().lent(text);
+                }
+                self.lease = Some(lease);
+                self.start(params, cx)
+            }
+            Err(error) => {
+                let waited = errors::waited(&error);
+                Poll::Ready(Reached::Refused(self.refuse(waited, errors::acquire(error))))
+            }
+        }
     }
 
     /// Makes ready to wait for a connection. An error says how the call goes on without.
-    fn join(&mut self, arguments: usize) -> std::result::Result<AcquireRequest, Result<Arc<Text>>> {
-        let text = self.db.text(self.sql).map_err(Err)?;
+    fn join(
+        &mut self,
+        arguments: usize,
+    ) -> std::result::Result<Acquire<'d, Manager>, Result<Arc<Text>>> {
+        let db = self.db;
+        let text = db.text(self.sql).map_err(Err)?;
         if !is_plain(&text, arguments) {
             return Err(Ok(text));
         }
+        let access = db.own_access().unwrap_or_else(|| text.access());
         self.text = Some(text);
-        self.deadline = self.db.deadline();
-        Ok(self.db.request(self.deadline))
-    }
-
-    fn access(&self) -> Access {
-        let access = self.text.as_ref().map(|text| text.access());
-        self.db.own_access().or(access).unwrap_or_default()
-    }
-
-    /// It has the connection that it waited for.
-    fn lend(&mut self, lease: aquifer_pool::Lease<'d, Manager>) {
-        if let Some(text) = &self.text {
-            self.db.texts().lent(text);
-        }
-        self.lease = Some(lease);
+        self.deadline = db.deadline();
+        Ok(db.pool(access).acquire(&db.request(self.deadline)))
     }
 
     #[inline]
     fn start(&mut self, params: &mut dyn Params, cx: &mut Context<'_>) -> Poll<Reached> {
         let (Some(text), Some(lease)) = (&self.text, &mut self.lease) else {
-            return Poll::Ready(Reached::Queue);
+            return Poll::Ready(Reached::Refused(closed()));
         };
         let command = Command::Execute { sql: text.sql(), params, want: Want::First };
         match lease.start(command) {
@@ -306,7 +324,9 @@ impl<'d> ThroughPool<'d, '_> {
 
     #[inline]
     fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Reached> {
-        let Some(lease) = &mut self.lease else { return Poll::Ready(Reached::Queue) };
+        let Some(lease) = &mut self.lease else {
+            return Poll::Ready(Reached::Refused(closed()));
+        };
         if let Poll::Ready(step) = lease.poll_step(cx) {
             return Poll::Ready(Reached::Answer(step));
         }
@@ -375,6 +395,7 @@ impl<'d> ThroughPool<'d, '_> {
     /// Within a call whose future is dropped.
     #[cold]
     fn dropped(&mut self) {
+        self.acquire = None;
         match self.lease {
             Some(_) => drop(self.rows()),
             None => drop(self.text.take().map(|text| Watch::new(self.db, text))),
@@ -407,7 +428,9 @@ struct Run {
 impl<'c> InHand<'c, '_> {
     #[inline]
     fn poll(&mut self, params: &mut dyn Params, cx: &mut Context<'_>) -> Poll<Reached> {
-        let Some(session) = &mut self.session else { return Poll::Ready(Reached::Queue) };
+        let Some(session) = &mut self.session else {
+            return Poll::Ready(Reached::Refused(closed()));
+        };
         if self.run.is_none() {
             // Nobody else keeps a loop over one connection from holding up all other tasks.
             let budget = ready!(coop::poll_proceed(cx));

@@ -665,77 +665,78 @@ impl Db {
         call.params.clear();
         (fits && params.bind(&mut call.params).is_ok()).then_some(passage)
     }
+}
 
-    /// The answer to a read, by way of the lane. `None` if the text is no read after all.
-    async fn call_in_lane(&self, passage: &mut Passage<'_>) -> Result<Option<Box<Call>>> {
-        let (call, answer) = poll_fn(|cx| passage.poll(cx)).await;
+/// Its end.
+impl Passage<'_> {
+    /// The call with its answer. `None` if its text is no read after all.
+    fn poll_call(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Box<Call>>>> {
+        let (call, answer) = ready!(self.poll(cx));
         let Some(call) = call else {
             let error = answer.map_or_else(|error| error, |()| missing());
-            let error = self.named(error);
-            passage.leave(&error);
-            return Err(error);
+            let error = self.db.named(error);
+            self.leave(&error);
+            return Poll::Ready(Err(error));
         };
-        match answer {
-            Err(error) if error.kind() == ErrorKind::ReadOnly && self.own_access().is_none() => {
+        Poll::Ready(match answer {
+            Err(error) if error.kind() == ErrorKind::ReadOnly && self.db.own_access().is_none() => {
                 call.text.is_a_write();
-                passage.lane.lock().counted.elsewhere += 1;
+                self.lane.lock().counted.elsewhere += 1;
                 Ok(None)
             }
             Err(error) => {
-                let error = self.named(error);
-                passage.record(call.text.source(), 0, Some(&error));
-                passage.call = Some(call);
+                let error = self.db.named(error);
+                self.record(call.text.source(), 0, Some(&error));
+                self.call = Some(call);
                 Err(error)
             }
             Ok(()) => Ok(Some(call)),
-        }
+        })
     }
 
     /// The first row of a read. `None` if the text is no read after all.
-    pub(crate) async fn first_in_lane<T>(
-        &self,
-        mut passage: Passage<'_>,
-    ) -> Result<Option<Option<T>>>
+    // Polled where it stands: a future of its own would keep it twice.
+    pub(crate) fn poll_first<T>(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Option<T>>>>
     where
         T: for<'r> FromRow<'r>,
     {
-        let Some(call) = self.call_in_lane(&mut passage).await? else { return Ok(None) };
+        let Some(call) = ready!(self.poll_call(cx))? else { return Poll::Ready(Ok(None)) };
         let first = match call.rows.row(0) {
             Some(row) => {
-                let plan = row.columns().plan::<T>(self.mapping());
+                let plan = row.columns().plan::<T>(self.db.mapping());
                 plan.and_then(|plan| plan.read(row)).map(Some)
             }
             None => Ok(None),
         };
-        let first = first.map_err(|error| self.named(error));
-        passage.record(call.text.source(), call.rows.len() as u64, first.as_ref().err());
+        let first = first.map_err(|error| self.db.named(error));
+        self.record(call.text.source(), call.rows.len() as u64, first.as_ref().err());
         // It goes back when the passage does.
-        passage.call = Some(call);
-        first.map(Some)
+        self.call = Some(call);
+        Poll::Ready(first.map(Some))
     }
 
     /// The rows of a read. `None` if the text is no read after all.
-    pub(crate) async fn all_in_lane<T>(&self, mut passage: Passage<'_>) -> Result<Option<Vec<T>>>
+    pub(crate) fn poll_all<T>(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Vec<T>>>>
     where
         T: for<'r> FromRow<'r>,
     {
-        let Some(call) = self.call_in_lane(&mut passage).await? else { return Ok(None) };
+        let Some(call) = ready!(self.poll_call(cx))? else { return Poll::Ready(Ok(None)) };
         call.text.pace().note_large(call.rows.byte_len() > LARGE || !call.more.is_empty());
         let batches = || std::iter::once(&call.rows).chain(&call.more);
         let rows = batches().map(RowBatch::len).sum();
         let read = || {
             let mut all = Vec::with_capacity(rows);
             for batch in batches().filter(|batch| !batch.is_empty()) {
-                let plan = batch.columns().plan::<T>(self.mapping())?;
+                let plan = batch.columns().plan::<T>(self.db.mapping())?;
                 for row in batch.rows() {
                     all.push(plan.read(row)?);
                 }
             }
             Ok(all)
         };
-        let all = read().map_err(|error| self.named(error));
-        passage.record(call.text.source(), rows as u64, all.as_ref().err());
-        passage.call = Some(call);
-        all.map(Some)
+        let all = read().map_err(|error| self.db.named(error));
+        self.record(call.text.source(), rows as u64, all.as_ref().err());
+        self.call = Some(call);
+        Poll::Ready(all.map(Some))
     }
 }

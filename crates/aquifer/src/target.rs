@@ -208,8 +208,8 @@ impl<'e> Target<'e> {
             // Until the call is over.
             let alone = self.alone(false);
             if let Place::Db(db) = self.0 {
-                if let Some(passage) = db.passage(sql, &params, Want::First)
-                    && let Some(first) = db.first_in_lane(passage).await?
+                if let Some(passage) = &mut db.passage(sql, &params, Want::First)
+                    && let Some(first) = poll_fn(|cx| passage.poll_first(cx)).await?
                 {
                     return shape.shape(first).ok_or_else(|| db.named(no_rows()));
                 }
@@ -253,8 +253,8 @@ impl<'e> Target<'e> {
         }
         let alone = self.alone(false);
         if let Place::Db(db) = self.0 {
-            if let Some(passage) = db.passage(sql, &params, Want::All)
-                && let Some(all) = db.all_in_lane(passage).await?
+            if let Some(passage) = &mut db.passage(sql, &params, Want::All)
+                && let Some(all) = poll_fn(|cx| passage.poll_all(cx)).await?
             {
                 return Ok(all);
             }
@@ -332,8 +332,8 @@ impl<'e> Target<'e> {
         S: Shape<T>,
     {
         if let Some(db) = self.sharer()
-            && let Some(passage) = db.passage_of_text(&text, &params, Want::First)
-            && let Some(first) = db.first_in_lane(passage).await?
+            && let Some(passage) = &mut db.passage_of_text(&text, &params, Want::First)
+            && let Some(first) = poll_fn(|cx| passage.poll_first(cx)).await?
         {
             return shape.shape(first).ok_or_else(|| db.named(no_rows()));
         }
@@ -368,8 +368,8 @@ impl<'e> Target<'e> {
         P: Params,
     {
         if let Some(db) = self.sharer()
-            && let Some(passage) = db.passage_of_text(&text, &params, Want::All)
-            && let Some(all) = db.all_in_lane(passage).await?
+            && let Some(passage) = &mut db.passage_of_text(&text, &params, Want::All)
+            && let Some(all) = poll_fn(|cx| passage.poll_all(cx)).await?
         {
             return Ok(all);
         }

@@ -1,4 +1,4 @@
-//! What a call costs in allocations: nothing for taking a connection and giving it back.
+//! What a call costs in memory: no allocation for taking a connection and giving it back, and a small future.
 
 use aquifer::{Db, Registry};
 use aquifer_testkit::fake::FakeServer;
@@ -28,6 +28,18 @@ async fn acquire_and_release_allocate_nothing_once_warm() {
         assert_eq!(spent.count, 0, "{spent:?}");
     }
     assert_eq!(server.counters().connects, 1);
+}
+
+/// Each task that waits for a row has this in it.
+#[tokio::test]
+async fn the_future_of_a_row_takes_less_than_three_hundred_bytes() {
+    let server = FakeServer::new();
+    let mut registry = Registry::new();
+    registry.register(server.driver()).unwrap();
+    let db = Db::builder("fake:").unwrap().registry(registry).open().unwrap();
+    let call = db.get::<(i64, String)>("SELECT id, code FROM stations WHERE id = $1", (7_i64,));
+    let size = size_of_val(&call);
+    assert!((100..300).contains(&size), "{size}");
 }
 
 #[tokio::test]
