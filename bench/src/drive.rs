@@ -129,7 +129,7 @@ impl<C: Client> Subject for Sequential<C> {
         // A task of its own: `block_on` would run it outside the workers of a runtime that has some.
         let task = async move {
             let (mut samples, sample) = room(&plan, per_call);
-            let meter = Meter::start(plan.watch);
+            let meter = Meter::start(&plan);
             let mut mark = Instant::now();
             let mut until_sample = sample;
             for request in requests(&plan, per_call) {
@@ -177,7 +177,7 @@ impl<C: Client + Clone> Tasks<C> {
             handles.push(tokio::spawn(contender(client, heap, gate, plan)));
         }
         gate.wait().await;
-        let meter = Meter::start(plan.watch);
+        let meter = Meter::start(&plan);
         let mut ends = Vec::with_capacity(handles.len());
         for handle in handles {
             ends.push(handle.await??);
@@ -264,7 +264,7 @@ impl<F: FnMut(Request) -> Result<()>> Subject for Blocking<F> {
 
     fn run(&mut self, plan: &Plan) -> Result<Slot> {
         let (mut samples, sample) = room(plan, self.per_call);
-        let meter = Meter::start(plan.watch);
+        let meter = Meter::start(plan);
         let mut mark = Instant::now();
         let mut until_sample = sample;
         for request in requests(plan, self.per_call) {
@@ -285,7 +285,7 @@ mod tests {
 
     #[test]
     fn the_last_call_takes_what_is_left() {
-        let plan = Plan { operations: 2_500, first: 7, watch: Watch::Nothing };
+        let plan = Plan { operations: 2_500, first: 7, watch: Watch::Nothing, server: None };
         let calls: Vec<(u64, u64)> =
             requests(&plan, 1_000).map(|request| (request.first, request.count)).collect();
         assert_eq!(calls, [(7, 1_000), (1_007, 1_000), (2_007, 500)]);
@@ -308,7 +308,8 @@ mod tests {
             let count = Arc::new(AtomicU64::new(0));
             let mut subject =
                 Tasks::new(threads.runtime().unwrap(), Counted(Arc::clone(&count)), 10);
-            let plan = Plan { operations: 1_000, first: 0, watch: Watch::Time { sample: 1 } };
+            let watch = Watch::Time { sample: 1 };
+            let plan = Plan { operations: 1_000, first: 0, watch, server: None };
             let slot = subject.run(&plan).unwrap();
             // Each task calls once before the start.
             assert_eq!(count.load(Ordering::Relaxed), 1_010);
@@ -321,7 +322,7 @@ mod tests {
 
     #[test]
     fn a_failed_call_ends_the_run() {
-        let plan = Plan { operations: 10, first: 0, watch: Watch::Nothing };
+        let plan = Plan { operations: 10, first: 0, watch: Watch::Nothing, server: None };
         let mut calls = 0;
         let mut subject = Blocking::new(1, |request| {
             calls += 1;

@@ -54,12 +54,18 @@ impl Once {
         // The shorter run warms up like the longer one.
         let (warm_up, _) = self.workload.counted;
         subject.prepare()?;
-        subject.run(&Plan { operations: warm_up, first: 0, watch: Watch::Nothing })?;
+        subject.run(&Plan {
+            operations: warm_up,
+            first: 0,
+            watch: Watch::Nothing,
+            server: None,
+        })?;
         subject.prepare()?;
         subject.run(&Plan {
             operations: self.operations,
             first: warm_up,
             watch: Watch::Nothing,
+            server: None,
         })?;
         Ok(())
     }

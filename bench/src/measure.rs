@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::allocation::{self, Allocated};
+use crate::server::Server;
 
 /// What a subject is asked to do.
 #[derive(Debug, Clone, Copy)]
@@ -12,6 +13,8 @@ pub struct Plan {
     /// The number of the first one: runs do not repeat each other's keys.
     pub first: u64,
     pub watch: Watch,
+    /// Where the operations go.
+    pub server: Option<&'static Server>,
 }
 
 /// What is observed while operations run.
@@ -51,15 +54,19 @@ pub struct Slot {
 pub struct Meter {
     watch: Watch,
     cpu: Duration,
+    server: Option<(&'static Server, Duration)>,
     started: Instant,
 }
 
 impl Meter {
-    pub fn start(watch: Watch) -> Self {
+    pub fn start(plan: &Plan) -> Self {
+        let watch = plan.watch;
+        // Before the clocks of what is measured here: asking for it takes time.
+        let server = plan.server.map(|server| (server, server.cpu()));
         if watch == Watch::Allocations {
             allocation::start();
         }
-        Self { watch, cpu: cpu(), started: Instant::now() }
+        Self { watch, server, cpu: cpu(), started: Instant::now() }
     }
 
     pub fn stop(self, operations: u64, samples: Vec<u32>) -> Slot {
@@ -67,7 +74,9 @@ impl Meter {
         let cpu = cpu().saturating_sub(self.cpu);
         let counted = self.watch == Watch::Allocations;
         let allocated = if counted { allocation::stop() } else { Allocated::default() };
-        Slot { operations, elapsed, cpu, allocated, samples, ..Slot::default() }
+        let server = self.server.map(|(server, before)| server.cpu().saturating_sub(before));
+        let server = server.unwrap_or_default();
+        Slot { operations, elapsed, cpu, server, allocated, samples, ..Slot::default() }
     }
 }
 

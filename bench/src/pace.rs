@@ -59,7 +59,7 @@ impl<C: Client + Clone> Paced<C> {
 
     async fn calls(client: C, interval: Duration, plan: Plan) -> Result<Slot> {
         let (due, mut ready) = mpsc::channel(DUE_MAX);
-        let meter = Meter::start(plan.watch);
+        let meter = Meter::start(&plan);
         // A clock of its own: the runtime's has milliseconds.
         thread::spawn(move || {
             exact_sleep();
@@ -152,7 +152,8 @@ mod tests {
         }
     }
 
-    const PLAN: Plan = Plan { operations: 50, first: 0, watch: Watch::Time { sample: 1 } };
+    const PLAN: Plan =
+        Plan { operations: 50, first: 0, watch: Watch::Time { sample: 1 }, server: None };
 
     #[test]
     fn every_call_is_made_and_timed_and_the_slot_takes_as_long_as_the_rate_says() {

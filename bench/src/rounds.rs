@@ -111,13 +111,10 @@ struct Contestant {
 
 impl Contestant {
     fn run(&mut self, operations: u64, watch: Watch) -> Result<Slot> {
-        let plan = Plan { operations, first: self.next, watch };
+        let plan = Plan { operations, first: self.next, watch, server: self.server };
         let named = |error| Failure::new(format!("{}: {error}", self.peer.name));
         self.subject.prepare().map_err(named)?;
-        let server = || self.server.map_or(Duration::ZERO, Server::cpu);
-        let before = server();
-        let mut slot = self.subject.run(&plan).map_err(named)?;
-        slot.server = server().saturating_sub(before);
+        let slot = self.subject.run(&plan).map_err(named)?;
         self.next += operations;
         Ok(slot)
     }

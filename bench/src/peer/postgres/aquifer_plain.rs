@@ -32,7 +32,7 @@ impl<const TASKS: u64> Subject for Plain<TASKS> {
 }
 
 async fn tasks(db: Db, tasks: u64, plan: Plan) -> Result<Slot> {
-    let meter = Meter::start(plan.watch);
+    let meter = Meter::start(&plan);
     let mut handles = Vec::with_capacity(tasks as usize);
     for first in 0..tasks {
         handles.push(tokio::spawn(task(db.clone(), first, tasks, plan)));

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use crate::drive::Subject;
 use crate::failure::{Failure, Result};
-use crate::measure::{Plan, Slot};
+use crate::measure::{Meter, Plan, Slot};
 use crate::registry::Setting;
 use crate::server::url;
 use crate::workload::postgres::{Login, scanned};
@@ -83,13 +83,14 @@ fn compile(folder: &Path, program: &Path) -> Result<()> {
 impl Subject for Program {
     fn run(&mut self, plan: &Plan) -> Result<Slot> {
         let input = self.input.as_mut().ok_or_else(|| Failure::new("no input"))?;
+        let meter = Meter::start(plan);
         writeln!(input, "{} {}", plan.first, plan.operations)?;
         let mut line = String::new();
         self.output.read_line(&mut line)?;
         let mut nanos = line.split_whitespace().map(|word| word.parse().map(Duration::from_nanos));
         match (nanos.next(), nanos.next()) {
             (Some(Ok(elapsed)), Some(Ok(cpu))) => {
-                Ok(Slot { operations: plan.operations, elapsed, cpu, ..Slot::default() })
+                Ok(Slot { elapsed, cpu, ..meter.stop(plan.operations, Vec::new()) })
             }
             _ => Err(Failure::new(line.trim())),
         }
