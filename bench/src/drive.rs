@@ -3,7 +3,7 @@
 //! Every peer is driven by the same loops, so that a difference between two is theirs.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
 use tokio::runtime::{Builder, Runtime};
@@ -169,7 +169,7 @@ impl<C: Client + Clone> Tasks<C> {
     }
 
     async fn compete(client: C, tasks: u64, plan: Plan) -> Result<Slot> {
-        let heap = Arc::new(Heap { next: AtomicU64::new(0), size: plan.operations });
+        let heap = Arc::new(Heap::new(&plan, tasks));
         let gate = Arc::new(Barrier::new(tasks as usize + 1));
         let mut handles = Vec::with_capacity(tasks as usize);
         for _ in 0..tasks {
@@ -178,16 +178,13 @@ impl<C: Client + Clone> Tasks<C> {
         }
         gate.wait().await;
         let meter = Meter::start(&plan);
-        let mut ends = Vec::with_capacity(handles.len());
+        let mut served = Vec::with_capacity(handles.len());
         for handle in handles {
-            ends.push(handle.await??);
+            served.push(handle.await??);
         }
         let mut slot = meter.stop(plan.operations, Vec::new());
-        for end in &ends {
-            slot.samples.extend(&end.samples);
-        }
-        slot.service =
-            ends.iter().map(|end| end.served).min().zip(ends.iter().map(|end| end.served).max());
+        slot.samples = heap.samples();
+        slot.service = served.iter().copied().min().zip(served.iter().copied().max());
         Ok(slot)
     }
 }
@@ -195,11 +192,41 @@ impl<C: Client + Clone> Tasks<C> {
 struct Heap {
     next: AtomicU64,
     size: u64,
+    /// One piece of memory for all tasks, filled from its start: a thousand pieces would take a place each in the caches that
+    /// are measured.
+    samples: Box<[AtomicU32]>,
+    sampled: AtomicUsize,
 }
 
-struct End {
-    served: u64,
-    samples: Vec<u32>,
+impl Heap {
+    fn new(plan: &Plan, tasks: u64) -> Self {
+        // Each task's first call is timed.
+        let room = match plan.watch {
+            Watch::Time { .. } => plan.operations / TASK_SAMPLE + tasks,
+            Watch::Allocations | Watch::Nothing => 0,
+        };
+        Self {
+            next: AtomicU64::new(0),
+            size: plan.operations,
+            samples: (0..room).map(|_| AtomicU32::new(0)).collect(),
+            sampled: AtomicUsize::new(0),
+        }
+    }
+
+    fn is_timed(&self) -> bool {
+        !self.samples.is_empty()
+    }
+
+    fn sample(&self, time: u32) {
+        if let Some(sample) = self.samples.get(self.sampled.fetch_add(1, Ordering::Relaxed)) {
+            sample.store(time, Ordering::Relaxed);
+        }
+    }
+
+    fn samples(&self) -> Vec<u32> {
+        let samples = self.samples.iter().take(self.sampled.load(Ordering::Relaxed));
+        samples.map(|sample| sample.load(Ordering::Relaxed)).collect()
+    }
 }
 
 async fn contender<C: Client>(
@@ -207,28 +234,25 @@ async fn contender<C: Client>(
     heap: Arc<Heap>,
     gate: Arc<Barrier>,
     plan: Plan,
-) -> Result<End> {
-    let mut end = End { served: 0, samples: Vec::new() };
-    let timed = matches!(plan.watch, Watch::Time { .. });
-    if timed {
-        end.samples.reserve((plan.operations / TASK_SAMPLE / 16) as usize);
-    }
+) -> Result<u64> {
+    let mut served = 0_u64;
     // Once before the start, so that connections are open and statements known.
     client.call(Request { first: 0, count: 1 }).await?;
     gate.wait().await;
     loop {
         let number = heap.next.fetch_add(1, Ordering::Relaxed);
         if number >= heap.size {
-            return Ok(end);
+            return Ok(served);
         }
         let request = Request { first: plan.first + number, count: 1 };
         // One place for the call, so that a task is small: of a thousand, not all stay in the caches.
-        let mark = (timed && end.served.is_multiple_of(TASK_SAMPLE)).then(Instant::now);
+        let timed = heap.is_timed() && served.is_multiple_of(TASK_SAMPLE);
+        let mark = timed.then(Instant::now);
         client.call(request).await?;
         if let Some(mut mark) = mark {
-            end.samples.push(lap(&mut mark));
+            heap.sample(lap(&mut mark));
         }
-        end.served += 1;
+        served += 1;
     }
 }
 
@@ -314,8 +338,11 @@ mod tests {
             // Each task calls once before the start.
             assert_eq!(count.load(Ordering::Relaxed), 1_010);
             assert_eq!(slot.operations, 1_000);
+            assert!(slot.samples.iter().all(|time| *time > 0));
             if threads == Threads::Ct {
                 assert_eq!(slot.service, Some((100, 100)));
+                // Of a hundred calls of a task, the first and every eighth after it.
+                assert_eq!(slot.samples.len(), 130);
             }
         }
     }
