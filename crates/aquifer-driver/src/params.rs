@@ -255,9 +255,16 @@ pub struct ParamBuf {
     slots: Vec<Slot>,
     /// Texts one after the other, kept as text so that reading them checks nothing again.
     text: String,
+    /// From the first argument on that needs it: few do, and calls that wait are many.
+    rare: Option<Box<Rare>>,
+}
+
+/// What few arguments need.
+#[derive(Clone, Default)]
+struct Rare {
     /// Bytes, and arrays in their encoded form.
     bytes: Vec<u8>,
-    /// See [`has_special`](Self::has_special).
+    /// See [`has_special`](ParamBuf::has_special).
     special: bool,
 }
 
@@ -330,8 +337,10 @@ impl ParamBuf {
     pub fn clear(&mut self) {
         self.slots.clear();
         self.text.clear();
-        self.bytes.clear();
-        self.special = false;
+        if let Some(rare) = &mut self.rare {
+            rare.bytes.clear();
+            rare.special = false;
+        }
     }
 
     /// Forgets the arguments and gives back memory beyond `keep` bytes.
@@ -339,17 +348,18 @@ impl ParamBuf {
     pub fn shrink(&mut self, keep: usize) {
         self.clear();
         let slots = keep / size_of::<Slot>();
-        let most = self.text.capacity().max(self.bytes.capacity());
-        if self.slots.capacity() > slots || most > keep {
+        if self.slots.capacity() > slots || self.text.capacity() > keep {
             self.slots.shrink_to(slots);
             self.text.shrink_to(keep);
-            self.bytes.shrink_to(keep);
+        }
+        if let Some(rare) = &mut self.rare {
+            rare.bytes.shrink_to(keep);
         }
     }
 
     /// How many bytes the arguments take.
     pub fn size(&self) -> usize {
-        self.slots.len() * size_of::<Slot>() + self.text.len() + self.bytes.len()
+        self.slots.len() * size_of::<Slot>() + self.text.len() + self.bytes().len()
     }
 
     /// Takes room for so many more arguments.
@@ -364,7 +374,11 @@ impl ParamBuf {
                 Slot::Decimal(start, _) | Slot::Text(start, _) | Slot::Json(start, _) => {
                     self.text.truncate(start);
                 }
-                Slot::Bytes(start, _) | Slot::Array(start) => self.bytes.truncate(start),
+                Slot::Bytes(start, _) | Slot::Array(start) => {
+                    if let Some(rare) = &mut self.rare {
+                        rare.bytes.truncate(start);
+                    }
+                }
                 _ => {}
             }
         }
@@ -386,7 +400,7 @@ impl ParamBuf {
     /// It stays true until [`clear`](Self::clear), also if such an argument has been taken back.
     #[inline]
     pub fn has_special(&self) -> bool {
-        self.special
+        self.rare.as_ref().is_some_and(|rare| rare.special)
     }
 
     /// The argument at `index`; `None` beyond the last one, and for an array, which is only given to a
@@ -422,7 +436,7 @@ impl ParamBuf {
             Slot::Decimal(start, end) => ValueRef::Decimal(&self.text[start..end]),
             Slot::Text(start, end) => ValueRef::Text(&self.text[start..end]),
             Slot::Json(start, end) => ValueRef::Json(&self.text[start..end]),
-            Slot::Bytes(start, end) => ValueRef::Bytes(&self.bytes[start..end]),
+            Slot::Bytes(start, end) => ValueRef::Bytes(&self.bytes()[start..end]),
             Slot::Array(_) => return None,
         })
     }
@@ -460,7 +474,7 @@ impl ParamBuf {
         match (self.view(slot), slot) {
             (Some(value), _) => sink.put(value),
             (None, Slot::Array(start)) => {
-                let mut decoder = Decoder { bytes: &self.bytes, at: *start };
+                let mut decoder = Decoder { bytes: self.bytes(), at: *start };
                 decoder.give(&mut |value| sink.put(value))
             }
             (None, _) => Ok(()),
@@ -469,10 +483,11 @@ impl ParamBuf {
 
     #[inline(never)]
     fn array(&mut self, value: &ValueRef<'_>) -> Result<Slot> {
-        self.special = true;
-        let start = self.bytes.len();
-        if let Err(error) = encode(&mut self.bytes, value, 0) {
-            self.bytes.truncate(start);
+        let rare = self.rare();
+        rare.special = true;
+        let start = rare.bytes.len();
+        if let Err(error) = encode(&mut rare.bytes, value, 0) {
+            rare.bytes.truncate(start);
             return Err(error);
         }
         Ok(Slot::Array(start))
@@ -483,6 +498,16 @@ impl ParamBuf {
         let start = self.text.len();
         self.text.push_str(text);
         (start, self.text.len())
+    }
+
+    #[inline]
+    fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+
+    #[inline]
+    fn bytes(&self) -> &[u8] {
+        self.rare.as_ref().map_or(&[], |rare| &rare.bytes)
     }
 }
 
@@ -502,16 +527,18 @@ impl ParamSink for ParamBuf {
             ValueRef::Bool(v) => Slot::Bool(v),
             ValueRef::Int(v) => Slot::Int(v),
             ValueRef::UInt(v) => {
-                self.special = true;
+                self.rare().special = true;
                 Slot::UInt(v)
             }
             ValueRef::Float(v) => {
-                self.special |= v.is_nan();
+                if v.is_nan() {
+                    self.rare().special = true;
+                }
                 Slot::Float(v)
             }
             ValueRef::Date(v) => Slot::Date(v),
             ValueRef::Time(v) => {
-                self.special = true;
+                self.rare().special = true;
                 Slot::Time(v)
             }
             ValueRef::Timestamp(v) => Slot::Timestamp(v),
@@ -531,9 +558,10 @@ impl ParamSink for ParamBuf {
                 Slot::Json(start, end)
             }
             ValueRef::Bytes(v) => {
-                let start = self.bytes.len();
-                self.bytes.extend_from_slice(v);
-                Slot::Bytes(start, self.bytes.len())
+                let bytes = &mut self.rare().bytes;
+                let start = bytes.len();
+                bytes.extend_from_slice(v);
+                Slot::Bytes(start, bytes.len())
             }
             ValueRef::Array(_) | ValueRef::Elements(_) => self.array(&value)?,
         };

@@ -52,31 +52,38 @@ pub(super) struct Tries {
 }
 
 /// A statement with its arguments, its rows and its end. It goes round: from a caller to the queue, to a connection, and back.
+// Of many that wait, each is in no cache when its turn comes: what is looked at as it is sent is in the first line of one, what
+// its answer changes in the last two, and it begins where a line does.
 #[derive(Debug)]
+#[repr(C, align(64))]
 pub(super) struct Call {
     pub(super) text: Arc<Text>,
+    pub(super) want: Want,
+    /// When it was queued by the keeper's clock.
+    pub(super) since_tick: u64,
+    /// It may change something: once it was sent, it is sent again only if it has not run.
+    pub(super) writes: bool,
     /// Its text was given as one that is made, by a named call or a kept statement: a plain one of the same words may mean
     /// something else.
     pub(super) made: bool,
+    pub(super) tries: Tries,
     pub(super) params: ParamBuf,
-    pub(super) want: Want,
-    pub(super) rows: RowBatch,
-    /// What it did, if it went well.
-    pub(super) outcome: Option<Outcome>,
-    pub(super) ending: Ending,
-    /// Rows of before, which its caller has not taken.
-    pub(super) part: Option<Box<RowBatch>>,
-    /// It may change something: once it was sent, it is sent again only if it has not run.
-    pub(super) writes: bool,
-    /// When it was queued, and when by the keeper's clock.
+    /// When it was queued.
     pub(super) since: Option<Instant>,
-    pub(super) since_tick: u64,
     /// How long it was queued, where that took a while.
     pub(super) waited: Duration,
-    pub(super) tries: Tries,
+    /// Rows of before, which its caller has not taken.
+    pub(super) part: Option<Box<RowBatch>>,
+    pub(super) ending: Ending,
     /// When its answer was read.
     pub(super) ended: Option<Instant>,
+    /// What it did, if it went well.
+    pub(super) outcome: Option<Outcome>,
+    pub(super) rows: RowBatch,
 }
+
+#[cfg(target_pointer_width = "64")]
+const _: () = assert!(size_of::<Call>() == 4 * 64);
 
 impl Call {
     pub(super) fn new(text: Arc<Text>) -> Self {
