@@ -61,7 +61,7 @@ pub struct Meter {
 impl Meter {
     pub fn start(plan: &Plan) -> Self {
         let watch = plan.watch;
-        // Before the clocks of what is measured here: asking for it takes time.
+        // Before this process's clocks: asking for it takes time, in which nothing runs yet.
         let server = plan.server.map(|server| (server, server.cpu()));
         if watch == Watch::Allocations {
             allocation::start();

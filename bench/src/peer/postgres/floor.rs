@@ -205,8 +205,8 @@ pub fn pipeline_cold(setting: &Setting) -> Result<Box<dyn Subject>> {
     Ok(Box::new(Sequential::new(runtime, selects, 2 * FLIGHT)))
 }
 
-/// What a caller of ours keeps of its call (task, future, arguments, row) is in some 20 lines of a cache.
-const COLD_LINES: usize = 20;
+/// What a caller of ours keeps of its call (task, future, arguments, row) is in some 18 lines of a cache.
+const COLD_LINES: usize = 18;
 const LINE_BYTES: usize = 64;
 const COLD_BYTES: usize = 1_000 * COLD_LINES * LINE_BYTES;
 
