@@ -115,7 +115,7 @@ impl Rows<'_> {
 /// Runs a query for its first row.
 ///
 /// The arguments are lent mutably, though nobody changes them: so their futures are `Send` where they are.
-// Whoever waits has this future: what few calls need is boxed, and no argument is in it twice, as in an async function.
+// Whoever waits has this future: rows, which few calls need, are boxed, and it keeps its arguments once, an async function twice.
 #[inline]
 pub(crate) fn through_pool<'c, T, P, S>(
     db: &'c Db,
@@ -209,7 +209,7 @@ struct ThroughPool<'d, 's> {
 }
 
 impl<'d> ThroughPool<'d, '_> {
-    /// Goes as far as it comes, which is over in good order once its answer is here.
+    /// Takes a connection that is idle, or waits for one, and goes on until there is an answer, or none will come.
     #[inline]
     fn poll(&mut self, params: &mut dyn Params, cx: &mut Context<'_>) -> Poll<Reached> {
         if self.lease.is_some() {

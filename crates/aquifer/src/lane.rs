@@ -667,7 +667,7 @@ impl Db {
     }
 }
 
-/// Its end.
+/// What comes of it.
 impl Passage<'_> {
     /// The call with its answer. `None` if its text is no read after all.
     fn poll_call(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Box<Call>>>> {

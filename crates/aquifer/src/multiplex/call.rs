@@ -52,8 +52,8 @@ pub(super) struct Tries {
 }
 
 /// A statement with its arguments, its rows and its end. It goes round: from a caller to the queue, to a connection, and back.
-// Of many that wait, each is in no cache when its turn comes: what is looked at as it is sent is in the first line of one, what
-// its answer changes in the last two, and it begins where a line does.
+// Of many that wait, each is in no cache when its turn comes: it begins where a line of one does, what is looked at as it is
+// sent is in the first two, and what its answer changes in the last two.
 #[derive(Debug)]
 #[repr(C, align(64))]
 pub(super) struct Call {
@@ -81,9 +81,6 @@ pub(super) struct Call {
     pub(super) outcome: Option<Outcome>,
     pub(super) rows: RowBatch,
 }
-
-#[cfg(target_pointer_width = "64")]
-const _: () = assert!(size_of::<Call>() == 4 * 64);
 
 impl Call {
     pub(super) fn new(text: Arc<Text>) -> Self {
@@ -138,6 +135,12 @@ mod tests {
     use super::*;
     use crate::text::Texts;
     use aquifer_driver::{Dialect, Grammar};
+
+    #[test]
+    #[cfg(target_pointer_width = "64")]
+    fn what_an_answer_changes_is_in_the_last_two_of_four_lines() {
+        assert_eq!((size_of::<Call>(), std::mem::offset_of!(Call, ending)), (256, 128));
+    }
 
     #[test]
     fn a_call_that_is_used_again_knows_nothing_of_the_last() {
