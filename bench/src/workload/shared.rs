@@ -55,7 +55,8 @@ pub const WORKLOADS: &[Workload] = &[
     Workload {
         name: "pg_shared_1000",
         about: "the same from 1 000 tasks; ours over two shared connections and over one (_1), both also from 64 (_64); the \
-                floor without tasks, 128 in flight, and with as much memory to be touched as a thousand tasks have (_cold)",
+                floor without tasks, 128 in flight over one connection or each of two (_two), and with as much memory to be touched as a \
+                thousand tasks have (_cold)",
         unit: "select",
         sample: 1,
         sample_of: "one select of a task, its wait included",
@@ -74,6 +75,8 @@ pub const WORKLOADS: &[Workload] = &[
             Peer::on_runtime("tokio_postgres", reads::<OneSession, 1_000>),
             Peer::on_runtime("floor", floor::pipeline_twice),
             Peer::on_runtime("floor_cold", floor::pipeline_cold),
+            Peer::on_runtime("floor_two", floor::pipelines),
+            Peer::on_runtime("floor_two_cold", floor::pipelines_cold),
         ],
         goals: &[
             Goal::Faster { ours: "aquifer", peer: "aquifer_64", at_least: 1.0 },

@@ -26,16 +26,18 @@ pub(super) struct Async {
 impl Async {
     pub(super) fn open(setting: &Setting, sql: &str) -> Result<(Runtime, Self)> {
         let runtime = setting.threads.runtime()?;
-        let address = Address::of(setting)?;
-        let this = runtime.block_on(async {
-            let mut this = Self { wire: Wire::new(), stream: address.connect().await? };
-            this.wire.startup("aquifer", "aquifer");
-            this.exchange(no_rows).await?;
-            this.wire.prepare(sql);
-            this.exchange(no_rows).await?;
-            Ok::<_, Failure>(this)
-        })?;
+        let this = runtime.block_on(Self::connect(setting, sql))?;
         Ok((runtime, this))
+    }
+
+    async fn connect(setting: &Setting, sql: &str) -> Result<Self> {
+        let address = Address::of(setting)?;
+        let mut this = Self { wire: Wire::new(), stream: address.connect().await? };
+        this.wire.startup("aquifer", "aquifer");
+        this.exchange(no_rows).await?;
+        this.wire.prepare(sql);
+        this.exchange(no_rows).await?;
+        Ok(this)
     }
 
     /// Writes what waits and reads up to ReadyForQuery.
@@ -201,8 +203,40 @@ pub fn pipeline_twice(setting: &Setting) -> Result<Box<dyn Subject>> {
 /// The same, with memory that is as large as what a thousand callers keep, of which each select takes a part in turn.
 pub fn pipeline_cold(setting: &Setting) -> Result<Box<dyn Subject>> {
     let (runtime, socket) = Async::open(setting, POINT)?;
-    let selects = ColdSelects { selects: Selects(socket), memory: vec![0; COLD_BYTES], at: 0 };
-    Ok(Box::new(Sequential::new(runtime, selects, 2 * FLIGHT)))
+    Ok(Box::new(Sequential::new(runtime, Cold::new(Selects(socket)), 2 * FLIGHT)))
+}
+
+/// As [`pipeline_twice`], over each of two connections.
+pub fn pipelines(setting: &Setting) -> Result<Box<dyn Subject>> {
+    let (runtime, selects) = TwoSelects::open(setting)?;
+    Ok(Box::new(Sequential::new(runtime, selects, 4 * FLIGHT)))
+}
+
+/// As [`pipeline_cold`], over each of two connections.
+pub fn pipelines_cold(setting: &Setting) -> Result<Box<dyn Subject>> {
+    let (runtime, selects) = TwoSelects::open(setting)?;
+    Ok(Box::new(Sequential::new(runtime, Cold::new(selects), 4 * FLIGHT)))
+}
+
+/// Half of the selects over each of two connections.
+struct TwoSelects(Selects, Selects);
+
+impl TwoSelects {
+    fn open(setting: &Setting) -> Result<(Runtime, Self)> {
+        let (runtime, one) = Async::open(setting, POINT)?;
+        let other = runtime.block_on(Async::connect(setting, POINT))?;
+        Ok((runtime, Self(Selects(one), Selects(other))))
+    }
+}
+
+impl Client for TwoSelects {
+    async fn call(&mut self, request: Request) -> Result<()> {
+        let half = request.count / 2;
+        let one = Request { first: request.first, count: half };
+        let other = Request { first: request.first + half, count: request.count - half };
+        tokio::try_join!(self.0.call(one), self.1.call(other))?;
+        Ok(())
+    }
 }
 
 /// What a caller of ours keeps of its call (task, future, arguments, row) is in some 18 lines of a cache.
@@ -210,14 +244,20 @@ const COLD_LINES: usize = 18;
 const LINE_BYTES: usize = 64;
 const COLD_BYTES: usize = 1_000 * COLD_LINES * LINE_BYTES;
 
-struct ColdSelects {
-    selects: Selects,
+struct Cold<C> {
+    selects: C,
     memory: Vec<u8>,
     /// Where the next select's part begins.
     at: usize,
 }
 
-impl Client for ColdSelects {
+impl<C> Cold<C> {
+    fn new(selects: C) -> Self {
+        Self { selects, memory: vec![0; COLD_BYTES], at: 0 }
+    }
+}
+
+impl<C: Client> Client for Cold<C> {
     async fn call(&mut self, request: Request) -> Result<()> {
         for _ in 0..request.count {
             let part = self.memory[self.at..].iter_mut().step_by(LINE_BYTES).take(COLD_LINES);
