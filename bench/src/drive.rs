@@ -360,6 +360,24 @@ mod tests {
         }
     }
 
+    #[derive(Clone)]
+    struct Failing;
+
+    impl Client for Failing {
+        async fn call(&mut self, _: Request) -> Result<()> {
+            Err(Failure::new("no server"))
+        }
+    }
+
+    #[test]
+    fn tasks_that_fail_before_the_start_end_the_run() {
+        let plan = Plan { operations: 10, first: 0, watch: Watch::Nothing, server: None };
+        for threads in [Threads::Ct, Threads::Mt] {
+            let mut subject = Tasks::new(threads.runtime().unwrap(), Failing, 2);
+            assert_eq!(subject.run(&plan).unwrap_err().to_string(), "no server");
+        }
+    }
+
     #[test]
     fn a_failed_call_ends_the_run() {
         let plan = Plan { operations: 10, first: 0, watch: Watch::Nothing, server: None };
